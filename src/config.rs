@@ -1,0 +1,1 @@
+//! The configuration: TOML text to typed values, with every mistake reported at once.

@@ -1,0 +1,1 @@
+//! The life of a tunnel's connectors, as a state machine.

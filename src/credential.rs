@@ -1,0 +1,1 @@
+//! Where API tokens come from: a systemd credential, a file, a command, an environment variable.

@@ -1,0 +1,1 @@
+//! Everything worth telling an operator.

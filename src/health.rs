@@ -1,0 +1,1 @@
+//! What a status means: a verdict with reasons.

@@ -1,0 +1,92 @@
+//! Adit: the control plane for Cloudflare Tunnels on a Linux host.
+//!
+//! ```text
+//!  config files ─▶ Config ─▶ Desired ────────┐
+//!                                            ├─▶ plan ─▶ Plan ─▶ apply ─▶ Cloudflare API
+//!  Cloudflare API ─▶ observe ─▶ Observed ────┤                    │
+//!  state directory ─▶ TunnelRecord ──────────┘◀── store ──────────┘
+//!                                                                 └─▶ connectors wanted (watch)
+//!                                                                               │
+//!  process: spawn, signal, reap ◀── Command ── connector machine ◀── supervisor ◀┘
+//!               └────────── exits, probe results, deadlines ──────────▲
+//!
+//!  reconciler, supervisor ── Event ─▶ recorder ─┬─▶ log line
+//!                                               ├─▶ metrics ──────────────▶ /metrics
+//!                                               ├─▶ feed (kept on disk)
+//!                                               └─▶ Status ─▶ Health ─────▶ control socket ─▶ CLI
+//! ```
+//!
+//! The modules stand below in reading order. **A module may import from those on lines below it, never from those above; modules
+//! that share a line never import each other.** `tests/tidy.rs` checks it.
+//!
+//! Architecture invariants:
+//!
+//! - Everything from [`health`] down performs no I/O, spawns nothing and reads no clock, file or environment.
+//! - Only [`process`] knows PIDs and signals; only [`cloudflare`] knows the API's URLs and JSON; only [`control`] knows the
+//!   control routes; only [`cli`] and [`demo`] print.
+//! - The reconciler and the supervisor share a `watch` channel and no code. Metrics, health and control only read; they change
+//!   something by calling a handle.
+
+// line: cli
+pub mod cli;
+
+// line: demo
+pub mod demo;
+
+// line: daemon
+pub mod daemon;
+
+// line: sandbox
+pub mod sandbox;
+
+// line: control
+pub mod control;
+
+// line: recorder
+pub mod recorder;
+
+// line: reconciler | supervisor
+pub mod reconciler;
+pub mod supervisor;
+
+// line: cloudflare | credential | output | process | probe | notify | store | config_files
+pub mod cloudflare;
+pub mod credential;
+pub mod output;
+pub mod process;
+pub mod probe;
+pub mod notify;
+pub mod store;
+pub mod config_files;
+
+// line: metrics
+pub mod metrics;
+
+// line: health
+pub mod health;
+
+// line: status
+pub mod status;
+
+// line: event
+pub mod event;
+
+// line: plan
+pub mod plan;
+
+// line: desired | observed
+pub mod desired;
+pub mod observed;
+
+// line: record | connector
+pub mod record;
+pub mod connector;
+
+// line: config
+pub mod config;
+
+// line: backoff | name | id | secret
+pub mod backoff;
+pub mod name;
+pub mod id;
+pub mod secret;

@@ -1,0 +1,1 @@
+//! Adit's own metric families.

@@ -1,0 +1,226 @@
+//! Names that people give: tunnels, accounts, hostnames. Each is checked when it is made and then trusted.
+
+use std::{fmt, str::FromStr};
+
+use serde::Serialize;
+
+/// Why a text is not a name of its kind. The text reads after `cannot use "…": `.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NameError(String);
+
+impl NameError {
+    fn new(rule: impl Into<String>) -> Self {
+        Self(rule.into())
+    }
+}
+
+/// The name of a tunnel in Adit: `[a-z0-9][a-z0-9-]{0,39}`, not shaped like a UUID.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct TunnelName(String);
+
+/// The name of a Cloudflare account in the configuration: `[a-z0-9][a-z0-9-]{0,39}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct AccountName(String);
+
+/// A hostname as DNS knows it: lower case, Punycode, at least two labels, `*` only as the whole first label.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Hostname(String);
+
+impl TunnelName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AccountName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Hostname {
+    /// The hostname as text, without a final dot.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the first label is `*`.
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with("*.")
+    }
+
+    /// Whether this hostname stands in `zone`: equal to it, or ending in `.zone` (whole labels only).
+    pub fn is_in_zone(&self, zone: &str) -> bool {
+        self.0 == zone || self.0.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
+    }
+
+    /// Whether a request for `host` would match this hostname: equal, or a wildcard over exactly the labels behind the `*`.
+    /// cloudflared lets `*.example.com` match any depth below it (`ingress/rule.go`).
+    pub fn matches(&self, host: &str) -> bool {
+        match self.0.strip_prefix('*') {
+            Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+            None => self.0 == host,
+        }
+    }
+}
+
+impl FromStr for TunnelName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        check_short_name(text)?;
+        if is_uuid_shaped(text) {
+            return Err(NameError::new("a tunnel's name must not look like a UUID"));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for AccountName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        check_short_name(text)?;
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl FromStr for Hostname {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let text = text.strip_suffix('.').unwrap_or(text);
+        if text.is_empty() {
+            return Err(NameError::new("a hostname must not be empty"));
+        }
+        if text.contains(':') {
+            return Err(NameError::new("a hostname must not contain a port"));
+        }
+        if text.contains('/') {
+            return Err(NameError::new("a hostname must not contain a path or a scheme"));
+        }
+        let (prefix, rest) = match text.strip_prefix("*.") {
+            Some(rest) => ("*.", rest),
+            None => ("", text),
+        };
+        if rest.contains('*') {
+            return Err(NameError::new("a wildcard must be the whole first label, as in *.example.com"));
+        }
+        let ascii =
+            idna::domain_to_ascii(rest).map_err(|_| NameError::new("a hostname must be made of letters, digits, - and dots"))?;
+        if !ascii.contains('.') {
+            return Err(NameError::new("a hostname needs a dot, as in app.example.com"));
+        }
+        if prefix.len() + ascii.len() > 253 {
+            return Err(NameError::new("a hostname must not be longer than 253 characters"));
+        }
+        for label in ascii.split('.') {
+            check_label(label)?;
+        }
+        Ok(Self(format!("{prefix}{ascii}")))
+    }
+}
+
+impl fmt::Display for TunnelName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+impl fmt::Display for Hostname {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
+
+/// Whether `text` has the shape of a UUID (8-4-4-4-12 hexadecimal digits).
+pub fn is_uuid_shaped(text: &str) -> bool {
+    let groups: Vec<&str> = text.split('-').collect();
+    let lengths: Vec<usize> = groups.iter().map(|group| group.len()).collect();
+    lengths == [8, 4, 4, 4, 12] && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+/// The longest name of a tunnel or an account, in characters. With `.adit-` and an install id it stays below 64.
+const SHORT_NAME_MAX: usize = 40;
+
+fn check_short_name(text: &str) -> Result<(), NameError> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if text.is_empty() || text.len() > SHORT_NAME_MAX || text.starts_with('-') || !text.bytes().all(allowed) {
+        return Err(NameError::new(format!("a name is 1 to {SHORT_NAME_MAX} of a-z, 0-9 and -, and does not start with -")));
+    }
+    Ok(())
+}
+
+fn check_label(label: &str) -> Result<(), NameError> {
+    if label.is_empty() {
+        return Err(NameError::new("a hostname must not have an empty label (two dots in a row, or a dot first)"));
+    }
+    if label.len() > 63 {
+        return Err(NameError::new("a label of a hostname must not be longer than 63 characters"));
+    }
+    // `_` is not a hostname's character but a DNS name's, and Cloudflare takes it.
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    if label.starts_with('-') || label.ends_with('-') || !label.bytes().all(allowed) {
+        return Err(NameError::new("a label of a hostname is made of letters, digits and -, and neither starts nor ends with -"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tunnel_names_are_short_lowercase_and_no_uuid() {
+        for good in ["web", "0", "a-b-c", &"a".repeat(40)] {
+            assert!(good.parse::<TunnelName>().is_ok(), "{good}");
+        }
+        for bad in ["", "-web", "Web", "web.example", &"a".repeat(41), "11111111-2222-3333-4444-555555555555"] {
+            assert!(bad.parse::<TunnelName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hostnames_are_lowered_and_put_in_punycode() {
+        let hostname: Hostname = "Bücher.Example.COM.".parse().unwrap();
+        assert_eq!(hostname.as_str(), "xn--bcher-kva.example.com");
+    }
+
+    #[test]
+    fn a_wildcard_is_only_the_whole_first_label() {
+        assert!("*.example.com".parse::<Hostname>().unwrap().is_wildcard());
+        for bad in ["*", "a.*.example.com", "*a.example.com", "**.example.com"] {
+            assert!(bad.parse::<Hostname>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_hostname_is_refused() {
+        for bad in
+            ["", "app", "app.example.com:8080", "http://app.example.com", "a..example.com", "-a.example.com", ".example.com"]
+        {
+            assert!(bad.parse::<Hostname>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn zones_match_on_label_boundaries() {
+        let hostname: Hostname = "app.example.com".parse().unwrap();
+        assert!(hostname.is_in_zone("example.com"));
+        assert!(hostname.is_in_zone("app.example.com"));
+        assert!(!hostname.is_in_zone("ple.com"));
+        assert!(!"notexample.com".parse::<Hostname>().unwrap().is_in_zone("example.com"));
+    }
+}

@@ -1,0 +1,1 @@
+//! Notify sockets: one for each connector downwards, systemd's upwards.

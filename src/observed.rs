@@ -1,0 +1,1 @@
+//! What is there: one complete read of an account.

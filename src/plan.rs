@@ -1,0 +1,1 @@
+//! What to change at Cloudflare: from what is wanted and what is there to steps, holds and conflicts.

@@ -1,0 +1,1 @@
+//! Asking a connector how it is: `/ready` and `/config` on its metrics address.

@@ -1,0 +1,1 @@
+//! Processes: spawning, identity, signals and exits. Only this module knows PIDs.

@@ -1,0 +1,1 @@
+//! The loop over Cloudflare: observe, plan, apply, one pass after another.

@@ -1,0 +1,1 @@
+//! The snapshot that everyone reads, folded from events.

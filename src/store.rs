@@ -1,0 +1,1 @@
+//! The state directory: versioned TOML files, written durably and read with suspicion.
