@@ -45,9 +45,10 @@ pub mod control;
 // line: recorder
 pub mod recorder;
 
-// line: reconciler | supervisor
+// line: reconciler | supervisor | intent
 pub mod reconciler;
 pub mod supervisor;
+pub mod intent;
 
 // line: cloudflare | credential | output | process | probe | notify | store | config_files
 pub mod cloudflare;

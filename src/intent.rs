@@ -1,0 +1,1 @@
+//! What people want: the configuration in force, tunnels made over the socket, operators' stops.
