@@ -1,0 +1,132 @@
+//! What two tunnels must not both have.
+
+use std::collections::BTreeMap;
+
+use crate::name::{AccountName, TunnelName};
+
+use super::{
+    ingress::IngressRule,
+    problem::quoted,
+    read_tunnel::ReadTunnel,
+    report::Report,
+    tree::Place,
+    tunnel::{Origin, PrivateNetwork, Tunnel},
+};
+
+/// Reports what two tunnels of the files both claim; the second one, in order of file and line, has the problem.
+pub(super) fn between(tunnels: &BTreeMap<TunnelName, ReadTunnel<'_>>, report: &mut Report<'_>) {
+    let mut rules: Vec<(&TunnelName, &Place, &IngressRule)> = tunnels
+        .values()
+        .flat_map(|tunnel| tunnel.rules.iter().map(|(place, rule)| (&tunnel.name, place, rule)))
+        .filter(|(_, _, rule)| rule.hostname.is_some())
+        .collect();
+    rules.sort_by(|a, b| (&a.2.hostname, a.1.file, a.1.offset).cmp(&(&b.2.hostname, b.1.file, b.1.offset)));
+    for same_hostname in rules.chunk_by(|a, b| a.2.hostname == b.2.hostname) {
+        for (index, (name, place, rule)) in same_hostname.iter().enumerate() {
+            let first = same_hostname[..index].iter().find(|(other, _, earlier)| other != name && clash(earlier, rule));
+            if let Some((_, first, _)) = first {
+                let at = format!("{} ({})", first.key, report.location(first));
+                report.error(place, message(rule, &at));
+            }
+        }
+    }
+    parts_claimed_twice(tunnels, report);
+    renames(tunnels, report);
+}
+
+/// Reports what `tunnel` claims although a tunnel in `others` has it. A tunnel of the same name that was made over the socket
+/// is the one that `tunnel` replaces.
+pub(super) fn with_existing(tunnel: &ReadTunnel<'_>, others: &BTreeMap<TunnelName, Tunnel>, report: &mut Report<'_>) {
+    if let Some(Tunnel { origin: Origin::File(path), .. }) = others.get(&tunnel.name) {
+        let message = format!("there is already a tunnel {:?} in {}", tunnel.name.as_str(), path.display());
+        report.error(tunnel.section.place, message);
+    }
+    for (place, rule) in tunnel.rules.iter().filter(|(_, rule)| rule.hostname.is_some()) {
+        let first = others.values().filter(|other| other.name != tunnel.name).find_map(|other| {
+            let index = other.ingress.iter().position(|earlier| earlier.hostname == rule.hostname && clash(earlier, rule))?;
+            Some(format!("tunnels.{}.ingress[{index}] ({})", other.name, other.origin))
+        });
+        if let Some(at) = first {
+            report.error(place, message(rule, &at));
+        }
+    }
+    for (claim, place) in placed_claims(tunnel) {
+        let claimed = |other: &Tunnel| claims(other).into_iter().find(|(earlier, _)| *earlier == claim).map(|(_, key)| key);
+        let mut others = others.values().filter(|other| other.name != tunnel.name);
+        if let Some((other, key)) = others.find_map(|other| Some((other, claimed(other)?))) {
+            let message = format!("{} is also in tunnels.{}.{key} ({}): it has one tunnel", claim.what, other.name, other.origin);
+            report.error(place, message);
+        }
+    }
+    if let Ok(Tunnel { renamed_from: Some(old), .. }) = &tunnel.tunnel
+        && let Some(existing) = others.get(old)
+    {
+        let place = tunnel.section.get("renamed_from").map_or(tunnel.section.place, |node| &node.place);
+        let message = format!("cannot use {:?}: there is still a tunnel of this name ({})", old.as_str(), existing.origin);
+        report.error(place, message);
+    }
+}
+
+/// Whether two rules with the same hostname cannot stand in two tunnels: a hostname's one DNS record leads to one tunnel.
+fn clash(a: &IngressRule, b: &IngressRule) -> bool {
+    (a.dns && b.dns) || a.path == b.path
+}
+
+fn message(rule: &IngressRule, at: &str) -> String {
+    let hostname = rule.hostname.as_ref().map_or("", |hostname| hostname.as_str());
+    format!("the hostname {hostname:?} is also in {at}: a hostname leads to one tunnel")
+}
+
+/// What an account has once and a tunnel claims for itself: its private networks and its pool.
+fn claims(tunnel: &Tunnel) -> Vec<(Claim, String)> {
+    let network = |(index, network): (usize, &PrivateNetwork)| {
+        let within = network.virtual_network.as_deref().map_or("the default virtual network".to_owned(), quoted);
+        (format!("the network {} in {within}", network.network), format!("private_networks[{index}]"))
+    };
+    let networks = tunnel.private_networks.iter().enumerate().map(network);
+    let pool = tunnel.load_balancer.iter().map(|balancer| (format!("the pool {:?}", balancer.pool), "load_balancer".to_owned()));
+    networks.chain(pool).map(|(what, key)| (Claim { account: tunnel.account.clone(), what }, key)).collect()
+}
+
+/// Something that an account has once.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Claim {
+    account: AccountName,
+    what: String,
+}
+
+/// The claims of a tunnel that was just read, with their places.
+fn placed_claims<'a>(read: &ReadTunnel<'a>) -> Vec<(Claim, &'a Place)> {
+    let nodes = read.section.items("private_networks").iter().chain(read.section.get("load_balancer"));
+    let claims = read.tunnel.as_ref().map_or(Vec::new(), claims);
+    claims.into_iter().zip(nodes).map(|((claim, _), node)| (claim, &node.place)).collect()
+}
+
+fn parts_claimed_twice(tunnels: &BTreeMap<TunnelName, ReadTunnel<'_>>, report: &mut Report<'_>) {
+    let mut claims: Vec<(Claim, &Place)> = tunnels.values().flat_map(placed_claims).collect();
+    claims.sort_by(|a, b| (&a.0, a.1.file, a.1.offset).cmp(&(&b.0, b.1.file, b.1.offset)));
+    for same in claims.chunk_by(|a, b| a.0 == b.0) {
+        let first = same[0].1;
+        for (claim, place) in &same[1..] {
+            let message = format!("{} is also in {} ({}): it has one tunnel", claim.what, first.key, report.location(first));
+            report.error(place, message);
+        }
+    }
+}
+
+/// A tunnel is renamed once, and its old name is free.
+fn renames(tunnels: &BTreeMap<TunnelName, ReadTunnel<'_>>, report: &mut Report<'_>) {
+    let mut taken: BTreeMap<&TunnelName, &Place> = BTreeMap::new();
+    for read in tunnels.values() {
+        let Ok(tunnel) = &read.tunnel else { continue };
+        let (Some(old), Some(node)) = (&tunnel.renamed_from, read.section.get("renamed_from")) else { continue };
+        let place = &node.place;
+        if let Some(existing) = tunnels.get(old) {
+            let at = report.location(existing.section.place);
+            report.error(place, format!("cannot use {:?}: there is still a tunnel of this name in {at}", old.as_str()));
+        } else if let Some(first) = taken.insert(old, place) {
+            let at = format!("{} ({})", first.key, report.location(first));
+            report.error(place, format!("cannot use {:?}: it is also in {at}", old.as_str()));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Origins that nobody may publish: what belongs to Adit itself, and what would hand the machine's identity to the internet.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+};
+
+use url::Host;
+
+use super::{
+    Control, Daemon, Metrics, MetricsListen, paths,
+    service::{Service, ServiceUrl},
+};
+
+/// What Adit itself has, as far as it could be read.
+#[derive(Clone, Copy)]
+pub(super) struct Own<'a> {
+    pub(super) daemon: Option<&'a Daemon>,
+    pub(super) control: Option<&'a Control>,
+    pub(super) metrics: Option<&'a Metrics>,
+}
+
+/// Addresses at which clouds tell a machine its credentials. The link-local ones are refused as such.
+const METADATA_ADDRESSES: &[(IpAddr, &str)] = &[
+    (IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)), "AWS"),
+    (IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)), "Google Cloud"),
+    (IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)), "Alibaba Cloud"),
+];
+
+/// Names of the same.
+const METADATA_NAMES: &[&str] =
+    &["metadata.google.internal", "metadata.goog", "metadata", "instance-data", "instance-data.ec2.internal"];
+
+/// Why `service` must not be published; `None` if it may.
+pub(super) fn reason(service: &Service, own: Own<'_>) -> Option<String> {
+    match service {
+        Service::Url(url) => url_reason(url, own),
+        Service::Unix(path) | Service::UnixTls(path) => path_reason(path, own),
+        Service::HttpStatus(_) | Service::HelloWorld | Service::Bastion | Service::SocksProxy => None,
+    }
+}
+
+fn url_reason(url: &ServiceUrl, own: Own<'_>) -> Option<String> {
+    let address = match url.host() {
+        Host::Domain(name) => {
+            let name = name.trim_end_matches('.');
+            if METADATA_NAMES.contains(&name) {
+                return Some(format!(
+                    "{name} is a cloud's metadata service, which gives this machine's credentials to whoever asks"
+                ));
+            }
+            None
+        }
+        Host::Ipv4(address) => Some(IpAddr::V4(*address)),
+        Host::Ipv6(address) => Some(IpAddr::V6(*address).to_canonical()),
+    };
+    if let Some(address) = address {
+        if let Some((_, cloud)) = METADATA_ADDRESSES.iter().find(|(metadata, _)| *metadata == address) {
+            return Some(format!(
+                "{address} is {cloud}'s metadata service, which gives this machine's credentials to whoever asks"
+            ));
+        }
+        if is_link_local(address) {
+            return Some(format!("{address} is link-local, where clouds serve this machine's credentials to whoever asks"));
+        }
+    }
+    let MetricsListen::Tcp(listen) = own.metrics?.listen else { return None };
+    let is_own = listen.port() == url.port() && reaches(url.host(), address, listen);
+    is_own.then(|| format!("{listen} is Adit's own metrics listener"))
+}
+
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+/// Whether a connection to `host` arrives at something that listens on `listen`, as far as the text tells: another name of this
+/// machine is not known to be one.
+fn reaches(host: &Host, address: Option<IpAddr>, listen: SocketAddr) -> bool {
+    let listen = listen.ip().to_canonical();
+    match address {
+        // Connecting to 0.0.0.0 or :: connects to this machine.
+        Some(address) if address.is_loopback() || address.is_unspecified() => listen.is_loopback() || listen.is_unspecified(),
+        Some(address) => address == listen,
+        None => {
+            let name = host.to_string();
+            let name = name.trim_end_matches('.');
+            let is_local = name == "localhost" || name.ends_with(".localhost") || name == "ip6-localhost";
+            is_local && (listen.is_loopback() || listen.is_unspecified())
+        }
+    }
+}
+
+fn path_reason(path: &Path, own: Own<'_>) -> Option<String> {
+    let is = |other: &Path| paths::is_inside(path, other);
+    if own.control.is_some_and(|control| is(&control.socket)) {
+        return Some("it is Adit's own control socket".to_owned());
+    }
+    if let Some(Metrics { listen: MetricsListen::Unix(listen) }) = own.metrics
+        && is(listen)
+    {
+        return Some("it is Adit's own metrics listener".to_owned());
+    }
+    let daemon = own.daemon?;
+    if is(&daemon.state_dir) {
+        return Some(format!("it is inside Adit's state_dir ({}), which holds secrets", daemon.state_dir.display()));
+    }
+    if is(&daemon.runtime_dir) {
+        return Some(format!(
+            "it is inside Adit's runtime_dir ({}), which holds tokens and sockets",
+            daemon.runtime_dir.display()
+        ));
+    }
+    None
+}

@@ -1,0 +1,181 @@
+//! Builds a [`Tunnel`] from its table.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+
+use crate::name::{AccountName, Hostname, TunnelName};
+
+use super::{
+    forbidden::Own,
+    ingress::{self, PlacedRule},
+    origin_request::{self, Scope},
+    problem::{nearest, quoted},
+    report::{Report, Reported},
+    section::Section,
+    tree::Node,
+    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, PrivateNetwork, Protocol, Tunnel},
+};
+
+/// What a tunnel can refer to.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// The names of all accounts, also of those with mistakes inside.
+    pub(super) accounts: &'a [AccountName],
+    pub(super) own: Own<'a>,
+}
+
+/// A tunnel as far as it could be read. What could be read takes part in the search for clashes, so that those are reported
+/// together with the rest.
+pub(super) struct ReadTunnel<'a> {
+    pub(super) name: TunnelName,
+    pub(super) section: Section<'a>,
+    pub(super) rules: Vec<PlacedRule>,
+    pub(super) tunnel: Result<Tunnel, Reported>,
+}
+
+/// Reads a tunnel; `None` if not even its name is one.
+pub(super) fn tunnel<'a>(
+    name: &str,
+    node: &'a Node,
+    origin: Origin,
+    context: Context<'_>,
+    report: &mut Report<'_>,
+) -> Option<ReadTunnel<'a>> {
+    let section = Section::of(node)?;
+    let parsed_name: Result<TunnelName, Reported> = name
+        .parse()
+        .map_err(|error| report.error(&node.place, format!("cannot use {} as a tunnel's name: {error}", quoted(name))));
+    let account = account(section, context.accounts, report);
+    let replicas = section.integer("replicas");
+    let configuration =
+        section.word("configuration", &[("remote", ConfigurationMode::Remote), ("local", ConfigurationMode::Local)]);
+    let on_drift = section.word("on_drift", &[("repair", OnDrift::Repair), ("report", OnDrift::Report)]);
+    let protocol = section.word("protocol", &[("auto", Protocol::Auto), ("quic", Protocol::Quic), ("http2", Protocol::Http2)]);
+    let renamed_from = section.optional("renamed_from", report, str::parse::<TunnelName>);
+    let (rules, complete) = ingress::rules(section.items("ingress"), context.own, report);
+    let origin_request = section
+        .section("originRequest")
+        .map(|section| origin_request::origin_request(section, Scope::Tunnel, report))
+        .transpose();
+    let private_networks: Vec<_> = section
+        .items("private_networks")
+        .iter()
+        .filter_map(Section::of)
+        .map(|section| private_network(section, report))
+        .collect();
+    let load_balancer = section.section("load_balancer").map(|section| load_balancer(section, report)).transpose();
+    let health = section.section("health").ok_or(Reported).and_then(|section| health(section, report));
+    not_acted_on(section, report);
+
+    let name = parsed_name.ok()?;
+    let build = || {
+        complete?;
+        Ok(Tunnel {
+            name: name.clone(),
+            origin,
+            account: account?,
+            replicas: replicas?,
+            configuration: configuration?,
+            on_drift: on_drift?,
+            protocol: protocol?,
+            renamed_from: renamed_from?,
+            ingress: rules.iter().map(|(_, rule)| rule.clone()).collect(),
+            origin_request: origin_request?.filter(|origin_request| !origin_request.is_empty()),
+            private_networks: private_networks.into_iter().collect::<Result<_, _>>()?,
+            load_balancer: load_balancer?,
+            health: health?,
+        })
+    };
+    let tunnel = build();
+    Some(ReadTunnel { name, section, rules, tunnel })
+}
+
+fn account(section: Section<'_>, accounts: &[AccountName], report: &mut Report<'_>) -> Result<AccountName, Reported> {
+    let Some(name) = section.optional("account", report, str::parse::<AccountName>)? else {
+        return match accounts {
+            [only] => Ok(only.clone()),
+            // The account may stand in the part that could not be read.
+            _ if report.has_syntax_errors() => Err(Reported),
+            [] => Err(report.error(section.place, "a tunnel needs an account: add a table such as [accounts.default]")),
+            [..] => {
+                let names: Vec<&str> = accounts.iter().map(AccountName::as_str).collect();
+                let message = format!("the key \"account\" is missing: there are several accounts ({})", names.join(", "));
+                Err(report.error(section.place, message))
+            }
+        };
+    };
+    if accounts.contains(&name) {
+        return Ok(name);
+    }
+    if report.has_syntax_errors() {
+        return Err(Reported);
+    }
+    let place = section.get("account").map_or(section.place, |node| &node.place);
+    let message = format!("cannot use {:?}: there is no table [accounts.{name}]", name.as_str());
+    Err(match nearest(name.as_str(), accounts.iter().map(AccountName::as_str)) {
+        Some(near) => report.error_with_help(place, message, format!("did you mean {near:?}?")),
+        None => report.error(place, message),
+    })
+}
+
+fn private_network(section: Section<'_>, report: &mut Report<'_>) -> Result<PrivateNetwork, Reported> {
+    let network = section.required("network", report, network);
+    let virtual_network = section.optional("virtual_network", report, |text| {
+        if text.is_empty() { Err("a virtual network's name must not be empty") } else { Ok(text.to_owned()) }
+    });
+    Ok(PrivateNetwork { network: network?, virtual_network: virtual_network? })
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let network: IpNet =
+        text.parse().map_err(|_| "a network is an address with a prefix length, as in 10.20.0.0/16".to_owned())?;
+    if network.addr() != network.network() {
+        return Err(format!("the address has bits behind the prefix; the network is {}", network.trunc()));
+    }
+    Ok(network)
+}
+
+fn load_balancer(section: Section<'_>, report: &mut Report<'_>) -> Result<LoadBalancer, Reported> {
+    let hostname = section.required("hostname", report, str::parse::<Hostname>);
+    let pool = section.required("pool", report, |text| {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        if text.is_empty() || !text.bytes().all(allowed) {
+            return Err("a pool's name is made of letters, digits, - and _");
+        }
+        Ok(text.to_owned())
+    });
+    let weight = section.number("weight");
+    Ok(LoadBalancer { hostname: hostname?, pool: pool?, weight: weight? })
+}
+
+fn health(section: Section<'_>, report: &mut Report<'_>) -> Result<OriginHealth, Reported> {
+    if let Some(section) = section.section("origin") {
+        let path = section.required("http", report, |text| {
+            if text.starts_with('/') { Ok(text.to_owned()) } else { Err("the path of a request starts with /") }
+        });
+        let expect = section.integer("expect");
+        return Ok(OriginHealth::Http { path: path?, expect: expect? });
+    }
+    let is_off = section.word("origin", &[("tcp", false), ("off", true)])?;
+    Ok(if is_off { OriginHealth::Off } else { OriginHealth::Tcp })
+}
+
+/// What this version reads and checks, but does not carry out.
+fn not_acted_on(section: Section<'_>, report: &mut Report<'_>) {
+    let networks = section.items("private_networks").first().and(section.get("private_networks"));
+    for node in networks.into_iter().chain(section.get("load_balancer")) {
+        report.warning(&node.place, "this version of Adit checks it but does not set it up at Cloudflare");
+    }
+}
+
+/// Reads all tunnels of a table.
+pub(super) fn tunnels<'a>(
+    section: Section<'a>,
+    origin: impl Fn(&Node) -> Origin,
+    context: Context<'_>,
+    report: &mut Report<'_>,
+) -> BTreeMap<TunnelName, ReadTunnel<'a>> {
+    let read = section.entries().filter_map(|(name, node)| tunnel(name, node, origin(node), context, report));
+    read.map(|tunnel| (tunnel.name.clone(), tunnel)).collect()
+}

@@ -1,0 +1,279 @@
+//! `[tunnels.NAME]`: a tunnel, its routes and how it is kept.
+
+use std::{fmt, path::PathBuf};
+
+use ipnet::IpNet;
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value as Json, json};
+
+use crate::name::{AccountName, Hostname, TunnelName};
+
+use super::{ingress::IngressRule, origin_request, service::Service};
+
+/// A tunnel as it is wanted. Serialized it is the table `[tunnels.NAME]`, without name and origin.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Tunnel {
+    /// Its name in Adit.
+    #[serde(skip)]
+    pub name: TunnelName,
+    /// Where it is defined.
+    #[serde(skip)]
+    pub origin: Origin,
+    /// Its account; there is one of this name in the configuration.
+    pub account: AccountName,
+    /// Connectors on this host: 1 to 25.
+    pub replicas: u8,
+    /// Who keeps the routes.
+    pub configuration: ConfigurationMode,
+    /// What to do about an edit behind Adit's back.
+    pub on_drift: OnDrift,
+    /// What connectors speak to Cloudflare.
+    pub protocol: Protocol,
+    /// Its earlier name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<TunnelName>,
+    /// Its routes, in order; perhaps without a catch-all.
+    pub ingress: Vec<IngressRule>,
+    /// How origins are asked, for all rules: cloudflared's keys, times in whole seconds.
+    #[serde(rename = "originRequest", skip_serializing_if = "Option::is_none")]
+    pub origin_request: Option<Map<String, Json>>,
+    /// Networks reached through the tunnel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub private_networks: Vec<PrivateNetwork>,
+    /// The load balancer that the tunnel is a part of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancer: Option<LoadBalancer>,
+    /// How origins are watched.
+    #[serde(serialize_with = "serialize_health")]
+    pub health: OriginHealth,
+}
+
+/// Where a tunnel is defined. Displayed as `file:/etc/adit/adit.toml` or `api`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// In this file: read-only over the control socket.
+    File(PathBuf),
+    /// Over the control socket.
+    Api,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+            Self::Api => formatter.write_str("api"),
+        }
+    }
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Who keeps a tunnel's routes. Cannot change in place: the tunnel is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigurationMode {
+    /// Cloudflare, which gives them to every connector.
+    Remote,
+    /// Adit, which hands each connector a file.
+    Local,
+}
+
+/// What to do about an edit behind Adit's back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDrift {
+    /// Write again what is wanted.
+    Repair,
+    /// Only say so.
+    Report,
+}
+
+/// What connectors speak to Cloudflare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// QUIC, and HTTP/2 where UDP is blocked.
+    Auto,
+    /// QUIC only.
+    Quic,
+    /// HTTP/2 only.
+    Http2,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Auto => "auto",
+            Self::Quic => "quic",
+            Self::Http2 => "http2",
+        })
+    }
+}
+
+/// A network reached through a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct PrivateNetwork {
+    /// The network, without host bits.
+    #[serde(serialize_with = "serialize_network")]
+    pub network: IpNet,
+    /// The virtual network's name; the account's default one when `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub virtual_network: Option<String>,
+}
+
+fn serialize_network<S: Serializer>(network: &IpNet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(network)
+}
+
+/// A tunnel's part in a load balancer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LoadBalancer {
+    /// The load balancer's hostname.
+    pub hostname: Hostname,
+    /// The name of the tunnel's own pool.
+    pub pool: String,
+    /// The tunnel's weight in the pool: 0 to 1.
+    pub weight: f64,
+}
+
+/// How a tunnel's origins are watched: reported, never a reason to restart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", untagged)]
+pub enum OriginHealth {
+    /// By connecting.
+    #[serde(serialize_with = "serialize_tcp")]
+    Tcp,
+    /// By asking for a path.
+    Http {
+        /// The path.
+        #[serde(rename = "http")]
+        path: String,
+        /// The status of a healthy origin: 100 to 599.
+        expect: u16,
+    },
+    /// Not at all.
+    #[serde(serialize_with = "serialize_off")]
+    Off,
+}
+
+fn serialize_tcp<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("tcp")
+}
+
+fn serialize_off<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("off")
+}
+
+fn serialize_health<S: Serializer>(health: &OriginHealth, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Health<'a> {
+        origin: &'a OriginHealth,
+    }
+    Health { origin: health }.serialize(serializer)
+}
+
+/// What answers a request that no rule matches.
+const NO_ROUTE: &str = "http_status:404";
+
+impl Tunnel {
+    /// The table `[tunnels.NAME]` as a person would write it: what is as it would be anyway is left out, so that whoever changes a
+    /// part of it needs no right to the rest.
+    pub fn definition(&self) -> Json {
+        let mut table = serde_json::to_value(self).expect("a tunnel is made of strings, numbers, lists and tables");
+        let defaults = json!({
+            "configuration": ConfigurationMode::Remote,
+            "on_drift": OnDrift::Repair,
+            "protocol": Protocol::Auto,
+            "health": { "origin": OriginHealth::Tcp },
+        });
+        let is_default = |key: &str, value: &Json| defaults.get(key) == Some(value);
+        if let Some(table) = table.as_object_mut() {
+            table.retain(|key, value| !is_default(key, value));
+        }
+        let rules = table.get_mut("ingress").and_then(Json::as_array_mut);
+        for rule in rules.into_iter().flatten().filter_map(Json::as_object_mut) {
+            rule.retain(|key, value| !(key == "dns" && *value == json!(true)));
+        }
+        table
+    }
+
+    /// The document that Cloudflare keeps for the tunnel (`config` of `PUT …/configurations`): the rules in order, a catch-all
+    /// where there is none, times in whole seconds. The same tunnel always gives the same document.
+    pub fn document(&self) -> Json {
+        self.ingress_document(Clone::clone)
+    }
+
+    /// `ingress` and `originRequest` for the file of a tunnel whose configuration is local: as [`Tunnel::document`], but with
+    /// times as `10s`, because cloudflared reads a bare number in a file as nanoseconds.
+    pub fn local_document(&self) -> Json {
+        self.ingress_document(origin_request::for_file)
+    }
+
+    /// The hostnames that a DNS record points to the tunnel, each once, in the order of the rules.
+    pub fn public_hostnames(&self) -> Vec<&Hostname> {
+        let mut hostnames: Vec<&Hostname> = Vec::new();
+        for hostname in self.ingress.iter().filter(|rule| rule.dns).filter_map(|rule| rule.hostname.as_ref()) {
+            if !hostnames.contains(&hostname) {
+                hostnames.push(hostname);
+            }
+        }
+        hostnames
+    }
+
+    /// The keys whose values only an admin may set, as in `ingress[0].service`: with them a connector reaches more than one
+    /// origin, reads files, or speaks another protocol to Cloudflare.
+    pub fn admin_keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        if self.protocol != Protocol::Auto {
+            keys.push("protocol".to_owned());
+        }
+        if !self.private_networks.is_empty() {
+            keys.push("private_networks".to_owned());
+        }
+        let reads_file = |origin_request: &Option<Map<String, Json>>| {
+            origin_request.as_ref().is_some_and(|origin_request| origin_request.contains_key("caPool"))
+        };
+        if reads_file(&self.origin_request) {
+            keys.push("originRequest.caPool".to_owned());
+        }
+        for (index, rule) in self.ingress.iter().enumerate() {
+            if matches!(rule.service, Service::Bastion | Service::SocksProxy) {
+                keys.push(format!("ingress[{index}].service"));
+            }
+            if reads_file(&rule.origin_request) {
+                keys.push(format!("ingress[{index}].originRequest.caPool"));
+            }
+        }
+        keys
+    }
+
+    fn ingress_document(&self, spell: impl Fn(&Map<String, Json>) -> Map<String, Json>) -> Json {
+        let rule_document = |rule: &IngressRule| {
+            let mut document = Map::new();
+            if let Some(hostname) = &rule.hostname {
+                document.insert("hostname".to_owned(), Json::from(hostname.as_str()));
+            }
+            if let Some(path) = &rule.path {
+                document.insert("path".to_owned(), Json::from(path.as_str()));
+            }
+            document.insert("service".to_owned(), Json::from(rule.service.to_string()));
+            if let Some(origin_request) = &rule.origin_request {
+                document.insert("originRequest".to_owned(), Json::Object(spell(origin_request)));
+            }
+            Json::Object(document)
+        };
+        let mut ingress: Vec<Json> = self.ingress.iter().map(rule_document).collect();
+        if !self.ingress.last().is_some_and(IngressRule::is_catch_all) {
+            ingress.push(json!({ "service": NO_ROUTE }));
+        }
+        let mut document = Map::from_iter([("ingress".to_owned(), Json::Array(ingress))]);
+        if let Some(origin_request) = &self.origin_request {
+            document.insert("originRequest".to_owned(), Json::Object(spell(origin_request)));
+        }
+        Json::Object(document)
+    }
+}
