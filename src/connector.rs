@@ -1,1 +1,30 @@
 //! The life of a tunnel's connectors, as a state machine.
+//!
+//! Nothing here spawns, signals, sleeps or reads a clock: the supervisor does, and reports back. [`Slot`] is the machine of one
+//! replica; [`Launch`] and [`Wanted`] are what it is told, [`Command`] is what it asks for, [`Notice`] is what it tells.
+
+mod exit;
+mod facts;
+mod launch;
+mod notice;
+mod settings;
+mod slot;
+mod state;
+mod survivor;
+mod wanted;
+mod watch;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub(crate) use exit::in_words;
+pub use exit::{Ending, Exit, SpawnFailure};
+pub use facts::{Fingerprint, LaunchFacts};
+pub use launch::{Launch, LaunchConfiguration};
+pub use notice::{Command, Happening, Notice};
+pub use settings::Settings;
+pub use slot::{LEAVING_MAX, RestartRefused, Slot};
+pub use state::{Generation, Reason, RestartReason, SlotId, State};
+pub use survivor::Survivor;
+pub use wanted::{Stop, Wanted, WantedTunnel};
+pub use watch::{Answer, Ask, Probe, VersionReading, Vitals};

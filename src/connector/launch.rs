@@ -1,0 +1,42 @@
+//! How a connector is started: everything that, when it changes, needs a new process.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use crate::{
+    id::{AccountId, TunnelId},
+    secret::Secret,
+};
+
+/// All that the supervisor needs to start one connector of a tunnel. Two equal launches start equal processes, so a running
+/// connector needs a successor exactly when its tunnel's launch differs from the one that it was started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Launch {
+    /// The account that the tunnel belongs to, as the connector's metrics and records name it.
+    pub account_id: AccountId,
+    /// The tunnel's id at Cloudflare.
+    pub tunnel_id: TunnelId,
+    /// The connector token: it goes to the child through a descriptor, never through its arguments or environment.
+    pub token: Secret,
+    /// `cloudflared` as an absolute path.
+    pub binary: PathBuf,
+    /// Arguments that the operator adds: `tunnel EXTRA_ARGS run`.
+    pub extra_args: Vec<String>,
+    /// Variables that the operator adds to the child's otherwise empty environment.
+    pub env: BTreeMap<String, String>,
+    /// `auto`, `quic` or `http2`, in cloudflared's words.
+    pub protocol: String,
+    /// How long a stopping connector may finish its requests; cloudflared takes at most three minutes.
+    pub grace_period: Duration,
+    /// Where the ingress rules come from.
+    pub configuration: LaunchConfiguration,
+}
+
+/// Where a connector gets its ingress rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaunchConfiguration {
+    /// Pushed by Cloudflare's edge. The connector answers every request with 503 until the first push, so it counts as ready
+    /// only with a configuration version.
+    Remote,
+    /// From a file that Adit writes for it: cloudflared's own format, as JSON (which YAML contains).
+    Local(serde_json::Value),
+}

@@ -1,0 +1,308 @@
+//! The machine of one slot: which generation runs, which follows it, and when.
+//!
+//! Nothing here spawns, signals, sleeps or reads a clock: the supervisor does, and reports back. What it must do is said by
+//! [`Slot::next_command`], what happened by [`Slot::next_notice`], and when to come back without any report by
+//! [`Slot::poll_timeout`].
+//!
+//! ```text
+//!                 wanted                    exit, never answered
+//!   Resting ───────────────▶ Serving ─────────────────────────────▶ Waiting (back-off, blocked)
+//!      ▲                     │  ▲  ▲                                   │
+//!      │ stop, not wanted    │  │  └───────────────────────────────────┘ its time has come, or a change
+//!      └─────────────────────┘  │
+//!                               └── the successor has been ready for a while: it serves, and the former leaves
+//!
+//!   leaving: Unspawned ─▶ Killed ◀─ Draining      beside every stage, at most LEAVING_MAX while anything is started
+//! ```
+//!
+//! A slot has at most one serving generation, one successor beside it, and [`LEAVING_MAX`] that leave when another is started.
+
+mod adopting;
+mod leaving;
+mod replacing;
+mod reports;
+mod run;
+mod telling;
+mod view;
+mod wishes;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use rand::rngs::SmallRng;
+
+use self::run::{Alive, Leaver, LeaverPhase, Phase, Run};
+use super::{
+    Command, Generation, Happening, Launch, LaunchFacts, Notice, Reason, RestartReason, Settings, SlotId, State, Stop,
+    watch::Health,
+};
+use crate::backoff::{Backoff, RestartBudget};
+
+/// How many generations may still be leaving when another is started. An operator who stops and starts again and again, or a
+/// process that cannot be killed, must not fill the host.
+pub const LEAVING_MAX: usize = 2;
+
+/// One slot.
+#[derive(Debug)]
+pub struct Slot {
+    id: SlotId,
+    settings: Settings,
+    rng: SmallRng,
+    /// The last generation that was used.
+    generation: Generation,
+    goal: Goal,
+    stage: Stage,
+    leaving: Vec<Leaver>,
+    backoff: Backoff,
+    commands: VecDeque<Command>,
+    notices: VecDeque<Notice>,
+}
+
+/// What is wanted of a slot.
+#[derive(Debug)]
+enum Goal {
+    /// Nobody has said yet. What was adopted goes on.
+    Unknown,
+    Run {
+        launch: Arc<Launch>,
+        facts: LaunchFacts,
+    },
+    /// An operator stopped it.
+    Stopped(Stop),
+    /// The tunnel, or this replica of it, is not wanted any more.
+    Gone,
+    /// The daemon stops. There is no way back.
+    Shutdown,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Resting,
+    Waiting {
+        until: Instant,
+        wait: Wait,
+        restart: Option<RestartReason>,
+        reason: Reason,
+    },
+    Serving {
+        run: Box<Run>,
+        replacement: Replacement,
+    },
+    /// Never signalled. It keeps the slot while it answers as the connector that was recorded.
+    Quarantined {
+        generation: Generation,
+        facts: LaunchFacts,
+        alive: Box<Alive>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    BackOff,
+    Blocked,
+    /// For those that leave to be gone.
+    Room,
+}
+
+#[derive(Debug)]
+enum Replacement {
+    None,
+    /// Wanted; it waits for its turn among all slots.
+    Asked {
+        restart: RestartReason,
+    },
+    /// The last one failed.
+    Retry {
+        at: Instant,
+        restart: RestartReason,
+        why: Reason,
+    },
+    Running {
+        successor: Box<Run>,
+        restart: RestartReason,
+        deadline: Instant,
+    },
+}
+
+/// Why an operator's restart was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RestartRefused {
+    /// There is nothing to restart.
+    #[error("it is stopped; start it instead")]
+    Stopped,
+    /// Restarting would need a signal to a process that cannot be proved ours.
+    #[error("its process cannot be proved ours, so it is never signalled; abandon it to start another")]
+    Quarantined,
+    /// Only a quarantined process can be abandoned.
+    #[error("its process is ours, so it need not be abandoned; restart it instead")]
+    NotQuarantined,
+}
+
+impl Slot {
+    /// A slot in which nothing runs and of which nothing is known. Generations go on from `last`.
+    pub fn new(id: SlotId, settings: Settings, last: Generation, rng: SmallRng) -> Self {
+        Self {
+            id,
+            settings,
+            rng,
+            generation: last,
+            goal: Goal::Unknown,
+            stage: Stage::Resting,
+            leaving: Vec::new(),
+            backoff: Backoff::new(),
+            commands: VecDeque::new(),
+            notices: VecDeque::new(),
+        }
+    }
+
+    /// Which slot this is.
+    pub fn id(&self) -> &SlotId {
+        &self.id
+    }
+
+    /// The last generation that was used.
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// What to do next.
+    pub fn next_command(&mut self) -> Option<Command> {
+        self.commands.pop_front()
+    }
+
+    /// What happened next.
+    pub fn next_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// Whether it is at rest and not wanted any more, so that it can be dropped.
+    pub fn is_forgotten(&self) -> bool {
+        matches!(self.goal, Goal::Gone) && self.is_at_rest()
+    }
+
+    /// Whether the process of `generation`, which the spawner has not started yet, is still wanted.
+    pub fn awaits_spawn(&self, generation: Generation) -> bool {
+        let awaits = |run: &Run| run.generation == generation && matches!(run.phase, Phase::Spawning);
+        match &self.stage {
+            Stage::Serving { replacement: Replacement::Running { successor, .. }, .. } if awaits(successor) => true,
+            Stage::Serving { run, .. } => awaits(run),
+            Stage::Resting | Stage::Waiting { .. } | Stage::Quarantined { .. } => false,
+        }
+    }
+
+    /// Whether nothing runs, nothing leaves and nothing is due.
+    pub fn is_at_rest(&self) -> bool {
+        matches!(self.stage, Stage::Resting) && self.leaving.is_empty()
+    }
+
+    /// Whether it has nothing but the next probe of a ready connector to wait for, which may be a little late.
+    pub fn is_quiet(&self) -> bool {
+        self.state() == State::Ready && !self.is_replacing() && self.leaving.is_empty()
+    }
+
+    /// When [`Slot::handle_timeout`] has something to do.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let leaving = self.leaving.iter().filter_map(Leaver::due).min();
+        let stage = match &self.stage {
+            Stage::Resting => None,
+            Stage::Waiting { until, .. } => Some(*until),
+            Stage::Serving { run, replacement } => {
+                let run = run.alive().and_then(|alive| self.due(alive));
+                let replacement = match replacement {
+                    Replacement::None | Replacement::Asked { .. } => None,
+                    Replacement::Retry { at, .. } => Some(*at),
+                    Replacement::Running { successor, deadline, .. } => {
+                        let promotion = self.promotion_at(successor);
+                        let due = successor.alive().and_then(|alive| self.due(alive));
+                        // A successor that is ready may finish its healthy time, even beyond the deadline.
+                        [promotion.or(Some(*deadline)), due].into_iter().flatten().min()
+                    }
+                };
+                [run, replacement].into_iter().flatten().min()
+            }
+            Stage::Quarantined { alive, .. } => alive.watch.due(),
+        };
+        [leaving, stage].into_iter().flatten().min()
+    }
+
+    /// The time has come that [`Slot::poll_timeout`] named. Restarts after a failure are taken from `budget`.
+    pub fn handle_timeout(&mut self, now: Instant, budget: &mut RestartBudget) {
+        self.handle_leaving_timeout(now);
+        match &mut self.stage {
+            Stage::Resting => {}
+            Stage::Waiting { until, restart, .. } if *until <= now => match budget.take(now) {
+                Ok(()) => {
+                    let restart = *restart;
+                    self.start(restart, now);
+                }
+                Err(later) => *until = later,
+            },
+            Stage::Waiting { .. } => {}
+            Stage::Serving { run, .. } => {
+                if run.alive().is_some_and(|alive| never_answered(alive, &self.settings, now)) {
+                    return self.give_up_start(now);
+                }
+                self.commands.extend(run.probe(&self.settings, now));
+                self.handle_replacement_timeout(now);
+            }
+            Stage::Quarantined { generation, facts, alive } => {
+                self.commands.extend(alive.probe(*generation, facts, &self.settings, now));
+            }
+        }
+    }
+
+    /// Starts the next generation, if one is wanted and there is room.
+    fn start(&mut self, restart: Option<RestartReason>, now: Instant) {
+        let Goal::Run { launch, facts } = &self.goal else {
+            self.stage = Stage::Resting;
+            return;
+        };
+        if self.leaving.len() >= LEAVING_MAX {
+            let reason = Reason::new("draining-first", format!("it waits for {} earlier processes to end", self.leaving.len()));
+            let until = self.leaving.iter().filter_map(Leaver::due).min().unwrap_or(now + self.settings.stop_margin);
+            self.stage = Stage::Waiting { until: until.max(now), wait: Wait::Room, restart, reason };
+            return;
+        }
+        let generation = self.generation.next();
+        self.generation = generation;
+        self.commands.push_back(Command::Spawn { generation, launch: Arc::clone(launch) });
+        self.stage = Stage::Serving { run: Box::new(Run::spawning(generation, *facts)), replacement: Replacement::None };
+        self.tell(Happening::Starting { generation, restart });
+    }
+
+    fn run_mut(&mut self, generation: Generation) -> Option<&mut Run> {
+        let Stage::Serving { run, replacement } = &mut self.stage else { return None };
+        if run.generation == generation {
+            return Some(run);
+        }
+        match replacement {
+            Replacement::Running { successor, .. } if successor.generation == generation => Some(successor),
+            Replacement::Running { .. } | Replacement::None | Replacement::Asked { .. } | Replacement::Retry { .. } => None,
+        }
+    }
+
+    fn due(&self, alive: &Alive) -> Option<Instant> {
+        let deadline = match alive.watch.health(&self.settings) {
+            Health::Silent => Some(alive.since + self.settings.start_deadline),
+            Health::Unready | Health::Ready | Health::Lost | Health::Hung => None,
+        };
+        [deadline, alive.watch.due()].into_iter().flatten().min()
+    }
+}
+
+/// How a generation is made to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leave {
+    /// With the time that its launch gives it for requests.
+    Gracefully,
+    /// It serves nobody: only as long as an orderly exit takes.
+    Soon,
+}
+
+fn never_answered(alive: &Alive, settings: &Settings, now: Instant) -> bool {
+    alive.watch.health(settings) == Health::Silent && now >= alive.since + settings.start_deadline
+}

@@ -1,0 +1,72 @@
+//! Processes of an earlier daemon: those that are ours go on, those that may be are watched and left alone.
+
+use std::time::Instant;
+
+use super::{Alive, Leave, Leaver, LeaverPhase, Phase, Replacement, Run, Slot, Stage};
+use crate::connector::{Generation, Happening, RestartReason, Survivor, watch::Watch};
+
+impl Slot {
+    /// These processes of an earlier daemon were found in this slot. To be called before anything else, at most once.
+    pub fn handle_survivors(&mut self, mut survivors: Vec<Survivor>, now: Instant) {
+        survivors.sort_by_key(|survivor| survivor.generation);
+        for survivor in survivors {
+            self.generation = self.generation.max(survivor.generation);
+            let (generation, pid, metrics) = (survivor.generation, survivor.pid, survivor.metrics);
+            let watch = Watch::resumed(survivor.connector_id.clone(), now);
+            let alive = Alive { pid, metrics, since: now, watch };
+            if !survivor.proved {
+                self.consider_unproved(survivor, alive);
+                continue;
+            }
+            if survivor.draining {
+                let kill_at = now + survivor.facts.grace_period + self.settings.stop_margin;
+                let exit = LeaverPhase::Draining { kill_at };
+                self.leaving.push(Leaver { generation, since: Some(now), exit });
+            } else {
+                let run = Box::new(Run { generation, facts: survivor.facts, adopted: true, phase: Phase::Alive(alive) });
+                self.take_in(run, now);
+            }
+            // Told last: whoever hears of it sees the slot as it is with the process in it.
+            self.tell(Happening::Adopted { generation, pid, metrics });
+        }
+    }
+
+    /// Puts a process of an earlier daemon where it belongs: the oldest serves, a younger one was to follow it.
+    pub(super) fn take_in(&mut self, run: Box<Run>, now: Instant) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Resting) {
+            Stage::Serving { run: older, replacement } => {
+                if let Replacement::Running { successor, .. } = replacement {
+                    self.leave(*successor, Leave::Gracefully, now);
+                }
+                let deadline = now + self.settings.successor_deadline;
+                let replacement = Replacement::Running { successor: run, restart: RestartReason::Config, deadline };
+                Stage::Serving { run: older, replacement }
+            }
+            Stage::Quarantined { generation, alive, .. } => {
+                self.tell(Happening::Abandoned { generation, pid: alive.pid });
+                Stage::Serving { run, replacement: Replacement::None }
+            }
+            Stage::Resting | Stage::Waiting { .. } => Stage::Serving { run, replacement: Replacement::None },
+        };
+    }
+
+    /// A process that cannot be proved ours keeps an empty slot, if it can be told by its connector id.
+    pub(super) fn consider_unproved(&mut self, survivor: Survivor, alive: Alive) {
+        let (generation, pid) = (survivor.generation, survivor.pid);
+        match self.stage {
+            Stage::Resting if survivor.connector_id.is_some() && !survivor.draining => {
+                self.stage = Stage::Quarantined { generation, facts: survivor.facts, alive: Box::new(alive) };
+                self.tell(Happening::Quarantined { generation, pid });
+            }
+            Stage::Resting | Stage::Waiting { .. } | Stage::Serving { .. } | Stage::Quarantined { .. } => {
+                self.tell(Happening::Abandoned { generation, pid });
+            }
+        }
+    }
+
+    pub(super) fn abandon(&mut self, generation: Generation, pid: u32, restart: RestartReason, now: Instant) {
+        self.stage = Stage::Resting;
+        self.tell(Happening::Abandoned { generation, pid });
+        self.start(Some(restart), now);
+    }
+}

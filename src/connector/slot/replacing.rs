@@ -1,0 +1,249 @@
+//! Make before break: a successor starts beside the serving generation and takes over when it has been ready for a while.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{Goal, LEAVING_MAX, Leave, Replacement, Run, Slot, Stage, Wait, never_answered};
+use crate::connector::{Command, Generation, Happening, LaunchFacts, Reason, RestartReason, exit::in_words, watch::Health};
+
+impl Slot {
+    /// Why the slot waits for its turn to replace its generation, if it does and has room for a successor.
+    pub fn wants_turn(&self) -> Option<RestartReason> {
+        match &self.stage {
+            Stage::Serving { replacement: Replacement::Asked { restart }, .. } if self.has_room() => Some(*restart),
+            Stage::Resting | Stage::Waiting { .. } | Stage::Serving { .. } | Stage::Quarantined { .. } => None,
+        }
+    }
+
+    /// Whether a successor is on its way.
+    pub fn is_replacing(&self) -> bool {
+        matches!(&self.stage, Stage::Serving { replacement: Replacement::Running { .. }, .. })
+    }
+
+    /// It is this slot's turn: the successor starts.
+    pub fn handle_turn(&mut self, now: Instant) {
+        if let Some(restart) = self.wants_turn() {
+            self.begin_replacement(restart, now);
+        }
+    }
+
+    /// What is wanted changed under a serving generation.
+    pub(super) fn reconsider_replacement(&mut self, now: Instant) {
+        let Goal::Run { facts: wanted, .. } = &self.goal else { return };
+        let wanted = *wanted;
+        let Stage::Serving { run, replacement } = &mut self.stage else { return };
+        let change = change_between(&run.facts, &wanted);
+        let asked = match replacement {
+            Replacement::Running { successor, .. } if successor.facts.fingerprint == wanted.fingerprint => return,
+            Replacement::None => None,
+            Replacement::Asked { restart } | Replacement::Retry { restart, .. } | Replacement::Running { restart, .. } => {
+                Some(*restart)
+            }
+        };
+        // An operator's wish and a hung process need a successor whatever the launch says.
+        let other = asked.filter(|restart| !is_about_launch(*restart));
+        let next = match change.or(other) {
+            Some(restart) => Replacement::Asked { restart },
+            None => Replacement::None,
+        };
+        let serves = run.serves();
+        let obsolete = std::mem::replace(replacement, next);
+        if let Replacement::Running { successor, .. } = obsolete {
+            let generation = successor.generation;
+            self.leave(*successor, Leave::Gracefully, now);
+            let reason = Reason::new("superseded", "what is wanted changed again");
+            self.tell(Happening::ReplacementFailed { generation, reason, retry: None });
+        }
+        match change {
+            Some(restart) if !serves => self.start_afresh(restart, now),
+            Some(_) | None => self.mend(now),
+        }
+    }
+
+    pub(super) fn handle_replacement_timeout(&mut self, now: Instant) {
+        let Stage::Serving { run, replacement } = &mut self.stage else { return };
+        match replacement {
+            Replacement::None | Replacement::Asked { .. } => {}
+            Replacement::Retry { at, restart, .. } if *at <= now => {
+                let hung = run.alive().is_some_and(|alive| alive.watch.health(&self.settings) == Health::Hung);
+                let over = *restart == RestartReason::Hung && !hung;
+                *replacement = if over { Replacement::None } else { Replacement::Asked { restart: *restart } };
+                self.mend(now);
+            }
+            Replacement::Retry { .. } => {}
+            Replacement::Running { successor, deadline, .. } => {
+                let deadline = *deadline;
+                self.commands.extend(successor.probe(&self.settings, now));
+                if successor.alive().is_some_and(|alive| never_answered(alive, &self.settings, now)) {
+                    return self.give_up_successor(Reason::new("never-answered", "its metrics server never answered"), now);
+                }
+                let Stage::Serving { replacement: Replacement::Running { successor, .. }, .. } = &self.stage else { return };
+                match self.promotion_at(successor) {
+                    Some(at) if at <= now => self.promote(now),
+                    Some(_) => {}
+                    None if deadline <= now => {
+                        let limit = in_words(self.settings.successor_deadline);
+                        self.give_up_successor(Reason::new("not-ready", format!("it was not ready within {limit}")), now);
+                    }
+                    None => {}
+                }
+            }
+        }
+    }
+
+    /// When a successor that stays as it is takes over: it is ready, and has been for long enough by then.
+    pub(super) fn promotion_at(&self, successor: &Run) -> Option<Instant> {
+        let alive = successor.alive()?;
+        match alive.watch.health(&self.settings) {
+            Health::Ready => alive.watch.ready_since().map(|since| since + self.settings.healthy_min),
+            Health::Silent | Health::Unready | Health::Lost | Health::Hung => None,
+        }
+    }
+
+    /// A hung generation is replaced without waiting for a turn: it may serve nobody.
+    pub(super) fn mend(&mut self, now: Instant) {
+        let Stage::Serving { run, replacement } = &self.stage else { return };
+        if !run.alive().is_some_and(|alive| alive.watch.health(&self.settings) == Health::Hung) {
+            return;
+        }
+        if !run.serves() {
+            let reason = self.reason();
+            self.clear_stage(Leave::Soon, now);
+            let delay = self.backoff.fail(&mut self.rng);
+            return self.wait(delay, Wait::BackOff, RestartReason::Hung, reason, now);
+        }
+        match replacement {
+            Replacement::None | Replacement::Asked { .. } if self.has_room() => self.begin_replacement(RestartReason::Hung, now),
+            Replacement::None | Replacement::Asked { .. } => {} // the next that leaves calls again
+            Replacement::Retry { .. } | Replacement::Running { .. } => {}
+        }
+    }
+
+    pub(super) fn is_successor(&self, generation: Generation) -> bool {
+        match &self.stage {
+            Stage::Serving { replacement: Replacement::Running { successor, .. }, .. } => successor.generation == generation,
+            Stage::Resting | Stage::Waiting { .. } | Stage::Serving { .. } | Stage::Quarantined { .. } => false,
+        }
+    }
+
+    /// Lets the successor stand for the slot, if there is one, and gives back the generation that did.
+    pub(super) fn succeed(&mut self) -> Option<Box<Run>> {
+        match std::mem::replace(&mut self.stage, Stage::Resting) {
+            Stage::Serving { run: former, replacement: Replacement::Running { successor, restart, .. } } => {
+                let happening = Happening::Replaced {
+                    generation: successor.generation,
+                    former: former.generation,
+                    restart,
+                    process: successor.process(),
+                    vitals: successor.alive().map(|alive| alive.watch.vitals.clone()).unwrap_or_default(),
+                };
+                self.stage = Stage::Serving { run: successor, replacement: Replacement::None };
+                self.tell(happening);
+                Some(former)
+            }
+            other @ (Stage::Resting | Stage::Waiting { .. } | Stage::Serving { .. } | Stage::Quarantined { .. }) => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    /// The successor is gone.
+    pub(super) fn fail_replacement(&mut self, reason: Reason, now: Instant) {
+        if let Some((successor, restart)) = self.take_successor() {
+            self.settle_failed(successor.generation, restart, reason, now);
+        }
+    }
+
+    fn promote(&mut self, now: Instant) {
+        let Some(former) = self.succeed() else { return };
+        let hung = former.alive().is_some_and(|alive| alive.watch.health(&self.settings) == Health::Hung);
+        // A hung process shows no progress with its requests, and the edge may still send it some.
+        self.leave(*former, if hung { Leave::Soon } else { Leave::Gracefully }, now);
+    }
+
+    fn give_up_successor(&mut self, reason: Reason, now: Instant) {
+        if let Some((successor, restart)) = self.take_successor() {
+            let generation = successor.generation;
+            self.leave(*successor, Leave::Gracefully, now);
+            self.settle_failed(generation, restart, reason, now);
+        }
+    }
+
+    fn take_successor(&mut self) -> Option<(Box<Run>, RestartReason)> {
+        let Stage::Serving { replacement, .. } = &mut self.stage else { return None };
+        match std::mem::replace(replacement, Replacement::None) {
+            Replacement::Running { successor, restart, .. } => Some((successor, restart)),
+            other @ (Replacement::None | Replacement::Asked { .. } | Replacement::Retry { .. }) => {
+                *replacement = other;
+                None
+            }
+        }
+    }
+
+    /// The generation that serves stays; what the successor was for is tried again later.
+    fn settle_failed(&mut self, generation: Generation, restart: RestartReason, reason: Reason, now: Instant) {
+        let change = match (&self.goal, &self.stage) {
+            (Goal::Run { facts, .. }, Stage::Serving { run, .. }) => change_between(&run.facts, facts),
+            (_, _) => None,
+        };
+        let restart = change.unwrap_or(restart);
+        let retry = match restart {
+            RestartReason::Hung => Some(self.backoff.fail(&mut self.rng)),
+            RestartReason::Config | RestartReason::Rotate | RestartReason::Upgrade | RestartReason::Transport => {
+                Some(self.settings.successor_retry)
+            }
+            // Asked for once, and answered.
+            RestartReason::Operator
+            | RestartReason::Exit
+            | RestartReason::NotReady
+            | RestartReason::Oom
+            | RestartReason::Signal => None,
+        };
+        if let (Some(delay), Stage::Serving { replacement, .. }) = (retry, &mut self.stage) {
+            *replacement = Replacement::Retry { at: now + delay, restart, why: reason.clone() };
+        }
+        self.tell(Happening::ReplacementFailed { generation, reason, retry });
+    }
+
+    fn begin_replacement(&mut self, restart: RestartReason, now: Instant) {
+        let Goal::Run { launch, facts } = &self.goal else { return };
+        let Stage::Serving { run, replacement } = &mut self.stage else { return };
+        let serving = run.generation;
+        let generation = self.generation.next();
+        self.generation = generation;
+        self.commands.push_back(Command::Spawn { generation, launch: Arc::clone(launch) });
+        let deadline = now + self.settings.successor_deadline;
+        *replacement = Replacement::Running { successor: Box::new(Run::spawning(generation, *facts)), restart, deadline };
+        self.tell(Happening::Replacing { generation: serving, successor: generation, restart });
+    }
+
+    fn has_room(&self) -> bool {
+        self.leaving.len() < LEAVING_MAX
+    }
+}
+
+/// Why a process that was started with `running` does not do for `wanted`, if it does not.
+fn change_between(running: &LaunchFacts, wanted: &LaunchFacts) -> Option<RestartReason> {
+    if running.fingerprint == wanted.fingerprint {
+        None
+    } else if running.token != wanted.token {
+        Some(RestartReason::Rotate)
+    } else {
+        Some(RestartReason::Config)
+    }
+}
+
+/// Whether a replacement for this reason is over when the launch is again what it was.
+fn is_about_launch(restart: RestartReason) -> bool {
+    match restart {
+        RestartReason::Config | RestartReason::Rotate => true,
+        RestartReason::Upgrade
+        | RestartReason::Transport
+        | RestartReason::Hung
+        | RestartReason::Operator
+        | RestartReason::Exit
+        | RestartReason::NotReady
+        | RestartReason::Oom
+        | RestartReason::Signal => false,
+    }
+}

@@ -1,0 +1,110 @@
+//! One generation, as its slot holds it.
+
+use std::{net::SocketAddr, time::Instant};
+
+use crate::connector::{Ask, Command, Generation, LaunchFacts, Settings, watch::Watch};
+
+/// A generation that is wanted.
+#[derive(Debug)]
+pub(super) struct Run {
+    pub(super) generation: Generation,
+    pub(super) facts: LaunchFacts,
+    /// It was started by an earlier daemon, and may have been serving all along.
+    pub(super) adopted: bool,
+    pub(super) phase: Phase,
+}
+
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// The spawner was asked, and answers.
+    Spawning,
+    /// There is a process.
+    Alive(Alive),
+}
+
+/// A process.
+#[derive(Debug)]
+pub(super) struct Alive {
+    pub(super) pid: u32,
+    pub(super) metrics: SocketAddr,
+    pub(super) since: Instant,
+    pub(super) watch: Watch,
+}
+
+/// A generation that is on its way out.
+#[derive(Debug)]
+pub(super) struct Leaver {
+    pub(super) generation: Generation,
+    /// Since when its process runs, if it does.
+    pub(super) since: Option<Instant>,
+    pub(super) exit: LeaverPhase,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeaverPhase {
+    /// The spawner has not answered yet; what it starts is killed at once.
+    Unspawned,
+    /// It was told to finish its requests.
+    Draining { kill_at: Instant },
+    /// It was killed, and is again if it is still there then: a process in an uninterruptible wait takes its time.
+    Killed { again_at: Instant },
+}
+
+impl Run {
+    pub(super) fn spawning(generation: Generation, facts: LaunchFacts) -> Self {
+        Self { generation, facts, adopted: false, phase: Phase::Spawning }
+    }
+
+    pub(super) fn alive(&self) -> Option<&Alive> {
+        match &self.phase {
+            Phase::Spawning => None,
+            Phase::Alive(alive) => Some(alive),
+        }
+    }
+
+    pub(super) fn alive_mut(&mut self) -> Option<&mut Alive> {
+        match &mut self.phase {
+            Phase::Spawning => None,
+            Phase::Alive(alive) => Some(alive),
+        }
+    }
+
+    pub(super) fn process(&self) -> Option<(u32, SocketAddr)> {
+        self.alive().map(|alive| (alive.pid, alive.metrics))
+    }
+
+    /// Whether requests may depend on it, so that it must not go before a successor is ready.
+    pub(super) fn serves(&self) -> bool {
+        self.alive().is_some_and(|alive| self.adopted || alive.watch.was_ready())
+    }
+
+    /// The probe that is due, if one is.
+    pub(super) fn probe(&mut self, settings: &Settings, now: Instant) -> Option<Command> {
+        let (generation, facts) = (self.generation, self.facts);
+        self.alive_mut()?.probe(generation, &facts, settings, now)
+    }
+}
+
+impl Alive {
+    pub(super) fn probe(
+        &mut self,
+        generation: Generation,
+        facts: &LaunchFacts,
+        settings: &Settings,
+        now: Instant,
+    ) -> Option<Command> {
+        let ask: Ask = self.watch.ask(facts, settings, now)?;
+        Some(Command::Probe { generation, metrics: self.metrics, ask })
+    }
+}
+
+impl Leaver {
+    /// When something is to be done about it; `None` while the spawner owes an answer.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match self.exit {
+            LeaverPhase::Unspawned => None,
+            LeaverPhase::Draining { kill_at } => Some(kill_at),
+            LeaverPhase::Killed { again_at } => Some(again_at),
+        }
+    }
+}
