@@ -1,1 +1,150 @@
-//! What is wanted: at Cloudflare and on this host.
+//! What is wanted at Cloudflare.
+//!
+//! [`Intended`] is what people want; [`desired`] says what one account has to hold for it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+};
+
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::{Config, ConfigurationMode, OnDrift, Tunnel},
+    connector::Stop,
+    name::{AccountName, Hostname, TunnelName},
+    record::ConfigurationSource,
+};
+
+/// What people want.
+#[derive(Debug, Clone)]
+pub struct Intended {
+    /// The configuration: the files and the tunnels made over the socket.
+    pub config: Arc<Config>,
+    /// Operators' stops.
+    pub stops: BTreeMap<TunnelName, Stop>,
+    /// Tunnels whose definition cannot be read, with why: what exists of theirs is neither changed nor orphaned.
+    pub held: BTreeMap<TunnelName, String>,
+}
+
+/// What one account has to hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Desired {
+    /// The tunnels, by name.
+    pub tunnels: BTreeMap<TunnelName, DesiredTunnel>,
+    /// Tunnels that may be wanted: their definition cannot be read, with why.
+    pub held: BTreeMap<TunnelName, String>,
+}
+
+/// One tunnel that the account has to hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DesiredTunnel {
+    /// Where its configuration lives.
+    pub source: ConfigurationSource,
+    /// The configuration in Cloudflare's form.
+    pub document: Value,
+    /// [`fingerprint`] of the document.
+    pub sha256: String,
+    /// Hostnames that need a DNS record of ours.
+    pub hostnames: BTreeSet<Hostname>,
+    /// Hostnames whose DNS is somebody else's (`dns = false`).
+    pub foreign_hostnames: BTreeSet<Hostname>,
+    /// What becomes of others' edits.
+    pub on_drift: OnDrift,
+    /// The name that the tunnel had before.
+    pub renamed_from: Option<TunnelName>,
+}
+
+/// What `account` has to hold.
+pub fn desired(intended: &Intended, account: &AccountName) -> Desired {
+    let tunnels = intended.config.tunnels.values().filter(|tunnel| tunnel.account == *account);
+    Desired {
+        tunnels: tunnels.map(|tunnel| (tunnel.name.clone(), desired_tunnel(tunnel))).collect(),
+        held: intended.held.clone(),
+    }
+}
+
+fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
+    let document = tunnel.document();
+    let hostnames: BTreeSet<Hostname> = tunnel.public_hostnames().into_iter().cloned().collect();
+    let all = tunnel.ingress.iter().filter_map(|rule| rule.hostname.clone());
+    DesiredTunnel {
+        source: match tunnel.configuration {
+            ConfigurationMode::Remote => ConfigurationSource::Remote,
+            ConfigurationMode::Local => ConfigurationSource::Local,
+        },
+        sha256: fingerprint(&document),
+        document,
+        foreign_hostnames: all.filter(|hostname| !hostnames.contains(hostname)).collect(),
+        hostnames,
+        on_drift: tunnel.on_drift,
+        renamed_from: tunnel.renamed_from.clone(),
+    }
+}
+
+/// The hash of a configuration document that goes on record: SHA-256, in hexadecimal, over its canonical JSON. Canonical means
+/// that keys are sorted and that what says nothing is left out: nulls, empty objects, and `warp-routing`, which Cloudflare adds
+/// by itself and cloudflared ignores.
+pub fn fingerprint(document: &Value) -> String {
+    let canonical = canonical(document);
+    Sha256::digest(canonical.to_string().as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String never fails");
+        text
+    })
+}
+
+fn canonical(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => {
+            let mut entries: Vec<(&String, Value)> = object
+                .iter()
+                .filter(|(key, _)| *key != "warp-routing")
+                .map(|(key, value)| (key, canonical(value)))
+                .filter(|(_, value)| !says_nothing(value))
+                .collect();
+            entries.sort_by_key(|(key, _)| *key);
+            Value::Object(entries.into_iter().map(|(key, value)| (key.clone(), value)).collect::<Map<_, _>>())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+fn says_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_object().is_some_and(Map::is_empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_order_of_keys_does_not_change_the_fingerprint() {
+        let one: Value = serde_json::from_str(r#"{"a":1,"b":{"c":2,"d":3}}"#).unwrap();
+        let two: Value = serde_json::from_str(r#"{"b":{"d":3,"c":2},"a":1}"#).unwrap();
+        assert_eq!(fingerprint(&one), fingerprint(&two));
+        assert_eq!(fingerprint(&one).len(), 64);
+    }
+
+    #[test]
+    fn what_says_nothing_does_not_change_the_fingerprint() {
+        let written = json!({ "ingress": [{ "service": "http_status:404" }] });
+        let read = json!({
+            "ingress": [{ "service": "http_status:404", "originRequest": {} }],
+            "warp-routing": { "enabled": false },
+            "originRequest": null,
+        });
+        assert_eq!(fingerprint(&written), fingerprint(&read));
+    }
+
+    #[test]
+    fn the_order_of_rules_changes_the_fingerprint() {
+        let one = json!({ "ingress": [{ "service": "a" }, { "service": "b" }] });
+        let two = json!({ "ingress": [{ "service": "b" }, { "service": "a" }] });
+        assert_ne!(fingerprint(&one), fingerprint(&two));
+    }
+}

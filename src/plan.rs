@@ -1,1 +1,242 @@
-//! What to change at Cloudflare: from what is wanted and what is there to steps, holds and conflicts.
+//! What has to change so that what is there becomes what is wanted: a pure function, and its result as a value.
+//!
+//! ```text
+//!  Desired ──┐
+//!  Observed ─┼─▶ plan ─▶ Plan { steps, waiting, holds, conflicts, notes, questions }
+//!  Records ──┘             │                                        │
+//!                          ▼ apply                                  ▼ read, then plan again
+//! ```
+//!
+//! Laws, each with a test that tries to break it: what is not ours is in no step; what was not read is in no step; after a plan
+//! is applied the next one is empty; one name never gets two tunnels.
+//!
+//! A DNS record is ours when it carries our marker **and** its id is on record here. A tunnel is ours when it is on record here,
+//! or when its connector token holds the secret that is on record.
+
+mod configurations;
+mod dns;
+mod guard;
+mod obstacle;
+mod plans;
+mod release;
+mod step;
+mod tunnels;
+mod view;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+pub use guard::is_mass;
+pub use obstacle::{Conflict, Hold, HoldCode, Scope};
+pub use plans::{PlanHash, Plans};
+pub use step::{CreateReason, ForgetReason, PutReason, RecordDrift, Step};
+pub use view::{DnsStatus, ProvisionedTunnel, RouteState, RouteStatus, view};
+
+use crate::{
+    desired::Desired,
+    id::{AccountId, TunnelId, ZoneId},
+    name::{AccountName, Hostname, TunnelName},
+    observed::{Gap, Observed, Zone, zone_of},
+    record::{DnsRecordRef, Records, TunnelRecord},
+};
+
+/// All that a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The account's name in the configuration.
+    pub account: &'a AccountName,
+    /// Its id.
+    pub account_id: &'a AccountId,
+    /// What it has to hold.
+    pub desired: &'a Desired,
+    /// What it holds.
+    pub observed: &'a Observed,
+    /// What of that Adit made.
+    pub records: &'a Records,
+    /// The configuration version that the ready connectors of each tunnel run; a tunnel without one is not listed.
+    pub reported: &'a BTreeMap<TunnelName, i64>,
+    /// Hostnames at which Cloudflare refused a record before: who holds them is asked first.
+    pub contested: &'a BTreeSet<Hostname>,
+}
+
+/// What has to change in one account, in the order in which it is done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    /// The account.
+    pub account: AccountName,
+    /// What can be done at once.
+    pub steps: Vec<Step>,
+    /// What is done only after an operator has confirmed exactly this plan.
+    pub waiting: Vec<Step>,
+    /// What is left as it is, with why.
+    pub holds: Vec<Hold>,
+    /// Names that somebody else holds.
+    pub conflicts: Vec<Conflict>,
+    /// What an operator may want to know besides.
+    pub notes: Vec<String>,
+    /// Single reads with which the plan could say more.
+    #[serde(skip)]
+    pub questions: Vec<Question>,
+}
+
+/// A single read that the lists gave reason for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Question {
+    /// Whether a tunnel that no list shows still exists.
+    TunnelById(TunnelId),
+    /// The secret in a tunnel's connector token.
+    SecretOf(TunnelId),
+    /// The configuration of a tunnel that runs another version than Adit wrote.
+    Configuration {
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// Its id.
+        id: TunnelId,
+    },
+    /// Everything that stands at a name.
+    RecordsNamed {
+        /// The zone of the name.
+        zone_id: ZoneId,
+        /// The name.
+        hostname: Hostname,
+    },
+}
+
+/// Decides what has to change.
+pub fn plan(input: &Input<'_>) -> Plan {
+    let mut planner = Planner::new(input);
+    if let Some(seal) = &input.records.seal {
+        planner.hold(Scope::Account, HoldCode::StateSealed, seal.to_string());
+        return planner.finish();
+    }
+    planner.rename_tunnels();
+    planner.plan_tunnels();
+    planner.plan_records();
+    planner.plan_configurations();
+    planner.plan_releases();
+    planner.finish()
+}
+
+/// The zones whose records a plan needs: those of the wanted hostnames, and those with records that Adit made.
+pub fn zones_needed(desired: &Desired, records: &Records, account_id: &AccountId, zones: &[Zone]) -> BTreeSet<ZoneId> {
+    let wanted = desired.tunnels.values().flat_map(|tunnel| &tunnel.hostnames);
+    let wanted = wanted.filter_map(|hostname| zone_of(zones, hostname)).map(|zone| zone.id.clone());
+    let made = records.in_account(account_id).flat_map(|record| record.dns.values()).map(|dns| dns.zone_id.clone());
+    wanted.chain(made).collect()
+}
+
+impl Plan {
+    /// A plan that changes nothing.
+    pub fn empty(account: AccountName) -> Self {
+        Self {
+            account,
+            steps: Vec::new(),
+            waiting: Vec::new(),
+            holds: Vec::new(),
+            conflicts: Vec::new(),
+            notes: Vec::new(),
+            questions: Vec::new(),
+        }
+    }
+
+    /// Whether there is nothing to do, now or after a confirmation.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.waiting.is_empty()
+    }
+
+    /// The steps in order, those that wait for a confirmation included.
+    pub fn confirmed(&self) -> Vec<Step> {
+        let mut steps: Vec<&Step> = self.steps.iter().chain(&self.waiting).collect();
+        steps.sort_by_key(|step| step.rank());
+        steps.into_iter().cloned().collect()
+    }
+}
+
+/// Where a wanted tunnel stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Standing {
+    /// It exists with this id.
+    Live(TunnelId),
+    /// A step of this plan makes it.
+    Coming,
+    /// Nothing about it can be decided.
+    Held,
+}
+
+/// The making of a plan.
+struct Planner<'a> {
+    input: &'a Input<'a>,
+    /// The records of the account, after renames.
+    records: BTreeMap<TunnelName, TunnelRecord>,
+    standing: BTreeMap<TunnelName, Standing>,
+    /// Known tunnels that are gone.
+    gone: BTreeSet<TunnelName>,
+    /// Who holds which DNS record by our records: one hostname may be on record twice while it moves.
+    owners: BTreeMap<Hostname, Vec<(TunnelName, DnsRecordRef)>>,
+    zones: BTreeMap<ZoneId, dns::ZoneIndex<'a>>,
+    /// Tunnels that lose a hostname in this plan.
+    losing: BTreeSet<TunnelName>,
+    /// Tunnels that keep a hostname only until another tunnel is ready to take it.
+    keeping: BTreeSet<TunnelName>,
+    steps: Vec<Step>,
+    holds: BTreeSet<Hold>,
+    conflicts: Vec<Conflict>,
+    notes: Vec<String>,
+    questions: BTreeSet<Question>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(input: &'a Input<'a>) -> Self {
+        let records = input.records.in_account(input.account_id).map(|record| (record.name.clone(), record.clone())).collect();
+        Self {
+            input,
+            records,
+            standing: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            owners: BTreeMap::new(),
+            zones: dns::index(input.observed),
+            losing: BTreeSet::new(),
+            keeping: BTreeSet::new(),
+            steps: Vec::new(),
+            holds: BTreeSet::new(),
+            conflicts: Vec::new(),
+            notes: Vec::new(),
+            questions: BTreeSet::new(),
+        }
+    }
+
+    fn hold(&mut self, scope: Scope, code: HoldCode, why: impl Into<String>) {
+        self.holds.insert(Hold { scope, code, why: why.into() });
+    }
+
+    fn hold_tunnel(&mut self, tunnel: &TunnelName, code: HoldCode, why: impl Into<String>) {
+        self.hold(Scope::Tunnel { tunnel: tunnel.clone() }, code, why);
+    }
+
+    fn hold_gap(&mut self, scope: Scope, gap: &Gap) {
+        self.hold(scope, HoldCode::Unread, format!("cannot read {}: {}", gap.what, gap.why));
+    }
+
+    fn finish(mut self) -> Plan {
+        // Stable, so that within one rank the order of names stays.
+        self.steps.sort_by_key(Step::rank);
+        let (steps, waiting) = guard::divide(&mut self);
+        Plan {
+            account: self.input.account.clone(),
+            steps,
+            waiting,
+            holds: self.holds.into_iter().collect(),
+            conflicts: self.conflicts,
+            notes: self.notes,
+            questions: self.questions.into_iter().collect(),
+        }
+    }
+}

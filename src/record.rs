@@ -1,1 +1,193 @@
-//! What Adit knows it made: one record for each tunnel, kept in the state directory.
+//! What Adit knows it made at Cloudflare: one record for each tunnel.
+//!
+//! A record is written before the call that it describes: a tunnel's name and secret are durable before the tunnel is asked for,
+//! so that a lost answer can be settled later by looking for exactly that tunnel. `store` keeps records as versioned TOML files;
+//! here are only the values.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    id::{AccountId, RecordId, TunnelId, ZoneId},
+    name::{Hostname, TunnelName},
+    secret::Secret,
+};
+
+/// Eight characters that name this installation in everything it owns at Cloudflare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstallId(String);
+
+/// All that Adit knows it made, and what it cannot read of that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Records {
+    /// The installation that made them.
+    pub install: InstallId,
+    /// The records that can be read, by tunnel.
+    pub tunnels: BTreeMap<TunnelName, TunnelRecord>,
+    /// Tunnels whose record cannot be read, with why: nothing of theirs is changed at Cloudflare.
+    pub held: BTreeMap<TunnelName, String>,
+    /// Why nothing at all may be changed.
+    pub seal: Option<Seal>,
+}
+
+/// Why the whole state is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seal {
+    /// It was made on another machine: a restored backup or a clone. No connector starts either, because the original may run.
+    OtherMachine,
+    /// What says which installation this is cannot be read, with why. Tunnels on record run.
+    Unreadable(String),
+}
+
+/// One tunnel that Adit made (or is about to make, or is about to delete).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TunnelRecord {
+    /// The tunnel's name in Adit.
+    pub name: TunnelName,
+    /// The account it belongs to; pinned when the record is made.
+    pub account_id: AccountId,
+    /// Its name at Cloudflare: `NAME.adit-INSTALL`, or what an adopted tunnel was called.
+    pub cloudflare_name: String,
+    /// The tunnel secret, base64, as sent to Cloudflare. Connector tokens are computed from it.
+    pub secret: Secret,
+    /// Where its configuration lives; it cannot change in place.
+    pub source: ConfigurationSource,
+    /// The id, once Cloudflare answered. `None`: the intent is durable, the tunnel may or may not exist.
+    pub id: Option<TunnelId>,
+    /// The configuration that Adit wrote last, if any.
+    pub written: Option<WrittenConfiguration>,
+    /// DNS records that Adit made for this tunnel, by hostname.
+    pub dns: BTreeMap<Hostname, DnsRecordRef>,
+    /// What is to become of it.
+    pub fate: Fate,
+}
+
+/// Where a tunnel's configuration lives (`config_src` at Cloudflare).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfigurationSource {
+    /// At Cloudflare, pushed to the connectors.
+    Remote,
+    /// In a file beside the connector.
+    Local,
+}
+
+/// A configuration as Adit wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenConfiguration {
+    /// The version that Cloudflare gave it.
+    pub version: i64,
+    /// The fingerprint of the document that was sent: SHA-256 over canonical JSON, in hexadecimal.
+    pub sha256: String,
+    /// The fingerprint of the document as Cloudflare then stored it, which may have gained defaults. An edit differs from this.
+    pub stored_sha256: String,
+}
+
+/// A DNS record that Adit made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DnsRecordRef {
+    /// The zone it stands in.
+    pub zone_id: ZoneId,
+    /// Its id.
+    pub record_id: RecordId,
+}
+
+/// What is to become of a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// It stays.
+    Keep,
+    /// It left the configuration: its connectors are stopped, and what it has at Cloudflare waits for a confirmed clean-up.
+    Orphaned,
+    /// An operator asked for its deletion, which goes on from wherever it stopped until nothing is left.
+    Delete,
+}
+
+impl fmt::Display for ConfigurationSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Remote => "remote",
+            Self::Local => "local",
+        })
+    }
+}
+
+impl Records {
+    /// The records of an installation that has made nothing.
+    pub fn new(install: InstallId) -> Self {
+        Self { install, tunnels: BTreeMap::new(), held: BTreeMap::new(), seal: None }
+    }
+
+    /// The records of the tunnels in one account.
+    pub fn in_account<'a>(&'a self, account_id: &'a AccountId) -> impl Iterator<Item = &'a TunnelRecord> {
+        self.tunnels.values().filter(move |record| record.account_id == *account_id)
+    }
+}
+
+impl fmt::Display for Seal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherMachine => formatter.write_str(
+                "the state directory was made on another machine (a restored backup or a clone); take it over if that machine is gone",
+            ),
+            Self::Unreadable(why) => formatter.write_str(why),
+        }
+    }
+}
+
+impl TunnelRecord {
+    /// The record of a tunnel that is about to be made: what must be durable before Cloudflare is asked.
+    pub fn intent(
+        install: &InstallId,
+        name: TunnelName,
+        account_id: AccountId,
+        source: ConfigurationSource,
+        secret: Secret,
+    ) -> Self {
+        Self {
+            cloudflare_name: install.cloudflare_name(&name),
+            name,
+            account_id,
+            secret,
+            source,
+            id: None,
+            written: None,
+            dns: BTreeMap::new(),
+            fate: Fate::Keep,
+        }
+    }
+}
+
+impl InstallId {
+    /// How many characters an install id has.
+    pub const LENGTH: usize = 8;
+
+    /// Checks that `text` is eight of `a-z` and `0-9`.
+    pub fn new(text: &str) -> Option<Self> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        (text.len() == Self::LENGTH && text.bytes().all(allowed)).then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What a tunnel made by this installation is called at Cloudflare.
+    pub fn cloudflare_name(&self, name: &TunnelName) -> String {
+        format!("{name}.adit-{}", self.0)
+    }
+
+    /// The comment that marks a DNS record, route or pool of this installation: at most 61 characters, of the 100 that a free
+    /// zone allows.
+    pub fn marker(&self, name: &TunnelName) -> String {
+        format!("{}{name}", self.marker_prefix())
+    }
+
+    /// What every marker of this installation starts with, whichever tunnel it names.
+    pub fn marker_prefix(&self) -> String {
+        format!("adit:{}:", self.0)
+    }
+}

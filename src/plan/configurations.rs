@@ -1,0 +1,94 @@
+//! Which configurations are written.
+
+use super::{HoldCode, Planner, PutReason, Question, Scope, Standing, Step};
+use crate::{
+    config::OnDrift,
+    desired::{DesiredTunnel, fingerprint},
+    id::TunnelId,
+    name::TunnelName,
+    observed::Part,
+    record::{ConfigurationSource, WrittenConfiguration},
+};
+
+impl Planner<'_> {
+    /// Decides which configurations are written. Comes after the DNS records: a tunnel keeps its rule for a hostname until the
+    /// record points elsewhere.
+    pub(super) fn plan_configurations(&mut self) {
+        for (name, want) in &self.input.desired.tunnels {
+            if want.source == ConfigurationSource::Local {
+                continue;
+            }
+            match self.standing.get(name).cloned() {
+                None | Some(Standing::Held) => {}
+                Some(Standing::Coming) => self.put(name, want, PutReason::First),
+                Some(Standing::Live(id)) => match self.records.get(name).and_then(|record| record.written.clone()) {
+                    None => self.put(name, want, PutReason::First),
+                    Some(written) => self.compare(name, &id, want, &written),
+                },
+            }
+        }
+    }
+
+    /// The version that the connectors run tells of edits at no cost; only an unknown one is read.
+    fn compare(&mut self, name: &TunnelName, id: &TunnelId, want: &DesiredTunnel, written: &WrittenConfiguration) {
+        let input = self.input;
+        let changed = written.sha256 != want.sha256;
+        let unknown = input.reported.get(name).is_some_and(|version| *version > written.version);
+        let answer = input.observed.answers.configurations.get(name).filter(|_| unknown);
+        match answer {
+            None => {
+                if unknown {
+                    self.questions.insert(Question::Configuration { tunnel: name.clone(), id: id.clone() });
+                }
+                if changed {
+                    self.put(name, want, PutReason::Changed);
+                }
+            }
+            Some(Part::Gap(gap)) => self.hold_gap(Scope::Tunnel { tunnel: name.clone() }, gap),
+            Some(Part::Complete(found)) => {
+                let sha256 = fingerprint(&found.document);
+                let version = found.version;
+                if sha256 == want.sha256 {
+                    self.note(name, want, written, version, sha256);
+                } else if sha256 == written.stored_sha256 {
+                    if changed {
+                        self.put(name, want, PutReason::Changed);
+                    } else {
+                        self.note(name, want, written, version, sha256);
+                    }
+                } else {
+                    match want.on_drift {
+                        OnDrift::Repair => self.put(name, want, PutReason::Edited { version }),
+                        OnDrift::Report => {
+                            let why =
+                                format!("somebody else wrote version {version} of its configuration, which is left as it is");
+                            self.hold_tunnel(name, HoldCode::Edited, why);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What stands at Cloudflare is what was written, or what is wanted: only its version is news.
+    fn note(&mut self, name: &TunnelName, want: &DesiredTunnel, written: &WrittenConfiguration, version: i64, stored: String) {
+        let seen = WrittenConfiguration { version, sha256: want.sha256.clone(), stored_sha256: stored };
+        if *written != seen {
+            self.steps.push(Step::NoteVersion { tunnel: name.clone(), written: seen });
+        }
+    }
+
+    fn put(&mut self, name: &TunnelName, want: &DesiredTunnel, why: PutReason) {
+        if self.keeping.contains(name) {
+            return;
+        }
+        self.steps.push(Step::PutConfiguration {
+            tunnel: name.clone(),
+            why,
+            after_moves: self.losing.contains(name),
+            over_edits: want.on_drift == OnDrift::Repair,
+            document: want.document.clone(),
+            sha256: want.sha256.clone(),
+        });
+    }
+}

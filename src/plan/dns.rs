@@ -1,0 +1,327 @@
+//! Which DNS records are made, repaired and moved.
+//!
+//! ```text
+//!  at the hostname stands …             on record here       not on record here
+//!  nothing                              made again           made
+//!  a record with our marker             kept or repaired     taken, if it leads to our tunnel; else a conflict
+//!  a record without our marker          a conflict           a conflict
+//!  what could not be read               held                 held
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Conflict, HoldCode, Planner, Question, RecordDrift, Scope, Standing, Step};
+use crate::{
+    config::OnDrift,
+    desired::DesiredTunnel,
+    id::{RecordId, TunnelId, ZoneId},
+    name::{Hostname, TunnelName},
+    observed::{Gap, Observed, ObservedRecord, Part, Zone, zone_of},
+    record::{ConfigurationSource, DnsRecordRef},
+};
+
+/// How many names that are wanted for the first time are asked about before they are made, so that a plan shows the conflicts.
+/// Above it the calls would exceed two a tunnel, and a conflict shows when Cloudflare refuses the record.
+pub(super) const NAMES_ASKED_MAX: usize = 20;
+
+/// The tunnel CNAMEs of one zone, so that each is found at once.
+pub(super) struct ZoneIndex<'a> {
+    by_id: BTreeMap<&'a RecordId, &'a ObservedRecord>,
+    by_name: BTreeMap<Hostname, &'a ObservedRecord>,
+}
+
+/// The records that were read completely, by zone.
+pub(super) fn index(observed: &Observed) -> BTreeMap<ZoneId, ZoneIndex<'_>> {
+    let read = observed.records.iter().filter_map(|(zone_id, part)| Some((zone_id, part.complete()?)));
+    read.map(|(zone_id, records)| {
+        let by_id = records.iter().map(|record| (&record.id, record)).collect();
+        let by_name = records.iter().filter_map(|record| Some((record.name.parse().ok()?, record))).collect();
+        (zone_id.clone(), ZoneIndex { by_id, by_name })
+    })
+    .collect()
+}
+
+impl<'a> ZoneIndex<'a> {
+    pub(super) fn by_id(&self, id: &RecordId) -> Option<&'a ObservedRecord> {
+        self.by_id.get(id).copied()
+    }
+}
+
+/// One hostname of one tunnel.
+struct Route<'a> {
+    tunnel: &'a TunnelName,
+    hostname: &'a Hostname,
+    want: &'a DesiredTunnel,
+    zone: &'a Zone,
+    /// The tunnel's id; `None` when it is still to be made, so that no record can lead to it yet.
+    id: Option<TunnelId>,
+}
+
+impl<'a> Planner<'a> {
+    /// Decides about every wanted hostname.
+    pub(super) fn plan_records(&mut self) {
+        let input = self.input;
+        let mut first: Vec<Question> = Vec::new();
+        for (tunnel, want) in &input.desired.tunnels {
+            let id = match self.standing.get(tunnel) {
+                None | Some(Standing::Held) => continue,
+                Some(Standing::Coming) => None,
+                Some(Standing::Live(id)) => Some(id.clone()),
+            };
+            for hostname in &want.hostnames {
+                let Some(zone) = self.readable_zone(tunnel, hostname) else { continue };
+                let route = Route { tunnel, hostname, want, zone, id: id.clone() };
+                if self.plan_record(&route) == Verdict::FirstTime {
+                    first.push(Question::RecordsNamed { zone_id: zone.id.clone(), hostname: hostname.clone() });
+                }
+            }
+        }
+        if first.len() <= NAMES_ASKED_MAX {
+            self.questions.extend(first);
+        }
+        let gaining: BTreeSet<TunnelName> = self.gaining();
+        self.keeping.retain(|tunnel| !gaining.contains(tunnel));
+    }
+
+    /// The zone of a hostname, if its records were read.
+    fn readable_zone(&mut self, tunnel: &TunnelName, hostname: &Hostname) -> Option<&'a Zone> {
+        let observed = self.input.observed;
+        let zones = match &observed.zones {
+            Part::Complete(zones) => zones,
+            Part::Gap(gap) => {
+                self.hold_gap(Scope::Account, gap);
+                return None;
+            }
+        };
+        let Some(zone) = zone_of(zones, hostname) else {
+            let why = "no active zone of the account has it; add its zone to Cloudflare, or set dns = false";
+            self.hold_route(tunnel, hostname, HoldCode::NoZone, why);
+            return None;
+        };
+        match observed.records.get(&zone.id) {
+            Some(Part::Complete(_)) => Some(zone),
+            Some(Part::Gap(gap)) => {
+                self.hold_gap(Scope::Zone { zone: zone.name.clone() }, gap);
+                None
+            }
+            None => {
+                let gap = Gap { what: format!("the DNS records of {}", zone.name), why: "they were not asked for".to_owned() };
+                self.hold_gap(Scope::Zone { zone: zone.name.clone() }, &gap);
+                None
+            }
+        }
+    }
+
+    fn plan_record(&mut self, route: &Route<'_>) -> Verdict {
+        let owners = self.owners.get(route.hostname).cloned().unwrap_or_default();
+        let here = |(_, dns): &&(TunnelName, DnsRecordRef)| dns.zone_id == route.zone.id;
+        let own = owners.iter().filter(here).find(|(owner, _)| owner == route.tunnel);
+        match own.or_else(|| owners.iter().find(here)) {
+            Some((owner, dns)) => {
+                self.plan_known(route, owner, dns);
+                Verdict::Known
+            }
+            None => self.plan_unknown(route),
+        }
+    }
+
+    /// A hostname with a record of ours, made for this tunnel or for another.
+    fn plan_known(&mut self, route: &Route<'_>, owner: &TunnelName, dns: &DnsRecordRef) {
+        let listed = self.zones.get(&dns.zone_id).and_then(|zone| zone.by_id(&dns.record_id));
+        let found = match listed.filter(|record| record.stands_at(route.hostname)) {
+            Some(record) => record,
+            // It is no tunnel's CNAME any more, has another name, or is gone.
+            None => match self.standing_at(route) {
+                None => return,
+                Some(records) => match records.iter().find(|record| record.id == dns.record_id) {
+                    Some(record) => record,
+                    None => match records.first() {
+                        Some(other) => return self.conflict_record(route, other, "it is not ours"),
+                        None => return self.create_record(route, true),
+                    },
+                },
+            },
+        };
+        if !self.has_marker(found) {
+            return self.conflict_record(route, found, "it was ours, but carries our marker no longer");
+        }
+        if found.kind != "CNAME" {
+            return self.conflict_record(route, found, "it was ours, but is no CNAME any longer");
+        }
+        if owner == route.tunnel { self.repair(route, found) } else { self.move_record(route, owner, dns) }
+    }
+
+    /// A hostname without a record of ours.
+    fn plan_unknown(&mut self, route: &Route<'_>) -> Verdict {
+        let input = self.input;
+        let listed = self.zones.get(&route.zone.id).and_then(|zone| zone.by_name.get(route.hostname).copied());
+        if let Some(found) = listed {
+            self.take_or_conflict(route, found);
+            return Verdict::Known;
+        }
+        if input.contested.contains(route.hostname) || input.observed.answers.names.contains_key(route.hostname) {
+            match self.standing_at(route) {
+                None => {}
+                Some(records) => match records.first() {
+                    Some(found) => self.take_or_conflict(route, found),
+                    None => self.create_record(route, false),
+                },
+            }
+            return Verdict::Known;
+        }
+        self.create_record(route, false);
+        Verdict::FirstTime
+    }
+
+    /// A record that is not on record here: made by us when an answer was lost, or by somebody else.
+    fn take_or_conflict(&mut self, route: &Route<'_>, found: &ObservedRecord) {
+        if self.has_marker(found) && self.leads_to(found, route.id.as_ref()) {
+            self.steps.push(Step::TakeRecord {
+                tunnel: route.tunnel.clone(),
+                hostname: route.hostname.clone(),
+                zone_id: route.zone.id.clone(),
+                record_id: found.id.clone(),
+            });
+        } else {
+            self.conflict_record(route, found, "it is not on record here as ours");
+        }
+    }
+
+    /// Everything that stands at the hostname; `None`, with a hold, when that is not known.
+    fn standing_at(&mut self, route: &Route<'_>) -> Option<&'a [ObservedRecord]> {
+        let answers = &self.input.observed.answers;
+        match answers.names.get(route.hostname) {
+            Some(Part::Complete(records)) => Some(records),
+            Some(Part::Gap(gap)) => {
+                let scope = Scope::Route { tunnel: route.tunnel.clone(), hostname: route.hostname.clone() };
+                self.hold_gap(scope, gap);
+                None
+            }
+            None => {
+                self.questions
+                    .insert(Question::RecordsNamed { zone_id: route.zone.id.clone(), hostname: route.hostname.clone() });
+                self.hold_route(route.tunnel, route.hostname, HoldCode::Unproven, "what stands at its name was not read yet");
+                None
+            }
+        }
+    }
+
+    fn repair(&mut self, route: &Route<'_>, found: &ObservedRecord) {
+        let mut drift = Vec::new();
+        if !self.leads_to(found, route.id.as_ref()) {
+            drift.push(RecordDrift::Target);
+        }
+        if !found.proxied {
+            drift.push(RecordDrift::Proxied);
+        }
+        if found.comment.as_deref() != Some(self.input.records.install.marker(route.tunnel).as_str()) {
+            drift.push(RecordDrift::Comment);
+        }
+        if drift.is_empty() {
+            return;
+        }
+        // A tunnel that is made anew, or has a new name here, changes its records by itself: that is nobody's edit.
+        let edited = route.id.is_some() && drift.iter().any(|drift| *drift != RecordDrift::Comment);
+        if edited && route.want.on_drift == OnDrift::Report {
+            let why =
+                format!("somebody else changed its DNS record (now {} {:?}), which is left as it is", found.kind, found.content);
+            return self.hold_route(route.tunnel, route.hostname, HoldCode::Edited, why);
+        }
+        self.steps.push(Step::RepairRecord {
+            tunnel: route.tunnel.clone(),
+            hostname: route.hostname.clone(),
+            zone_id: route.zone.id.clone(),
+            record_id: found.id.clone(),
+            drift,
+        });
+    }
+
+    /// A hostname goes over from one of our tunnels to another: once that one serves it, if the first one does.
+    fn move_record(&mut self, route: &Route<'_>, from: &TunnelName, dns: &DnsRecordRef) {
+        if self.input.reported.contains_key(from) && !self.serves_wanted(route.tunnel, route.want) {
+            let why = format!("it stays with {from} until the connectors of {} serve it", route.tunnel);
+            self.keeping.insert(from.clone());
+            return self.hold_route(route.tunnel, route.hostname, HoldCode::NotReady, why);
+        }
+        self.losing.insert(from.clone());
+        self.steps.push(Step::MoveRecord {
+            from: from.clone(),
+            tunnel: route.tunnel.clone(),
+            hostname: route.hostname.clone(),
+            zone_id: dns.zone_id.clone(),
+            record_id: dns.record_id.clone(),
+        });
+    }
+
+    /// Whether the tunnel's connectors are ready and run the wanted configuration.
+    fn serves_wanted(&self, tunnel: &TunnelName, want: &DesiredTunnel) -> bool {
+        let Some(version) = self.input.reported.get(tunnel) else { return false };
+        match want.source {
+            ConfigurationSource::Local => true,
+            ConfigurationSource::Remote => self
+                .records
+                .get(tunnel)
+                .and_then(|record| record.written.as_ref())
+                .is_some_and(|written| written.sha256 == want.sha256 && *version >= written.version),
+        }
+    }
+
+    fn create_record(&mut self, route: &Route<'_>, again: bool) {
+        if again && route.id.is_some() && route.want.on_drift == OnDrift::Report {
+            let why = "somebody else deleted its DNS record, which is not made again (on_drift = \"report\")";
+            return self.hold_route(route.tunnel, route.hostname, HoldCode::Edited, why);
+        }
+        self.steps.push(Step::CreateRecord {
+            tunnel: route.tunnel.clone(),
+            hostname: route.hostname.clone(),
+            zone_id: route.zone.id.clone(),
+            again,
+        });
+    }
+
+    fn conflict_record(&mut self, route: &Route<'_>, found: &ObservedRecord, why: &str) {
+        self.conflicts.push(Conflict::Record {
+            tunnel: route.tunnel.clone(),
+            hostname: route.hostname.clone(),
+            record_id: found.id.clone(),
+            kind: found.kind.clone(),
+            content: found.content.clone(),
+            comment: found.comment.clone(),
+            why: why.to_owned(),
+        });
+    }
+
+    /// Tunnels that take over a hostname in this plan.
+    fn gaining(&self) -> BTreeSet<TunnelName> {
+        let moved = |step: &Step| matches!(step, Step::MoveRecord { .. });
+        let moving = self.steps.iter().filter(|step| moved(step)).map(|step| step.tunnel().clone());
+        let waiting = self.holds.iter().filter(|hold| hold.code == HoldCode::NotReady).filter_map(|hold| hold.tunnel().cloned());
+        moving.chain(waiting).collect()
+    }
+
+    pub(super) fn hold_route(&mut self, tunnel: &TunnelName, hostname: &Hostname, code: HoldCode, why: impl Into<String>) {
+        self.hold(Scope::Route { tunnel: tunnel.clone(), hostname: hostname.clone() }, code, why);
+    }
+
+    /// Whether the record carries the marker of this installation, for whichever of its tunnels.
+    pub(super) fn has_marker(&self, record: &ObservedRecord) -> bool {
+        let prefix = self.input.records.install.marker_prefix();
+        record.comment.as_deref().is_some_and(|comment| comment.starts_with(&prefix))
+    }
+
+    fn leads_to(&self, record: &ObservedRecord, id: Option<&TunnelId>) -> bool {
+        record.kind == "CNAME" && id.is_some_and(|id| record.content.eq_ignore_ascii_case(&id.dns_target()))
+    }
+
+    /// Whether the record leads to a tunnel of ours in this account.
+    pub(super) fn leads_to_ours(&self, record: &ObservedRecord) -> bool {
+        self.records.values().filter_map(|ours| ours.id.as_ref()).any(|id| self.leads_to(record, Some(id)))
+    }
+}
+
+/// Whether a hostname without any trace is wanted for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Known,
+    FirstTime,
+}

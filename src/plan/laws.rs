@@ -1,0 +1,290 @@
+//! The laws of planning, against random accounts, edits and crashes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::{
+    Step,
+    model::{Model, ModelTunnel, desired, tunnel, wanted},
+};
+use crate::{
+    desired::Desired,
+    id::{RecordId, TunnelId},
+    observed::ObservedRecord,
+    record::Fate,
+};
+
+const TUNNELS: [&str; 4] = ["api", "blog", "shop", "web"];
+const HOSTNAMES: [&str; 6] =
+    ["a.example.com", "b.example.com", "c.example.com", "a.example.org", "*.example.org", "a.example.net"];
+
+/// What may happen between two passes.
+#[derive(Debug, Clone)]
+enum Event {
+    /// The configuration says this: for each hostname, the tunnel that has it; and whether its DNS is ours.
+    Configure(Vec<(usize, bool)>, u8),
+    /// An operator deletes a tunnel.
+    Delete(usize),
+    /// Somebody puts a record there.
+    ForeignRecord(usize, ForeignRecord),
+    /// Somebody makes a tunnel with the name that ours would have.
+    ForeignTunnel(usize),
+    /// Somebody deletes the record at a hostname.
+    RemoveRecord(usize),
+    /// Somebody changes the record at a hostname.
+    EditRecord(usize, Edit),
+    /// Somebody deletes a tunnel of ours.
+    RemoveTunnel(usize),
+    /// Somebody writes another configuration.
+    EditConfiguration(usize),
+    /// A pass that dies after so many steps; with the answer to the next create lost, or not.
+    CrashedPass(usize, bool),
+    /// A pass that cannot read this.
+    BlindPass(&'static str),
+    /// A pass that goes well.
+    Pass,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum ForeignRecord {
+    Address,
+    OtherTarget,
+    OurTarget,
+    OtherInstall,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Edit {
+    Target,
+    Proxied,
+    Comment,
+    Kind,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let hostname = 0..HOSTNAMES.len();
+    let name = 0..TUNNELS.len();
+    let configure = (proptest::collection::vec((0..TUNNELS.len() + 1, any::<bool>()), HOSTNAMES.len()), any::<u8>());
+    let foreign = prop_oneof![
+        Just(ForeignRecord::Address),
+        Just(ForeignRecord::OtherTarget),
+        Just(ForeignRecord::OurTarget),
+        Just(ForeignRecord::OtherInstall)
+    ];
+    let edit = prop_oneof![Just(Edit::Target), Just(Edit::Proxied), Just(Edit::Comment), Just(Edit::Kind)];
+    let blind = prop_oneof![Just("tunnels"), Just("zones"), Just("example-com"), Just("example-org")];
+    let event = prop_oneof![
+        4 => configure.prop_map(|(hostnames, tunnels)| Event::Configure(hostnames, tunnels)),
+        1 => name.clone().prop_map(Event::Delete),
+        2 => (hostname.clone(), foreign).prop_map(|(hostname, foreign)| Event::ForeignRecord(hostname, foreign)),
+        1 => name.clone().prop_map(Event::ForeignTunnel),
+        2 => hostname.clone().prop_map(Event::RemoveRecord),
+        3 => (hostname, edit).prop_map(|(hostname, edit)| Event::EditRecord(hostname, edit)),
+        1 => name.clone().prop_map(Event::RemoveTunnel),
+        1 => name.prop_map(Event::EditConfiguration),
+        3 => (0..6usize, any::<bool>()).prop_map(|(steps, lost)| Event::CrashedPass(steps, lost)),
+        2 => blind.prop_map(Event::BlindPass),
+        4 => Just(Event::Pass),
+    ];
+    proptest::collection::vec(event, 1..16)
+}
+
+fn configure(hostnames: &[(usize, bool)], tunnels: u8) -> Desired {
+    let present: Vec<usize> = (0..TUNNELS.len()).filter(|index| tunnels & (1 << index) != 0).collect();
+    let of = |index: usize| {
+        let mine = hostnames.iter().zip(HOSTNAMES).filter(|((owner, _), _)| *owner == index);
+        let (ours, others): (Vec<_>, Vec<_>) = mine.partition(|((_, dns), _)| *dns);
+        let names: Vec<&str> = ours.into_iter().map(|(_, hostname)| hostname).collect();
+        let mut want = wanted(&names);
+        want.foreign_hostnames = others.into_iter().map(|(_, hostname)| hostname.parse().unwrap()).collect();
+        (TUNNELS[index], want)
+    };
+    desired(&present.into_iter().map(of).collect::<Vec<_>>())
+}
+
+/// All that is not ours: what must never change.
+#[derive(Debug, PartialEq)]
+struct Foreign {
+    tunnels: BTreeMap<TunnelId, ModelTunnel>,
+    records: BTreeMap<RecordId, ObservedRecord>,
+}
+
+/// The test's own account of what is whose, kept apart from what the planner believes.
+#[derive(Debug, Default)]
+struct Witness {
+    foreign_tunnels: BTreeSet<TunnelId>,
+    foreign_records: BTreeSet<RecordId>,
+}
+
+impl Witness {
+    fn foreign(&self, model: &Model) -> Foreign {
+        let tunnels = model.tunnels.iter().filter(|(id, _)| self.foreign_tunnels.contains(*id));
+        let records = model.dns.values().flatten().filter(|record| self.foreign_records.contains(&record.id));
+        Foreign {
+            tunnels: tunnels.map(|(id, tunnel)| (id.clone(), tunnel.clone())).collect(),
+            records: records.map(|record| (record.id.clone(), record.clone())).collect(),
+        }
+    }
+}
+
+fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut Desired) {
+    match event {
+        Event::Configure(hostnames, tunnels) => *want = configure(hostnames, *tunnels),
+        Event::Delete(index) => {
+            let name = tunnel(TUNNELS[*index]);
+            want.tunnels.remove(&name);
+            if let Some(record) = model.records.tunnels.get_mut(&name) {
+                record.fate = Fate::Delete;
+            }
+        }
+        Event::ForeignRecord(index, foreign) => {
+            let name = HOSTNAMES[*index];
+            if name.ends_with(".net") || model.record_at(name).is_some() {
+                return;
+            }
+            let ours = model.records.tunnels.values().find_map(|record| record.id.clone());
+            let (kind, content, comment) = match foreign {
+                ForeignRecord::Address => ("A", "192.0.2.1".to_owned(), None),
+                ForeignRecord::OtherTarget => ("CNAME", "other.cfargotunnel.com".to_owned(), Some("mine")),
+                ForeignRecord::OurTarget => match ours {
+                    Some(id) => ("CNAME", id.dns_target(), None),
+                    None => return,
+                },
+                ForeignRecord::OtherInstall => ("CNAME", "other.cfargotunnel.com".to_owned(), Some("adit:zzzzzzzz:web")),
+            };
+            witness.foreign_records.insert(model.add_foreign_record(name, kind, &content, comment));
+        }
+        Event::ForeignTunnel(index) => {
+            let name = format!("{}.adit-a1b2c3d4", TUNNELS[*index]);
+            if !model.tunnels.values().any(|tunnel| tunnel.name == name && !tunnel.deleted) {
+                witness.foreign_tunnels.insert(model.add_foreign_tunnel(&name));
+            }
+        }
+        Event::RemoveRecord(index) => {
+            let name = HOSTNAMES[*index];
+            if let Some(record) = model.record_at(name) {
+                witness.foreign_records.remove(&record.id);
+            }
+            model.remove_record(name);
+        }
+        Event::EditRecord(index, edit) => {
+            let Some(record) = model.record_at(HOSTNAMES[*index]) else { return };
+            match edit {
+                Edit::Target => record.content = "elsewhere.example.net".to_owned(),
+                Edit::Proxied => record.proxied = false,
+                // Whoever removes the marker, or makes it another kind of record, has made it theirs.
+                Edit::Comment => {
+                    record.comment = Some("mine from here on".to_owned());
+                    witness.foreign_records.insert(record.id.clone());
+                }
+                Edit::Kind => {
+                    (record.kind, record.content) = ("A".to_owned(), "192.0.2.9".to_owned());
+                    witness.foreign_records.insert(record.id.clone());
+                }
+            }
+        }
+        Event::RemoveTunnel(index) => {
+            let id = model.records.tunnels.get(&tunnel(TUNNELS[*index])).and_then(|record| record.id.clone());
+            if let Some(tunnel) = id.and_then(|id| model.tunnels.get_mut(&id)) {
+                tunnel.deleted = true;
+            }
+        }
+        Event::EditConfiguration(index) => {
+            let id = model.records.tunnels.get(&tunnel(TUNNELS[*index])).and_then(|record| record.id.clone());
+            if let Some(configuration) = id.and_then(|id| model.tunnels.get_mut(&id)?.configuration.as_mut()) {
+                *configuration = (configuration.0 + 1, json!({ "ingress": [{ "service": "http_status:418" }] }));
+            }
+            model.connectors_catch_up();
+        }
+        Event::CrashedPass(steps, lost) => {
+            let plan = model.plan(want);
+            model.apply(&plan.steps[..plan.steps.len().min(*steps)]);
+            if let (true, Some(Step::CreateTunnel { tunnel, cloudflare_name, .. })) = (*lost, plan.steps.get(*steps)) {
+                model.create_and_lose_the_answer(tunnel, cloudflare_name);
+            }
+        }
+        Event::BlindPass(what) => {
+            model.unreadable.insert(what);
+            let plan = model.plan(want);
+            model.unreadable.clear();
+            for step in &plan.steps {
+                assert!(!touches(step, what), "{what} was not read, and is changed: {step}");
+            }
+            model.apply(&plan.steps);
+            model.connectors_catch_up();
+        }
+        Event::Pass => {
+            let plan = model.plan(want);
+            model.apply(&plan.steps);
+            model.connectors_catch_up();
+        }
+    }
+}
+
+/// Whether a step changes something in the part of the account that was not read.
+fn touches(step: &Step, unread: &str) -> bool {
+    let zone = match step {
+        Step::CreateRecord { zone_id, .. }
+        | Step::RepairRecord { zone_id, .. }
+        | Step::MoveRecord { zone_id, .. }
+        | Step::DeleteRecord { zone_id, .. } => Some(zone_id.as_str()),
+        Step::CreateTunnel { .. }
+        | Step::PutConfiguration { .. }
+        | Step::DeleteConnections { .. }
+        | Step::DeleteTunnel { .. } => return unread == "tunnels",
+        Step::RenameTunnel { .. }
+        | Step::KeepTunnel { .. }
+        | Step::OrphanTunnel { .. }
+        | Step::SettleCreation { .. }
+        | Step::TakeRecord { .. }
+        | Step::ForgetRecord { .. }
+        | Step::NoteVersion { .. }
+        | Step::ForgetTunnel { .. } => return false,
+    };
+    zone == Some(unread)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_not_ours_stays_and_what_is_wanted_comes(events in events()) {
+        let mut model = Model::new();
+        let mut witness = Witness::default();
+        let mut want = desired(&[]);
+        for event in &events {
+            let is_pass = matches!(event, Event::CrashedPass(..) | Event::BlindPass(_) | Event::Pass);
+            let before = is_pass.then(|| witness.foreign(&model));
+            happen(event, &mut model, &mut witness, &mut want);
+            if let Some(before) = before {
+                prop_assert_eq!(before, witness.foreign(&model), "after {:?}", event);
+            }
+            for name in TUNNELS {
+                let named = format!("{name}.adit-a1b2c3d4");
+                let live = model.tunnels.values().filter(|tunnel| tunnel.name == named && !tunnel.deleted).count();
+                prop_assert!(live <= 1, "{live} tunnels named {named} after {event:?}");
+            }
+        }
+
+        let before = witness.foreign(&model);
+        let last = model.settle(&want);
+        prop_assert_eq!(before, witness.foreign(&model));
+        prop_assert!(last.is_empty(), "never ends:\n{last}");
+        for (name, want) in &want.tunnels {
+            let conflicted = last.conflicts.iter().any(|conflict| conflict.tunnel() == name && conflict.hostname().is_none());
+            let held = last.holds.iter().any(|hold| hold.tunnel() == Some(name) && matches!(hold.scope, super::Scope::Tunnel { .. }));
+            if conflicted || held {
+                continue;
+            }
+            let id = model.id_of(name.as_str());
+            prop_assert!(!model.tunnels[&id].deleted);
+            for hostname in want.hostnames.iter().filter(|hostname| !hostname.as_str().ends_with(".net")) {
+                let obstructed = last.conflicts.iter().any(|conflict| conflict.hostname() == Some(hostname));
+                let target = model.record_at(hostname.as_str()).map(|record| record.content.clone());
+                prop_assert!(obstructed || target == Some(id.dns_target()), "{hostname} leads to {target:?}:\n{last}");
+            }
+        }
+    }
+}

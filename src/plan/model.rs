@@ -1,0 +1,361 @@
+//! A Cloudflare account in memory, for tests: it can be observed, and a plan can be applied to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::{Input, Plan, Question, Step, plan, zones_needed};
+use crate::{
+    config::OnDrift,
+    desired::{Desired, DesiredTunnel, fingerprint},
+    id::{AccountId, RecordId, TunnelId, ZoneId},
+    name::{AccountName, Hostname, TunnelName},
+    observed::{Answers, Existence, Gap, Observed, ObservedConfiguration, ObservedRecord, ObservedTunnel, Part, Zone},
+    record::{ConfigurationSource, DnsRecordRef, Fate, InstallId, Records, TunnelRecord, WrittenConfiguration},
+    secret::Secret,
+};
+
+/// The account, and what is on record here about it.
+#[derive(Debug, Clone)]
+pub(super) struct Model {
+    pub(super) tunnels: BTreeMap<TunnelId, ModelTunnel>,
+    pub(super) zones: Vec<Zone>,
+    pub(super) dns: BTreeMap<ZoneId, Vec<ObservedRecord>>,
+    pub(super) records: Records,
+    pub(super) reported: BTreeMap<TunnelName, i64>,
+    pub(super) contested: BTreeSet<Hostname>,
+    /// What cannot be read.
+    pub(super) unreadable: BTreeSet<&'static str>,
+    counter: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct ModelTunnel {
+    pub(super) name: String,
+    pub(super) secret: Secret,
+    pub(super) deleted: bool,
+    pub(super) configuration: Option<(i64, Value)>,
+}
+
+pub(super) fn account() -> AccountName {
+    "default".parse().unwrap()
+}
+
+pub(super) fn account_id() -> AccountId {
+    "account".parse().unwrap()
+}
+
+pub(super) fn tunnel(name: &str) -> TunnelName {
+    name.parse().unwrap()
+}
+
+pub(super) fn host(name: &str) -> Hostname {
+    name.parse().unwrap()
+}
+
+/// A wanted tunnel with these hostnames, all with DNS of ours.
+pub(super) fn wanted(hostnames: &[&str]) -> DesiredTunnel {
+    let mut ingress: Vec<Value> =
+        hostnames.iter().map(|hostname| json!({ "hostname": hostname, "service": "http://localhost:8080" })).collect();
+    ingress.push(json!({ "service": "http_status:404" }));
+    let document = json!({ "ingress": ingress });
+    DesiredTunnel {
+        source: ConfigurationSource::Remote,
+        sha256: fingerprint(&document),
+        document,
+        hostnames: hostnames.iter().map(|hostname| host(hostname)).collect(),
+        foreign_hostnames: BTreeSet::new(),
+        on_drift: OnDrift::Repair,
+        renamed_from: None,
+    }
+}
+
+pub(super) fn desired(tunnels: &[(&str, DesiredTunnel)]) -> Desired {
+    let tunnels = tunnels.iter().map(|(name, want)| (tunnel(name), want.clone())).collect();
+    Desired { tunnels, held: BTreeMap::new() }
+}
+
+impl Model {
+    /// An account with the zones example.com and example.org and nothing in them.
+    pub(super) fn new() -> Self {
+        let zone = |name: &str| Zone {
+            id: name.replace('.', "-").parse().unwrap(),
+            name: name.to_owned(),
+            account_id: account_id(),
+            batch_max: 200,
+        };
+        let zones = vec![zone("example.com"), zone("example.org")];
+        Self {
+            tunnels: BTreeMap::new(),
+            dns: zones.iter().map(|zone| (zone.id.clone(), Vec::new())).collect(),
+            zones,
+            records: Records::new(InstallId::new("a1b2c3d4").unwrap()),
+            reported: BTreeMap::new(),
+            contested: BTreeSet::new(),
+            unreadable: BTreeSet::new(),
+            counter: 0,
+        }
+    }
+
+    pub(super) fn next_id(&mut self) -> String {
+        self.counter += 1;
+        format!("id-{}", self.counter)
+    }
+
+    /// Puts a record there that somebody else made.
+    pub(super) fn add_foreign_record(&mut self, name: &str, kind: &str, content: &str, comment: Option<&str>) -> RecordId {
+        let id: RecordId = self.next_id().parse().unwrap();
+        let zone = if name.ends_with("example.com") { "example-com" } else { "example-org" };
+        self.dns.get_mut(&zone.parse().unwrap()).unwrap().push(ObservedRecord {
+            id: id.clone(),
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+            content: content.to_owned(),
+            proxied: true,
+            comment: comment.map(str::to_owned),
+        });
+        id
+    }
+
+    pub(super) fn add_foreign_tunnel(&mut self, name: &str) -> TunnelId {
+        let id: TunnelId = self.next_id().parse().unwrap();
+        let secret = Secret::new(format!("foreign-{id}"));
+        let configuration = Some((7, json!({ "ingress": [{ "service": "http_status:503" }] })));
+        self.tunnels.insert(id.clone(), ModelTunnel { name: name.to_owned(), secret, deleted: false, configuration });
+        id
+    }
+
+    /// The DNS record at `name`.
+    pub(super) fn record_at(&mut self, name: &str) -> Option<&mut ObservedRecord> {
+        self.dns.values_mut().flatten().find(|record| record.name == name)
+    }
+
+    pub(super) fn remove_record(&mut self, name: &str) {
+        self.dns.values_mut().for_each(|records| records.retain(|record| record.name != name));
+    }
+
+    pub(super) fn id_of(&self, name: &str) -> TunnelId {
+        self.records.tunnels[&tunnel(name)].id.clone().unwrap()
+    }
+
+    /// Plans with every question answered.
+    pub(super) fn plan(&self, desired: &Desired) -> Plan {
+        let mut observed = self.observe(desired);
+        let input = |observed: &Observed| {
+            plan(&Input {
+                account: &account(),
+                account_id: &account_id(),
+                desired,
+                observed,
+                records: &self.records,
+                reported: &self.reported,
+                contested: &self.contested,
+            })
+        };
+        let mut result = input(&observed);
+        for _ in 0..3 {
+            for question in &result.questions {
+                self.answer(question, &mut observed.answers);
+            }
+            result = input(&observed);
+        }
+        result
+    }
+
+    /// Plans and applies until there is nothing to do, confirming what has to be confirmed.
+    pub(super) fn settle(&mut self, desired: &Desired) -> Plan {
+        self.connectors_catch_up();
+        let mut last = self.plan(desired);
+        for _ in 0..8 {
+            if last.is_empty() {
+                break;
+            }
+            let steps = last.confirmed();
+            self.apply(&steps);
+            self.connectors_catch_up();
+            last = self.plan(desired);
+        }
+        last
+    }
+
+    /// The connectors run what is stored at Cloudflare.
+    pub(super) fn connectors_catch_up(&mut self) {
+        self.reported = self
+            .records
+            .tunnels
+            .values()
+            .filter(|record| record.fate == Fate::Keep)
+            .filter_map(|record| {
+                let tunnel = self.tunnels.get(record.id.as_ref()?).filter(|tunnel| !tunnel.deleted)?;
+                Some((record.name.clone(), tunnel.configuration.as_ref()?.0))
+            })
+            .collect();
+    }
+
+    pub(super) fn observe(&self, desired: &Desired) -> Observed {
+        let gap = |what: &str| Gap { what: what.to_owned(), why: "connection refused".to_owned() };
+        let live = self.tunnels.iter().filter(|(_, tunnel)| !tunnel.deleted);
+        let needed = zones_needed(desired, &self.records, &account_id(), &self.zones);
+        Observed {
+            tunnels: if self.unreadable.contains("tunnels") {
+                Part::Gap(gap("the tunnels"))
+            } else {
+                Part::Complete(live.map(|(id, tunnel)| (id.clone(), observed_tunnel(tunnel))).collect())
+            },
+            zones: if self.unreadable.contains("zones") {
+                Part::Gap(gap("the zones"))
+            } else {
+                Part::Complete(self.zones.clone())
+            },
+            records: needed
+                .into_iter()
+                .map(|zone_id| {
+                    let records = self.dns[&zone_id].iter();
+                    let part = if self.unreadable.contains(zone_id.as_str()) {
+                        Part::Gap(gap("the DNS records"))
+                    } else {
+                        let leads =
+                            |record: &&ObservedRecord| record.kind == "CNAME" && record.content.ends_with(".cfargotunnel.com");
+                        Part::Complete(records.filter(leads).cloned().collect())
+                    };
+                    (zone_id, part)
+                })
+                .collect(),
+            answers: Answers::default(),
+        }
+    }
+
+    fn answer(&self, question: &Question, answers: &mut Answers) {
+        match question {
+            Question::TunnelById(id) => {
+                let existence = match self.tunnels.get(id) {
+                    None => Existence::NotFound,
+                    Some(tunnel) if tunnel.deleted => Existence::Deleted,
+                    Some(tunnel) => Existence::Live(observed_tunnel(tunnel)),
+                };
+                answers.tunnels.insert(id.clone(), Part::Complete(existence));
+            }
+            Question::SecretOf(id) => {
+                answers.secrets.insert(id.clone(), Part::Complete(self.tunnels[id].secret.clone()));
+            }
+            Question::Configuration { tunnel, id } => {
+                let (version, document) = self.tunnels[id].configuration.clone().unwrap_or((0, Value::Null));
+                let found = ObservedConfiguration { version, document };
+                answers.configurations.insert(tunnel.clone(), Part::Complete(found));
+            }
+            Question::RecordsNamed { zone_id, hostname } => {
+                let named = self.dns[zone_id].iter().filter(|record| record.stands_at(hostname));
+                answers.names.insert(hostname.clone(), Part::Complete(named.cloned().collect()));
+            }
+        }
+    }
+
+    pub(super) fn apply(&mut self, steps: &[Step]) {
+        for step in steps {
+            self.apply_step(step);
+        }
+    }
+
+    /// Makes a tunnel at Cloudflare and loses the answer.
+    pub(super) fn create_and_lose_the_answer(&mut self, name: &TunnelName, cloudflare_name: &str) {
+        let secret = Secret::new(format!("ours-{}", self.next_id()));
+        let intent = self.records.tunnels.entry(name.clone()).or_insert_with(|| {
+            let install = InstallId::new("a1b2c3d4").unwrap();
+            TunnelRecord::intent(&install, name.clone(), account_id(), ConfigurationSource::Remote, secret.clone())
+        });
+        if intent.id.take().is_some() {
+            intent.secret = secret;
+            intent.written = None;
+        }
+        let secret = intent.secret.clone();
+        let id: TunnelId = self.next_id().parse().unwrap();
+        let tunnel = ModelTunnel { name: cloudflare_name.to_owned(), secret, deleted: false, configuration: None };
+        self.tunnels.insert(id, tunnel);
+    }
+
+    fn apply_step(&mut self, step: &Step) {
+        match step {
+            Step::RenameTunnel { from, tunnel } => {
+                let mut record = self.records.tunnels.remove(from).unwrap();
+                record.name = tunnel.clone();
+                self.records.tunnels.entry(tunnel.clone()).or_insert(record);
+            }
+            Step::KeepTunnel { tunnel } => self.ours(tunnel).fate = Fate::Keep,
+            Step::OrphanTunnel { tunnel } => self.ours(tunnel).fate = Fate::Orphaned,
+            Step::SettleCreation { tunnel, id } => self.ours(tunnel).id = Some(id.clone()),
+            Step::TakeRecord { tunnel, hostname, zone_id, record_id } => {
+                let dns = DnsRecordRef { zone_id: zone_id.clone(), record_id: record_id.clone() };
+                self.ours(tunnel).dns.insert(hostname.clone(), dns);
+            }
+            Step::ForgetRecord { tunnel, hostname, .. } => {
+                self.ours(tunnel).dns.remove(hostname);
+            }
+            Step::NoteVersion { tunnel, written } => self.ours(tunnel).written = Some(written.clone()),
+            Step::CreateTunnel { tunnel, cloudflare_name, .. } => {
+                self.create_and_lose_the_answer(tunnel, cloudflare_name);
+                let id =
+                    self.tunnels.iter().rfind(|(_, made)| made.secret == self.records.tunnels[tunnel].secret).unwrap().0.clone();
+                self.ours(tunnel).id = Some(id);
+            }
+            Step::PutConfiguration { tunnel, document, sha256, .. } => {
+                let id = self.ours(tunnel).id.clone().unwrap();
+                let stored = self.tunnels.get_mut(&id).unwrap();
+                let version = stored.configuration.as_ref().map_or(1, |(version, _)| version + 1);
+                stored.configuration = Some((version, document.clone()));
+                self.ours(tunnel).written =
+                    Some(WrittenConfiguration { version, sha256: sha256.clone(), stored_sha256: sha256.clone() });
+            }
+            Step::CreateRecord { tunnel, hostname, zone_id, .. } => {
+                if self.record_at(hostname.as_str()).is_some() {
+                    self.contested.insert(hostname.clone());
+                    return;
+                }
+                let record_id: RecordId = self.next_id().parse().unwrap();
+                let record = ObservedRecord {
+                    id: record_id.clone(),
+                    name: hostname.to_string(),
+                    kind: "CNAME".to_owned(),
+                    content: self.ours(tunnel).id.clone().unwrap().dns_target(),
+                    proxied: true,
+                    comment: Some(self.records.install.marker(tunnel)),
+                };
+                self.dns.get_mut(zone_id).unwrap().push(record);
+                self.ours(tunnel).dns.insert(hostname.clone(), DnsRecordRef { zone_id: zone_id.clone(), record_id });
+            }
+            Step::RepairRecord { tunnel, hostname, zone_id, record_id, .. }
+            | Step::MoveRecord { tunnel, hostname, zone_id, record_id, .. } => {
+                let content = self.ours(tunnel).id.clone().unwrap().dns_target();
+                let comment = Some(self.records.install.marker(tunnel));
+                let records = self.dns.get_mut(zone_id).unwrap();
+                let record = records.iter_mut().find(|record| record.id == *record_id).unwrap();
+                (record.content, record.comment, record.proxied) = (content, comment, true);
+                let dns = DnsRecordRef { zone_id: zone_id.clone(), record_id: record_id.clone() };
+                self.ours(tunnel).dns.insert(hostname.clone(), dns);
+                if let Step::MoveRecord { from, .. } = step {
+                    self.ours(from).dns.remove(hostname);
+                }
+            }
+            Step::DeleteRecord { tunnel, hostname, zone_id, record_id } => {
+                self.dns.get_mut(zone_id).unwrap().retain(|record| record.id != *record_id);
+                self.ours(tunnel).dns.remove(hostname);
+            }
+            Step::DeleteConnections { .. } => {}
+            Step::DeleteTunnel { id, .. } => {
+                if let Some(tunnel) = self.tunnels.get_mut(id) {
+                    tunnel.deleted = true;
+                }
+            }
+            Step::ForgetTunnel { tunnel } => {
+                self.records.tunnels.remove(tunnel);
+            }
+        }
+    }
+
+    pub(super) fn ours(&mut self, tunnel: &TunnelName) -> &mut TunnelRecord {
+        self.records.tunnels.get_mut(tunnel).unwrap()
+    }
+}
+
+fn observed_tunnel(tunnel: &ModelTunnel) -> ObservedTunnel {
+    ObservedTunnel { name: tunnel.name.clone(), status: "healthy".to_owned(), source: Some(ConfigurationSource::Remote) }
+}

@@ -1,0 +1,209 @@
+//! What a plan does not do, and why.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{
+    id::{RecordId, TunnelId},
+    name::{Hostname, TunnelName},
+};
+
+/// Something that is left as it is until it can be known, or until an operator decides.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Hold {
+    /// What is held.
+    #[serde(flatten)]
+    pub scope: Scope,
+    /// The stable code of the reason.
+    pub code: HoldCode,
+    /// The reason, in one sentence.
+    pub why: String,
+}
+
+/// What a hold covers. Everything else goes on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "scope", rename_all = "lowercase")]
+pub enum Scope {
+    /// Everything in the account.
+    Account,
+    /// The DNS records of one zone.
+    Zone {
+        /// Its name.
+        zone: String,
+    },
+    /// One tunnel.
+    Tunnel {
+        /// Which.
+        tunnel: TunnelName,
+    },
+    /// One hostname of a tunnel.
+    Route {
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// The hostname.
+        hostname: Hostname,
+    },
+}
+
+/// Why something is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldCode {
+    /// The state belongs to another machine, or cannot be read as a whole.
+    StateSealed,
+    /// The credential sees another account than the one that everything was made in.
+    AccountChanged,
+    /// No account could be found, or more than one.
+    AccountUnknown,
+    /// There is no usable credential.
+    NoCredential,
+    /// Cloudflare could not be read.
+    Unread,
+    /// What is on record cannot be read.
+    RecordUnreadable,
+    /// The tunnel belongs to another account than the configuration says.
+    OtherAccount,
+    /// A tunnel of that name is still being deleted.
+    BeingDeleted,
+    /// The configuration moved between remote and local, which Cloudflare cannot change in place.
+    SourceChanged,
+    /// A known object is in no list, and its absence is not proven.
+    Unproven,
+    /// Somebody else edited it, and the configuration says to report that only.
+    Edited,
+    /// No zone of the account has the hostname.
+    NoZone,
+    /// The tunnel that takes over a hostname does not serve yet.
+    NotReady,
+    /// So much would be deleted or made again that an operator has to confirm it.
+    NeedsConfirmation,
+    /// The configuration waits for `adit apply`.
+    WaitsForApply,
+}
+
+/// A name that somebody else holds. It is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "conflict", rename_all = "lowercase")]
+pub enum Conflict {
+    /// A tunnel of the name that ours would have.
+    Tunnel {
+        /// The tunnel that cannot be made.
+        tunnel: TunnelName,
+        /// What it would be called at Cloudflare.
+        cloudflare_name: String,
+        /// The id of the one that is there.
+        id: TunnelId,
+        /// Why it is not ours.
+        why: String,
+    },
+    /// A DNS record at a hostname of ours.
+    Record {
+        /// The tunnel whose route waits.
+        tunnel: TunnelName,
+        /// The hostname.
+        hostname: Hostname,
+        /// The id of the record that is there.
+        record_id: RecordId,
+        /// Its type.
+        #[serde(rename = "type")]
+        kind: String,
+        /// What it points to.
+        content: String,
+        /// Its comment.
+        comment: Option<String>,
+        /// Why it is not ours.
+        why: String,
+    },
+}
+
+impl HoldCode {
+    /// The code as text.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StateSealed => "state-sealed",
+            Self::AccountChanged => "account-changed",
+            Self::AccountUnknown => "account-unknown",
+            Self::NoCredential => "no-credential",
+            Self::Unread => "unread",
+            Self::RecordUnreadable => "record-unreadable",
+            Self::OtherAccount => "other-account",
+            Self::BeingDeleted => "being-deleted",
+            Self::SourceChanged => "source-changed",
+            Self::Unproven => "unproven",
+            Self::Edited => "edited",
+            Self::NoZone => "no-zone",
+            Self::NotReady => "not-ready",
+            Self::NeedsConfirmation => "needs-confirmation",
+            Self::WaitsForApply => "waits-for-apply",
+        }
+    }
+}
+
+impl Hold {
+    /// The tunnel that it is about, when it is about one.
+    pub fn tunnel(&self) -> Option<&TunnelName> {
+        match &self.scope {
+            Scope::Account | Scope::Zone { .. } => None,
+            Scope::Tunnel { tunnel } | Scope::Route { tunnel, .. } => Some(tunnel),
+        }
+    }
+}
+
+impl Conflict {
+    /// The tunnel that waits.
+    pub fn tunnel(&self) -> &TunnelName {
+        match self {
+            Self::Tunnel { tunnel, .. } | Self::Record { tunnel, .. } => tunnel,
+        }
+    }
+
+    /// The hostname, when it is about a DNS record.
+    pub fn hostname(&self) -> Option<&Hostname> {
+        match self {
+            Self::Tunnel { .. } => None,
+            Self::Record { hostname, .. } => Some(hostname),
+        }
+    }
+}
+
+impl fmt::Display for HoldCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account => formatter.write_str("the account"),
+            Self::Zone { zone } => write!(formatter, "the records of {zone}"),
+            Self::Tunnel { tunnel } => write!(formatter, "tunnel {tunnel}"),
+            Self::Route { tunnel, hostname } => write!(formatter, "{hostname} of {tunnel}"),
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: {} ({})", self.scope, self.why, self.code)
+    }
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tunnel { tunnel, cloudflare_name, id, why } => {
+                write!(formatter, "tunnel {tunnel}: {cloudflare_name:?} exists at Cloudflare as {id} and {why}")
+            }
+            Self::Record { tunnel, hostname, kind, content, comment, why, .. } => {
+                write!(formatter, "{hostname} of {tunnel}: a record {kind} {content:?}")?;
+                match comment {
+                    Some(comment) => write!(formatter, " with the comment {comment:?}")?,
+                    None => formatter.write_str(" without a comment")?,
+                }
+                write!(formatter, " stands there; {why}")
+            }
+        }
+    }
+}

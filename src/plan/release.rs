@@ -1,0 +1,183 @@
+//! What Adit made and is no longer wanted: DNS records of dropped routes, and tunnels that an operator deletes.
+
+use super::{ForgetReason, HoldCode, Planner, Question, Scope, Standing, Step};
+use crate::{
+    id::TunnelId,
+    name::{Hostname, TunnelName},
+    observed::{ObservedRecord, Part},
+    record::{DnsRecordRef, Fate, TunnelRecord},
+};
+
+/// Whether a DNS record will be out of the way after this plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Release {
+    Done,
+    Blocked,
+}
+
+impl Planner<'_> {
+    /// Lets go of DNS records that no wanted hostname needs, then of tunnels that are to be deleted.
+    pub(super) fn plan_releases(&mut self) {
+        let records: Vec<TunnelRecord> = self.records.values().cloned().collect();
+        for record in records {
+            match record.fate {
+                Fate::Delete => self.delete_tunnel(&record),
+                Fate::Keep | Fate::Orphaned => self.drop_routes(&record),
+            }
+        }
+    }
+
+    fn drop_routes(&mut self, record: &TunnelRecord) {
+        let name = &record.name;
+        let input = self.input;
+        let want = input.desired.tunnels.get(name);
+        for (hostname, dns) in &record.dns {
+            if want.is_some_and(|want| want.hostnames.contains(hostname)) {
+                continue;
+            }
+            if self.hand_over(name, hostname, dns).is_some() {
+                continue;
+            }
+            let Some(want) = want else { continue }; // Orphaned: it stays until somebody asks for its deletion.
+            if want.foreign_hostnames.contains(hostname) {
+                self.forget(name, hostname, ForgetReason::HandedOver);
+            } else if self.standing.get(name) != Some(&Standing::Held) {
+                self.release(record, hostname, dns);
+            }
+        }
+    }
+
+    fn delete_tunnel(&mut self, record: &TunnelRecord) {
+        // Left over from a rename that crashed: the tunnel lives on under its other name.
+        let others: Vec<&TunnelName> = self.records.keys().filter(|name| **name != record.name).collect();
+        if others.into_iter().any(|other| self.are_one(&record.name, other)) {
+            self.steps.push(Step::ForgetTunnel { tunnel: record.name.clone() });
+            return;
+        }
+        let mut blocked = false;
+        for (hostname, dns) in &record.dns {
+            let release = self.hand_over(&record.name, hostname, dns);
+            let release = release.unwrap_or_else(|| self.release(record, hostname, dns));
+            blocked |= release == Release::Blocked;
+        }
+        if blocked {
+            return;
+        }
+        let input = self.input;
+        let listed = match &input.observed.tunnels {
+            Part::Complete(listed) => listed,
+            Part::Gap(gap) => return self.hold_gap(Scope::Account, gap),
+        };
+        let id = match &record.id {
+            Some(id) => Some(id.clone()),
+            None => match super::tunnels::find_named(listed, &record.cloudflare_name) {
+                None => None,
+                Some(id) => match self.own_by_secret(record, &id) {
+                    None => return,
+                    Some(ours) => ours.then_some(id),
+                },
+            },
+        };
+        if let Some(id) = id {
+            if listed.contains_key(&id) {
+                self.steps.push(Step::DeleteConnections { tunnel: record.name.clone(), id: id.clone() });
+            }
+            self.steps.push(Step::DeleteTunnel { tunnel: record.name.clone(), id });
+        }
+        self.steps.push(Step::ForgetTunnel { tunnel: record.name.clone() });
+    }
+
+    /// Whether a tunnel whose creation was never settled is ours; `None`, with a hold, when that is not known.
+    fn own_by_secret(&mut self, record: &TunnelRecord, id: &TunnelId) -> Option<bool> {
+        let input = self.input;
+        match input.observed.answers.secrets.get(id) {
+            Some(Part::Complete(secret)) => Some(*secret == record.secret),
+            Some(Part::Gap(gap)) => {
+                self.hold_gap(Scope::Tunnel { tunnel: record.name.clone() }, gap);
+                None
+            }
+            None => {
+                self.questions.insert(Question::SecretOf(id.clone()));
+                let why = "a tunnel of its name exists; whether it is ours was not read yet";
+                self.hold_tunnel(&record.name, HoldCode::Unproven, why);
+                None
+            }
+        }
+    }
+
+    /// A hostname that another tunnel wants is never released but moved: how far that is. `None` when nobody else wants it.
+    fn hand_over(&mut self, name: &TunnelName, hostname: &Hostname, dns: &DnsRecordRef) -> Option<Release> {
+        let input = self.input;
+        let heir = input.desired.tunnels.iter().find(|(heir, want)| *heir != name && want.hostnames.contains(hostname));
+        let (heir, _) = heir?;
+        let moved = self.records.get(heir).and_then(|record| record.dns.get(hostname)).is_some_and(|theirs| theirs == dns);
+        if moved {
+            self.forget(name, hostname, ForgetReason::Moved);
+            return Some(Release::Done);
+        }
+        let moves = |step: &Step| matches!(step, Step::MoveRecord { hostname: moving, .. } if moving == hostname);
+        Some(if self.steps.iter().any(moves) { Release::Done } else { Release::Blocked })
+    }
+
+    fn release(&mut self, record: &TunnelRecord, hostname: &Hostname, dns: &DnsRecordRef) -> Release {
+        let input = self.input;
+        match input.observed.records.get(&dns.zone_id) {
+            Some(Part::Complete(_)) => {}
+            Some(Part::Gap(gap)) => {
+                self.hold_gap(Scope::Route { tunnel: record.name.clone(), hostname: hostname.clone() }, gap);
+                return Release::Blocked;
+            }
+            None => {
+                self.hold_route(&record.name, hostname, HoldCode::Unread, "the records of its zone were not read");
+                return Release::Blocked;
+            }
+        }
+        let listed = self.zones.get(&dns.zone_id).and_then(|zone| zone.by_id(&dns.record_id));
+        if let Some(found) = listed {
+            return self.delete_if_ours(record, hostname, dns, found);
+        }
+        match input.observed.answers.names.get(hostname) {
+            None => {
+                self.questions.insert(Question::RecordsNamed { zone_id: dns.zone_id.clone(), hostname: hostname.clone() });
+                self.hold_route(&record.name, hostname, HoldCode::Unproven, "what stands at its name was not read yet");
+                Release::Blocked
+            }
+            Some(Part::Gap(gap)) => {
+                self.hold_gap(Scope::Route { tunnel: record.name.clone(), hostname: hostname.clone() }, gap);
+                Release::Blocked
+            }
+            Some(Part::Complete(records)) => match records.iter().find(|found| found.id == dns.record_id) {
+                Some(found) => self.delete_if_ours(record, hostname, dns, found),
+                None => {
+                    self.forget(&record.name, hostname, ForgetReason::Gone);
+                    Release::Done
+                }
+            },
+        }
+    }
+
+    /// Marker, id, name and target must all say that it is ours; whoever changed one of them has made it theirs.
+    fn delete_if_ours(
+        &mut self,
+        record: &TunnelRecord,
+        hostname: &Hostname,
+        dns: &DnsRecordRef,
+        found: &ObservedRecord,
+    ) -> Release {
+        if self.has_marker(found) && self.leads_to_ours(found) && found.stands_at(hostname) {
+            self.steps.push(Step::DeleteRecord {
+                tunnel: record.name.clone(),
+                hostname: hostname.clone(),
+                zone_id: dns.zone_id.clone(),
+                record_id: dns.record_id.clone(),
+            });
+        } else {
+            self.forget(&record.name, hostname, ForgetReason::Taken);
+        }
+        Release::Done
+    }
+
+    fn forget(&mut self, tunnel: &TunnelName, hostname: &Hostname, why: ForgetReason) {
+        self.steps.push(Step::ForgetRecord { tunnel: tunnel.clone(), hostname: hostname.clone(), why });
+    }
+}

@@ -1,0 +1,429 @@
+//! One change, at Cloudflare or in what is on record here.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    id::{RecordId, TunnelId, ZoneId},
+    name::{Hostname, TunnelName},
+    record::{ConfigurationSource, WrittenConfiguration},
+};
+
+/// One change. Steps speak of tunnels by our names: the id of a tunnel that an earlier step makes is looked up when a later one
+/// needs it. Every step may run twice.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "step", rename_all = "kebab-case")]
+pub enum Step {
+    /// A tunnel got another name here; its id, secret and records stay. Changes only the record.
+    RenameTunnel {
+        /// The name that it had.
+        from: TunnelName,
+        /// The name that it gets.
+        tunnel: TunnelName,
+    },
+    /// A tunnel that had left the configuration is back. Changes only the record.
+    KeepTunnel {
+        /// Which.
+        tunnel: TunnelName,
+    },
+    /// A tunnel left the configuration: its connectors stop, what it has at Cloudflare stays. Changes only the record.
+    OrphanTunnel {
+        /// Which.
+        tunnel: TunnelName,
+    },
+    /// An earlier create whose answer was lost did make the tunnel. Changes only the record.
+    SettleCreation {
+        /// Which.
+        tunnel: TunnelName,
+        /// The id that it got.
+        id: TunnelId,
+    },
+    /// An earlier create whose answer was lost did make the DNS record. Changes only the record here.
+    TakeRecord {
+        /// The tunnel that it points to.
+        tunnel: TunnelName,
+        /// Its name.
+        hostname: Hostname,
+        /// Its zone.
+        zone_id: ZoneId,
+        /// The id that it got.
+        record_id: RecordId,
+    },
+    /// A DNS record is no longer ours to care for. Changes only the record here.
+    ForgetRecord {
+        /// The tunnel that it was made for.
+        tunnel: TunnelName,
+        /// Its name.
+        hostname: Hostname,
+        /// Why.
+        why: ForgetReason,
+    },
+    /// The configuration has another version at Cloudflare with the content that we wrote. Changes only the record.
+    NoteVersion {
+        /// Whose.
+        tunnel: TunnelName,
+        /// What goes on record.
+        written: WrittenConfiguration,
+    },
+    /// Makes a tunnel.
+    CreateTunnel {
+        /// Which.
+        tunnel: TunnelName,
+        /// What it is to be called at Cloudflare.
+        cloudflare_name: String,
+        /// Where its configuration is to live.
+        source: ConfigurationSource,
+        /// Why.
+        why: CreateReason,
+    },
+    /// Writes the whole configuration of a tunnel.
+    PutConfiguration {
+        /// Whose.
+        tunnel: TunnelName,
+        /// Why.
+        why: PutReason,
+        /// Whether it comes behind the DNS records, because hostnames leave the tunnel.
+        after_moves: bool,
+        /// Whether somebody else's edit that shows only when it is done may be written over.
+        over_edits: bool,
+        /// The document.
+        document: Value,
+        /// Its fingerprint, as it goes on record.
+        sha256: String,
+    },
+    /// Makes a DNS record.
+    CreateRecord {
+        /// The tunnel that it points to.
+        tunnel: TunnelName,
+        /// Its name.
+        hostname: Hostname,
+        /// Its zone.
+        zone_id: ZoneId,
+        /// Whether one that we made has gone.
+        again: bool,
+    },
+    /// Sets right a DNS record of ours that was changed.
+    RepairRecord {
+        /// The tunnel that it points to.
+        tunnel: TunnelName,
+        /// Its name.
+        hostname: Hostname,
+        /// Its zone.
+        zone_id: ZoneId,
+        /// Its id.
+        record_id: RecordId,
+        /// What is not as it should be.
+        drift: Vec<RecordDrift>,
+    },
+    /// Points a DNS record of ours to another of our tunnels, in one call.
+    MoveRecord {
+        /// The tunnel that it pointed to.
+        from: TunnelName,
+        /// The tunnel that it is to point to.
+        tunnel: TunnelName,
+        /// Its name.
+        hostname: Hostname,
+        /// Its zone.
+        zone_id: ZoneId,
+        /// Its id.
+        record_id: RecordId,
+    },
+    /// Deletes a DNS record of ours.
+    DeleteRecord {
+        /// The tunnel that it was made for.
+        tunnel: TunnelName,
+        /// Its name.
+        hostname: Hostname,
+        /// Its zone.
+        zone_id: ZoneId,
+        /// Its id.
+        record_id: RecordId,
+    },
+    /// Cuts what connections a tunnel still has.
+    DeleteConnections {
+        /// Whose.
+        tunnel: TunnelName,
+        /// Its id.
+        id: TunnelId,
+    },
+    /// Deletes a tunnel of ours.
+    DeleteTunnel {
+        /// Which.
+        tunnel: TunnelName,
+        /// Its id.
+        id: TunnelId,
+    },
+    /// Nothing of the tunnel is left. Changes only the record.
+    ForgetTunnel {
+        /// Which.
+        tunnel: TunnelName,
+    },
+}
+
+/// Why a tunnel is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CreateReason {
+    /// It is wanted and was never made.
+    Wanted,
+    /// Its creation was begun, and Cloudflare knows nothing of it.
+    Unfinished,
+    /// It was deleted at Cloudflare.
+    Gone,
+}
+
+/// Why a configuration is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PutReason {
+    /// The tunnel has none from us.
+    First,
+    /// What is wanted changed.
+    Changed,
+    /// Somebody else edited it.
+    Edited {
+        /// The version that the edit has.
+        version: i64,
+    },
+}
+
+/// Why a DNS record is no longer cared for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForgetReason {
+    /// It does not exist any more.
+    Gone,
+    /// The configuration says that its DNS is somebody else's.
+    HandedOver,
+    /// Somebody made it point elsewhere or removed our marker, so it is theirs.
+    Taken,
+    /// It belongs to another of our tunnels.
+    Moved,
+}
+
+/// What of a DNS record is not as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordDrift {
+    /// It points elsewhere.
+    Target,
+    /// It is not proxied, and so leads nowhere.
+    Proxied,
+    /// Its marker names another of our tunnels.
+    Comment,
+}
+
+impl Step {
+    /// The tunnel that it is about.
+    pub fn tunnel(&self) -> &TunnelName {
+        match self {
+            Self::RenameTunnel { tunnel, .. }
+            | Self::KeepTunnel { tunnel }
+            | Self::OrphanTunnel { tunnel }
+            | Self::SettleCreation { tunnel, .. }
+            | Self::TakeRecord { tunnel, .. }
+            | Self::ForgetRecord { tunnel, .. }
+            | Self::NoteVersion { tunnel, .. }
+            | Self::CreateTunnel { tunnel, .. }
+            | Self::PutConfiguration { tunnel, .. }
+            | Self::CreateRecord { tunnel, .. }
+            | Self::RepairRecord { tunnel, .. }
+            | Self::MoveRecord { tunnel, .. }
+            | Self::DeleteRecord { tunnel, .. }
+            | Self::DeleteConnections { tunnel, .. }
+            | Self::DeleteTunnel { tunnel, .. }
+            | Self::ForgetTunnel { tunnel } => tunnel,
+        }
+    }
+
+    /// The hostname, when it is about a DNS record.
+    pub fn hostname(&self) -> Option<&Hostname> {
+        match self {
+            Self::TakeRecord { hostname, .. }
+            | Self::ForgetRecord { hostname, .. }
+            | Self::CreateRecord { hostname, .. }
+            | Self::RepairRecord { hostname, .. }
+            | Self::MoveRecord { hostname, .. }
+            | Self::DeleteRecord { hostname, .. } => Some(hostname),
+            Self::RenameTunnel { .. }
+            | Self::KeepTunnel { .. }
+            | Self::OrphanTunnel { .. }
+            | Self::SettleCreation { .. }
+            | Self::NoteVersion { .. }
+            | Self::CreateTunnel { .. }
+            | Self::PutConfiguration { .. }
+            | Self::DeleteConnections { .. }
+            | Self::DeleteTunnel { .. }
+            | Self::ForgetTunnel { .. } => None,
+        }
+    }
+
+    /// Its place in a plan: what is known first, create before refer, unrefer before delete.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::RenameTunnel { .. } => 0,
+            Self::KeepTunnel { .. }
+            | Self::OrphanTunnel { .. }
+            | Self::SettleCreation { .. }
+            | Self::TakeRecord { .. }
+            | Self::ForgetRecord { .. }
+            | Self::NoteVersion { .. } => 1,
+            Self::CreateTunnel { .. } => 2,
+            Self::PutConfiguration { after_moves: false, .. } => 3,
+            Self::CreateRecord { .. } | Self::RepairRecord { .. } | Self::MoveRecord { .. } => 4,
+            Self::PutConfiguration { after_moves: true, .. } => 5,
+            Self::DeleteRecord { .. } => 6,
+            Self::DeleteConnections { .. } => 7,
+            Self::DeleteTunnel { .. } => 8,
+            Self::ForgetTunnel { .. } => 9,
+        }
+    }
+
+    /// The tunnel that loses a hostname by it, besides [`Step::tunnel`].
+    pub fn moves_from(&self) -> Option<&TunnelName> {
+        match self {
+            Self::MoveRecord { from, .. } => Some(from),
+            Self::RenameTunnel { .. }
+            | Self::KeepTunnel { .. }
+            | Self::OrphanTunnel { .. }
+            | Self::SettleCreation { .. }
+            | Self::TakeRecord { .. }
+            | Self::ForgetRecord { .. }
+            | Self::NoteVersion { .. }
+            | Self::CreateTunnel { .. }
+            | Self::PutConfiguration { .. }
+            | Self::CreateRecord { .. }
+            | Self::RepairRecord { .. }
+            | Self::DeleteRecord { .. }
+            | Self::DeleteConnections { .. }
+            | Self::DeleteTunnel { .. }
+            | Self::ForgetTunnel { .. } => None,
+        }
+    }
+
+    /// What it does, in one word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::RenameTunnel { .. } => "rename-tunnel",
+            Self::KeepTunnel { .. } => "keep-tunnel",
+            Self::OrphanTunnel { .. } => "orphan-tunnel",
+            Self::SettleCreation { .. } => "settle-creation",
+            Self::TakeRecord { .. } => "take-record",
+            Self::ForgetRecord { .. } => "forget-record",
+            Self::NoteVersion { .. } => "note-version",
+            Self::CreateTunnel { .. } => "create-tunnel",
+            Self::PutConfiguration { .. } => "put-configuration",
+            Self::CreateRecord { .. } => "create-record",
+            Self::RepairRecord { .. } => "repair-record",
+            Self::MoveRecord { .. } => "move-record",
+            Self::DeleteRecord { .. } => "delete-record",
+            Self::DeleteConnections { .. } => "delete-connections",
+            Self::DeleteTunnel { .. } => "delete-tunnel",
+            Self::ForgetTunnel { .. } => "forget-tunnel",
+        }
+    }
+
+    /// `+`, `~` or `-`, as a plan shows it.
+    pub fn sign(&self) -> char {
+        match self {
+            Self::CreateTunnel { .. } | Self::CreateRecord { .. } => '+',
+            Self::RenameTunnel { .. }
+            | Self::KeepTunnel { .. }
+            | Self::SettleCreation { .. }
+            | Self::TakeRecord { .. }
+            | Self::NoteVersion { .. }
+            | Self::PutConfiguration { .. }
+            | Self::RepairRecord { .. }
+            | Self::MoveRecord { .. } => '~',
+            Self::OrphanTunnel { .. }
+            | Self::ForgetRecord { .. }
+            | Self::DeleteRecord { .. }
+            | Self::DeleteConnections { .. }
+            | Self::DeleteTunnel { .. }
+            | Self::ForgetTunnel { .. } => '-',
+        }
+    }
+
+    /// What it does and why, for a person, without its sign.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::RenameTunnel { from, tunnel } => format!("tunnel {tunnel}: was called {from} here"),
+            Self::KeepTunnel { tunnel } => format!("tunnel {tunnel}: is wanted again"),
+            Self::OrphanTunnel { tunnel } => {
+                format!("tunnel {tunnel}: left the configuration; its connectors stop, what it has at Cloudflare stays")
+            }
+            Self::SettleCreation { tunnel, id } => format!("tunnel {tunnel}: an earlier create made it as {id}"),
+            Self::TakeRecord { tunnel, hostname, .. } => format!("record {hostname} -> {tunnel}: an earlier create made it"),
+            Self::ForgetRecord { tunnel, hostname, why } => format!("record {hostname} of {tunnel}: {why}"),
+            Self::NoteVersion { tunnel, written } => {
+                format!("configuration of {tunnel}: version {} says what is wanted", written.version)
+            }
+            Self::CreateTunnel { tunnel, cloudflare_name, source, why } => {
+                let why = match why {
+                    CreateReason::Wanted => "",
+                    CreateReason::Unfinished => ": its creation was begun and not finished",
+                    CreateReason::Gone => ": it was deleted at Cloudflare",
+                };
+                format!("tunnel {tunnel} ({cloudflare_name}, {source} configuration){why}")
+            }
+            Self::PutConfiguration { tunnel, why, document, .. } => {
+                let over = match why {
+                    PutReason::First | PutReason::Changed => String::new(),
+                    PutReason::Edited { version } => format!(", over version {version} that somebody else wrote"),
+                };
+                format!("configuration of {tunnel}: {}{over}", rules(document))
+            }
+            Self::CreateRecord { tunnel, hostname, again, .. } => {
+                let why = if *again { ": the one that was made is gone" } else { "" };
+                format!("record {hostname} -> {tunnel}{why}")
+            }
+            Self::RepairRecord { tunnel, hostname, drift, .. } => {
+                let drift: Vec<String> = drift.iter().map(ToString::to_string).collect();
+                format!("record {hostname} -> {tunnel}: set right its {}", drift.join(", "))
+            }
+            Self::MoveRecord { from, tunnel, hostname, .. } => format!("record {hostname} -> {tunnel}: moves from {from}"),
+            Self::DeleteRecord { tunnel, hostname, .. } => format!("record {hostname} of {tunnel}"),
+            Self::DeleteConnections { tunnel, .. } => format!("connections of {tunnel}"),
+            Self::DeleteTunnel { tunnel, id } => format!("tunnel {tunnel} ({id})"),
+            Self::ForgetTunnel { tunnel } => format!("tunnel {tunnel}: forget it, nothing of it is left"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.sign(), self.describe())
+    }
+}
+
+impl fmt::Display for ForgetReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Gone => "forget it, it is gone",
+            Self::HandedOver => "leave it to others from here on, as the configuration says",
+            Self::Taken => "leave it alone, somebody else changed it and it is theirs",
+            Self::Moved => "forget it here, it belongs to another tunnel",
+        })
+    }
+}
+
+impl fmt::Display for RecordDrift {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Target => "target",
+            Self::Proxied => "proxy switch",
+            Self::Comment => "comment",
+        })
+    }
+}
+
+/// `3 rules`: the routes of a document, without the catch-all behind them.
+fn rules(document: &Value) -> String {
+    let rules = document.get("ingress").and_then(Value::as_array).map_or(0, Vec::len);
+    match rules.saturating_sub(1) {
+        1 => "1 rule".to_owned(),
+        count => format!("{count} rules"),
+    }
+}

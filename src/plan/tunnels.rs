@@ -1,0 +1,214 @@
+//! Which tunnels are made, settled, kept and orphaned.
+
+use std::collections::BTreeMap;
+
+use super::{Conflict, CreateReason, HoldCode, Planner, Question, Scope, Standing, Step};
+use crate::{
+    desired::DesiredTunnel,
+    id::TunnelId,
+    name::TunnelName,
+    observed::{Existence, ObservedTunnel, Part},
+    record::{Fate, TunnelRecord},
+};
+
+impl Planner<'_> {
+    /// A tunnel with `renamed_from` takes over the record of that name, if nobody else uses it.
+    pub(super) fn rename_tunnels(&mut self) {
+        for (name, want) in &self.input.desired.tunnels {
+            let Some(from) = &want.renamed_from else { continue };
+            // A crash in the middle of a rename leaves both records, with one secret: then it is done again.
+            let begun = self.are_one(name, from);
+            let taken = (self.records.contains_key(name) && !begun) || self.input.records.held.contains_key(name);
+            let wanted = self.input.desired.tunnels.contains_key(from) || self.input.desired.held.contains_key(from);
+            let dying = self.records.get(from).is_none_or(|record| record.fate == Fate::Delete);
+            if taken || wanted || dying {
+                continue;
+            }
+            let mut record = self.records.remove(from).expect("a record that is not dying exists");
+            if !begun {
+                record.name = name.clone();
+                self.records.insert(name.clone(), record);
+            }
+            self.steps.push(Step::RenameTunnel { from: from.clone(), tunnel: name.clone() });
+        }
+    }
+
+    /// Whether two records are of one tunnel.
+    pub(super) fn are_one(&self, one: &TunnelName, other: &TunnelName) -> bool {
+        match (self.records.get(one), self.records.get(other)) {
+            (Some(one), Some(other)) => one.secret == other.secret,
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    /// Decides for each wanted tunnel whether it exists, is made, or has to wait; and orphans what is wanted no longer.
+    pub(super) fn plan_tunnels(&mut self) {
+        for (name, want) in &self.input.desired.tunnels {
+            let standing = self.stand(name, want);
+            self.standing.insert(name.clone(), standing);
+        }
+        for (name, why) in &self.input.records.held {
+            self.hold_tunnel(name, HoldCode::RecordUnreadable, why);
+        }
+        let unwanted: Vec<TunnelRecord> =
+            self.records.values().filter(|record| !self.input.desired.tunnels.contains_key(&record.name)).cloned().collect();
+        for record in unwanted {
+            if let Some(why) = self.input.desired.held.get(&record.name) {
+                self.hold_tunnel(&record.name, HoldCode::RecordUnreadable, why);
+                continue;
+            }
+            match record.fate {
+                Fate::Keep => self.steps.push(Step::OrphanTunnel { tunnel: record.name.clone() }),
+                Fate::Orphaned => self.notes.push(left_behind(&record)),
+                Fate::Delete => {}
+            }
+        }
+        for (hostname, owner) in self
+            .records
+            .values()
+            .flat_map(|record| record.dns.iter().map(|(hostname, dns)| (hostname.clone(), (record.name.clone(), dns.clone()))))
+        {
+            self.owners.entry(hostname).or_default().push(owner);
+        }
+    }
+
+    fn stand(&mut self, name: &TunnelName, want: &DesiredTunnel) -> Standing {
+        if self.input.records.held.contains_key(name) {
+            return Standing::Held;
+        }
+        if let Some(record) = self.input.records.tunnels.get(name)
+            && record.account_id != *self.input.account_id
+        {
+            let why = format!("it was made in account {}; delete it there before it is made here", record.account_id);
+            self.hold_tunnel(name, HoldCode::OtherAccount, why);
+            return Standing::Held;
+        }
+        if self.records.get(name).is_some_and(|record| record.fate == Fate::Orphaned) {
+            self.steps.push(Step::KeepTunnel { tunnel: name.clone() });
+        }
+        let input = self.input;
+        let listed = match &input.observed.tunnels {
+            Part::Complete(listed) => listed,
+            Part::Gap(gap) => {
+                self.hold_gap(Scope::Account, gap);
+                return Standing::Held;
+            }
+        };
+        let Some(record) = self.records.get(name).cloned() else {
+            let cloudflare_name = self.input.records.install.cloudflare_name(name);
+            if let Some(id) = find_named(listed, &cloudflare_name) {
+                let why = "nothing here says that it is ours, so it is left alone";
+                return self.conflict(name, cloudflare_name, id, why);
+            }
+            return self.create(name, cloudflare_name, want, CreateReason::Wanted);
+        };
+        if record.fate == Fate::Delete {
+            self.hold_tunnel(name, HoldCode::BeingDeleted, "a tunnel of this name is being deleted; it is made after that");
+            return Standing::Held;
+        }
+        if record.source != want.source {
+            let why = format!(
+                "it was made with a {} configuration, and Cloudflare cannot make it {}; delete it first, or use another name",
+                record.source, want.source
+            );
+            self.hold_tunnel(name, HoldCode::SourceChanged, why);
+            return Standing::Held;
+        }
+        match &record.id {
+            Some(id) => self.check_known(&record, id, want),
+            None => self.settle(&record, want),
+        }
+    }
+
+    /// A tunnel that exists as far as we know.
+    fn check_known(&mut self, record: &TunnelRecord, id: &TunnelId, want: &DesiredTunnel) -> Standing {
+        let listed = self.input.observed.tunnels.complete().expect("the caller has the list");
+        if listed.contains_key(id) {
+            return Standing::Live(id.clone());
+        }
+        let input = self.input;
+        let gone = match input.observed.answers.tunnels.get(id) {
+            None => {
+                self.questions.insert(Question::TunnelById(id.clone()));
+                self.hold_tunnel(&record.name, HoldCode::Unproven, "it is in no list of tunnels, and was not read by its id yet");
+                false
+            }
+            Some(Part::Gap(gap)) => {
+                self.hold_gap(Scope::Tunnel { tunnel: record.name.clone() }, gap);
+                false
+            }
+            Some(Part::Complete(Existence::Live(_))) => return Standing::Live(id.clone()),
+            Some(Part::Complete(Existence::Deleted)) => true,
+            // Without anything else to be seen in the account, a 404 may as well mean that the account cannot be seen.
+            Some(Part::Complete(Existence::NotFound)) if !listed.is_empty() => true,
+            Some(Part::Complete(Existence::NotFound)) => {
+                let why = "Cloudflare knows no such id, but shows no other tunnel of the account either, so nothing is proven";
+                self.hold_tunnel(&record.name, HoldCode::Unproven, why);
+                false
+            }
+        };
+        if !gone {
+            return Standing::Held;
+        }
+        if let Some(other) = find_named(listed, &record.cloudflare_name) {
+            let why = "took the name of ours, which was deleted";
+            return self.conflict(&record.name, record.cloudflare_name.clone(), other, why);
+        }
+        self.gone.insert(record.name.clone());
+        self.create(&record.name, record.cloudflare_name.clone(), want, CreateReason::Gone)
+    }
+
+    /// A tunnel whose creation was begun: the answer was lost, or never came.
+    fn settle(&mut self, record: &TunnelRecord, want: &DesiredTunnel) -> Standing {
+        let listed = self.input.observed.tunnels.complete().expect("the caller has the list");
+        let Some(id) = find_named(listed, &record.cloudflare_name) else {
+            return self.create(&record.name, record.cloudflare_name.clone(), want, CreateReason::Unfinished);
+        };
+        let input = self.input;
+        match input.observed.answers.secrets.get(&id) {
+            None => {
+                self.questions.insert(Question::SecretOf(id));
+                self.hold_tunnel(
+                    &record.name,
+                    HoldCode::Unproven,
+                    "a tunnel of its name exists; whether it is ours was not read yet",
+                );
+                Standing::Held
+            }
+            Some(Part::Gap(gap)) => {
+                self.hold_gap(Scope::Tunnel { tunnel: record.name.clone() }, gap);
+                Standing::Held
+            }
+            Some(Part::Complete(secret)) if *secret == record.secret => {
+                self.steps.push(Step::SettleCreation { tunnel: record.name.clone(), id: id.clone() });
+                Standing::Live(id)
+            }
+            Some(Part::Complete(_)) => {
+                self.conflict(&record.name, record.cloudflare_name.clone(), id, "has another secret, so it is left alone")
+            }
+        }
+    }
+
+    fn create(&mut self, name: &TunnelName, cloudflare_name: String, want: &DesiredTunnel, why: CreateReason) -> Standing {
+        self.steps.push(Step::CreateTunnel { tunnel: name.clone(), cloudflare_name, source: want.source, why });
+        Standing::Coming
+    }
+
+    fn conflict(&mut self, name: &TunnelName, cloudflare_name: String, id: TunnelId, why: &str) -> Standing {
+        self.conflicts.push(Conflict::Tunnel { tunnel: name.clone(), cloudflare_name, id, why: why.to_owned() });
+        Standing::Held
+    }
+}
+
+pub(super) fn find_named(listed: &BTreeMap<TunnelId, ObservedTunnel>, cloudflare_name: &str) -> Option<TunnelId> {
+    listed.iter().find(|(_, tunnel)| tunnel.name == cloudflare_name).map(|(id, _)| id.clone())
+}
+
+fn left_behind(record: &TunnelRecord) -> String {
+    let records = match record.dns.len() {
+        0 => String::new(),
+        1 => " and its DNS record".to_owned(),
+        count => format!(" and its {count} DNS records"),
+    };
+    format!("tunnel {} left the configuration; it{records} stay at Cloudflare until they are deleted", record.name)
+}

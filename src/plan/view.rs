@@ -1,0 +1,247 @@
+//! What the pass knows about each tunnel, as the status shows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Conflict, Hold, Input, Plan, Scope, Step};
+use crate::{
+    desired::DesiredTunnel,
+    id::{RecordId, TunnelId},
+    name::{AccountName, Hostname, TunnelName},
+    record::{ConfigurationSource, Fate, TunnelRecord},
+};
+
+/// What is known of one tunnel at Cloudflare.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProvisionedTunnel {
+    /// Its account.
+    pub account: AccountName,
+    /// Its id, once it has one.
+    pub id: Option<TunnelId>,
+    /// What it is, or will be, called at Cloudflare.
+    pub cloudflare_name: String,
+    /// `inactive`, `healthy`, `degraded` or `down`, as Cloudflare said at the last complete read.
+    pub cloudflare_status: Option<String>,
+    /// Where its configuration lives.
+    pub source: ConfigurationSource,
+    /// The version of the configuration that Adit wrote last.
+    pub written_version: Option<i64>,
+    /// What is to become of it.
+    pub fate: Fate,
+    /// Its routes, in the order of its rules; those of a tunnel that left the configuration by hostname.
+    pub routes: Vec<RouteStatus>,
+    /// What is held of it, or of all that it stands in.
+    pub holds: Vec<Hold>,
+    /// Who holds its name at Cloudflare.
+    pub conflict: Option<Conflict>,
+}
+
+/// What is known of one route.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RouteStatus {
+    /// The hostname; a rule without one matches every hostname.
+    pub hostname: Option<Hostname>,
+    /// The path, as a regular expression.
+    pub path: Option<String>,
+    /// Where requests go; unknown for a tunnel that left the configuration.
+    pub service: Option<String>,
+    /// Whose its DNS record is.
+    pub dns: DnsStatus,
+    /// How far it is.
+    pub state: RouteState,
+    /// The id of its DNS record, if Adit made one.
+    pub record_id: Option<RecordId>,
+    /// Why it is not live.
+    pub reason: Option<String>,
+}
+
+/// Whose the DNS record of a route is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DnsStatus {
+    /// Adit's.
+    Managed,
+    /// Somebody else's (`dns = false`), or the rule has no hostname.
+    Foreign,
+}
+
+/// How far a route is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RouteState {
+    /// The record is there and ready connectors run the rule.
+    Live,
+    /// Something has to happen first.
+    Pending,
+    /// Somebody else holds the name.
+    Conflict,
+    /// Its tunnel left the configuration; the record is still there.
+    Orphaned,
+    /// An operator stopped its tunnel.
+    Off,
+}
+
+/// What is known of each tunnel of the account, by the input and the plan that was made from it. `stopped` are the tunnels that
+/// an operator stopped.
+pub fn view(input: &Input<'_>, plan: &Plan, stopped: &BTreeSet<TunnelName>) -> BTreeMap<TunnelName, ProvisionedTunnel> {
+    let mut tunnels = BTreeMap::new();
+    let changing: BTreeSet<&Hostname> = plan.steps.iter().chain(&plan.waiting).filter_map(Step::hostname).collect();
+    for (name, want) in &input.desired.tunnels {
+        let record = input.records.tunnels.get(name).filter(|record| record.account_id == *input.account_id);
+        let view = View { input, plan, changing: &changing, name, record, stopped: stopped.contains(name) };
+        tunnels.insert(name.clone(), view.wanted(want));
+    }
+    for record in input.records.in_account(input.account_id) {
+        if !tunnels.contains_key(&record.name) {
+            let view = View { input, plan, changing: &changing, name: &record.name, record: Some(record), stopped: false };
+            tunnels.insert(record.name.clone(), view.left_behind(record));
+        }
+    }
+    tunnels
+}
+
+struct View<'a> {
+    input: &'a Input<'a>,
+    plan: &'a Plan,
+    /// Hostnames whose record the plan changes.
+    changing: &'a BTreeSet<&'a Hostname>,
+    name: &'a TunnelName,
+    record: Option<&'a TunnelRecord>,
+    stopped: bool,
+}
+
+impl View<'_> {
+    fn wanted(&self, want: &DesiredTunnel) -> ProvisionedTunnel {
+        let rules = want.document.get("ingress").and_then(Value::as_array).cloned().unwrap_or_default();
+        let text = |rule: &Value, key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
+        let mut routes = Vec::new();
+        for rule in &rules {
+            let hostname = text(rule, "hostname").and_then(|hostname| hostname.parse().ok());
+            let path = text(rule, "path");
+            if hostname.is_none() && path.is_none() {
+                continue; // The catch-all behind the routes.
+            }
+            routes.push(self.route(want, hostname, path, text(rule, "service")));
+        }
+        self.tunnel(want.source, routes)
+    }
+
+    fn left_behind(&self, record: &TunnelRecord) -> ProvisionedTunnel {
+        let reason = match record.fate {
+            Fate::Keep | Fate::Orphaned => "its tunnel left the configuration",
+            Fate::Delete => "it is being deleted",
+        };
+        let routes = record.dns.iter().map(|(hostname, dns)| RouteStatus {
+            hostname: Some(hostname.clone()),
+            path: None,
+            service: None,
+            dns: DnsStatus::Managed,
+            state: RouteState::Orphaned,
+            record_id: Some(dns.record_id.clone()),
+            reason: Some(reason.to_owned()),
+        });
+        self.tunnel(record.source, routes.collect())
+    }
+
+    fn tunnel(&self, source: ConfigurationSource, routes: Vec<RouteStatus>) -> ProvisionedTunnel {
+        let id = self.record.and_then(|record| record.id.clone());
+        let listed = self.input.observed.tunnels.complete();
+        let cloudflare_status =
+            id.as_ref().and_then(|id| listed?.get(id)).map(|tunnel| tunnel.status.clone()).filter(|status| !status.is_empty());
+        let cloudflare_name = match self.record {
+            Some(record) => record.cloudflare_name.clone(),
+            None => self.input.records.install.cloudflare_name(self.name),
+        };
+        ProvisionedTunnel {
+            account: self.input.account.clone(),
+            id,
+            cloudflare_name,
+            cloudflare_status,
+            source: self.record.map_or(source, |record| record.source),
+            written_version: self.record.and_then(|record| record.written.as_ref()).map(|written| written.version),
+            fate: self.record.map_or(Fate::Keep, |record| record.fate),
+            routes,
+            holds: self.holds(),
+            conflict: self.tunnel_conflict().cloned(),
+        }
+    }
+
+    fn route(
+        &self,
+        want: &DesiredTunnel,
+        hostname: Option<Hostname>,
+        path: Option<String>,
+        service: Option<String>,
+    ) -> RouteStatus {
+        let managed = hostname.as_ref().is_some_and(|hostname| want.hostnames.contains(hostname));
+        let record_id = hostname.as_ref().and_then(|hostname| self.record?.dns.get(hostname)).map(|dns| dns.record_id.clone());
+        let (state, reason) = match self.obstacle(want, hostname.as_ref().filter(|_| managed), record_id.is_some()) {
+            None => (RouteState::Live, None),
+            Some((state, reason)) => (state, Some(reason)),
+        };
+        let dns = if managed { DnsStatus::Managed } else { DnsStatus::Foreign };
+        RouteStatus { hostname, path, service, dns, state, record_id, reason }
+    }
+
+    /// Why a route is not live. `managed` is its hostname, when its DNS record is Adit's.
+    fn obstacle(&self, want: &DesiredTunnel, managed: Option<&Hostname>, has_record: bool) -> Option<(RouteState, String)> {
+        if self.stopped {
+            return Some((RouteState::Off, "an operator stopped its tunnel".to_owned()));
+        }
+        let conflict = self.plan.conflicts.iter().find(|conflict| {
+            let whole_tunnel = conflict.tunnel() == self.name && conflict.hostname().is_none();
+            whole_tunnel || (conflict.tunnel() == self.name && managed.is_some() && conflict.hostname() == managed)
+        });
+        if let Some(conflict) = conflict {
+            return Some((RouteState::Conflict, conflict.to_string()));
+        }
+        let pending = |reason: String| Some((RouteState::Pending, reason));
+        let route_hold = self.plan.holds.iter().find(|hold| match &hold.scope {
+            Scope::Route { tunnel, hostname } => tunnel == self.name && Some(hostname) == managed,
+            Scope::Account | Scope::Zone { .. } | Scope::Tunnel { .. } => false,
+        });
+        if let Some(hold) = route_hold {
+            return pending(hold.why.clone());
+        }
+        let missing = self.record.is_none_or(|record| record.id.is_none()) || (managed.is_some() && !has_record);
+        if missing {
+            let hold = self.holds().into_iter().next();
+            return pending(hold.map_or_else(|| "it is still to be made".to_owned(), |hold| hold.why));
+        }
+        if managed.is_some_and(|hostname| self.changing.contains(hostname)) {
+            return pending("its DNS record is still to be changed".to_owned());
+        }
+        let Some(runs) = self.input.reported.get(self.name) else {
+            return pending("no connector of its tunnel is ready".to_owned());
+        };
+        let written = self.record.and_then(|record| record.written.as_ref());
+        match (want.source, written) {
+            (ConfigurationSource::Local, _) => None,
+            (ConfigurationSource::Remote, Some(written)) if written.sha256 == want.sha256 => (*runs < written.version)
+                .then(|| format!("the connectors run version {runs} of the configuration, {} is written", written.version))
+                .and_then(pending),
+            (ConfigurationSource::Remote, _) => pending("its rule is still to be written".to_owned()),
+        }
+    }
+
+    fn tunnel_conflict(&self) -> Option<&Conflict> {
+        self.plan.conflicts.iter().find(|conflict| conflict.tunnel() == self.name && conflict.hostname().is_none())
+    }
+
+    /// The holds on this tunnel, the nearest first: its own, then those of all that it stands in.
+    fn holds(&self) -> Vec<Hold> {
+        let own = |hold: &&Hold| hold.tunnel() == Some(self.name);
+        let around = |hold: &&Hold| match &hold.scope {
+            Scope::Account => true,
+            Scope::Zone { zone } => {
+                let want = self.input.desired.tunnels.get(self.name);
+                want.is_some_and(|want| want.hostnames.iter().any(|hostname| hostname.is_in_zone(zone)))
+            }
+            Scope::Tunnel { .. } | Scope::Route { .. } => false,
+        };
+        let holds = &self.plan.holds;
+        holds.iter().filter(own).chain(holds.iter().filter(around)).cloned().collect()
+    }
+}
