@@ -1,1 +1,91 @@
 //! The snapshot that everyone reads, folded from events.
+//!
+//! There is one [`Status`]. The recorder folds each event into it; the control socket, the metrics and the health verdict only
+//! read. It holds what is: what is wanted stands in the configuration, and the two meet where they are shown.
+
+mod connector;
+mod provisioning;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use connector::{ConnectorStatus, LastExit};
+pub use provisioning::{AccountStatus, LastPass, ProvisionedTunnel};
+
+use crate::{
+    connector::{Happening, State},
+    event::{ConnectorEvent, Event},
+    name::{AccountName, TunnelName},
+};
+
+/// All that is known about the daemon, its tunnels and its accounts.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// When the daemon started.
+    pub started_at: Timestamp,
+    /// The tunnels, by name: those that are wanted and those that are still being taken down.
+    pub tunnels: BTreeMap<TunnelName, TunnelStatus>,
+    /// The accounts, by their names in the configuration.
+    pub accounts: BTreeMap<AccountName, AccountStatus>,
+}
+
+/// All that is known about one tunnel.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct TunnelStatus {
+    /// What is known of it at Cloudflare; `None` before the first pass or record.
+    pub provisioned: Option<ProvisionedTunnel>,
+    /// Its connectors on this host, by replica (counted from 0).
+    pub connectors: BTreeMap<u8, ConnectorStatus>,
+}
+
+impl TunnelStatus {
+    /// The state of the worst of its connectors; `None` when there is none.
+    pub fn state(&self) -> Option<State> {
+        self.connectors.values().map(|connector| connector.state).max_by_key(|state| badness(*state))
+    }
+}
+
+/// How much a state wants to be looked at.
+fn badness(state: State) -> u8 {
+    match state {
+        State::Ready => 0,
+        State::Stopped => 1,
+        State::Draining => 2,
+        State::Starting => 3,
+        State::Degraded => 4,
+        State::BackingOff => 5,
+        State::Quarantined => 6,
+        State::Blocked => 7,
+    }
+}
+
+impl Status {
+    /// The status of a daemon that started at `now` and knows nothing yet.
+    pub fn new(now: Timestamp) -> Self {
+        Self { started_at: now, tunnels: BTreeMap::new(), accounts: BTreeMap::new() }
+    }
+
+    /// Takes in what happened at `at`.
+    pub fn fold(&mut self, event: &Event, at: Timestamp) {
+        match event {
+            Event::Connector(event) => self.fold_connector(event, at),
+            Event::Provisioning(event) => provisioning::fold(self, event, at),
+            Event::Daemon(_) => {}
+        }
+    }
+
+    fn fold_connector(&mut self, event: &ConnectorEvent, at: Timestamp) {
+        let replica = event.slot.replica;
+        let tunnel = self.tunnels.entry(event.slot.tunnel.clone()).or_default();
+        if matches!(event.notice.happening, Happening::Forgotten) {
+            tunnel.connectors.remove(&replica);
+            if tunnel.connectors.is_empty() && tunnel.provisioned.is_none() {
+                self.tunnels.remove(&event.slot.tunnel);
+            }
+            return;
+        }
+        tunnel.connectors.entry(replica).or_insert_with(|| ConnectorStatus::new(replica, at)).fold(event, at);
+    }
+}

@@ -1,0 +1,136 @@
+//! Events of the daemon itself: its start and stop, its configuration, what operators did.
+
+use super::{Level, Subject};
+use crate::name::{AccountName, TunnelName};
+
+/// Something that happened to the daemon.
+#[derive(Debug, Clone)]
+pub enum DaemonEvent {
+    /// It runs and answers.
+    Started {
+        /// Adit's version.
+        version: &'static str,
+    },
+    /// It was told to stop and drains its connectors.
+    Stopping {
+        /// What told it: a signal's name.
+        why: &'static str,
+    },
+    /// A configuration is in force.
+    ConfigAccepted {
+        /// How many tunnels it has, those made over the socket included.
+        tunnels: usize,
+    },
+    /// A configuration was refused; the one in force stays.
+    ConfigRefused {
+        /// The problems, one a line.
+        problems: String,
+    },
+    /// The state directory cannot be written; what is in force stays in force.
+    StateNotWritten {
+        /// Why.
+        error: String,
+    },
+    /// A part of the state directory cannot be read.
+    StateNotRead {
+        /// Which, and why.
+        error: String,
+    },
+    /// An operator changed something over the control socket.
+    OperatorActed {
+        /// The user's name, or the uid when it has none.
+        who: String,
+        /// What was done: `stop`, `create`, ….
+        verb: &'static str,
+        /// To which tunnel.
+        tunnel: Option<TunnelName>,
+    },
+    /// An API token was read, or read again after it changed.
+    CredentialRead {
+        /// The account it is for.
+        account: AccountName,
+    },
+    /// An API token cannot be read, or Cloudflare refuses it.
+    CredentialFailed {
+        /// The account it is for.
+        account: AccountName,
+        /// Why.
+        error: String,
+    },
+}
+
+impl DaemonEvent {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "daemon-started",
+            Self::Stopping { .. } => "daemon-stopping",
+            Self::ConfigAccepted { .. } => "config-accepted",
+            Self::ConfigRefused { .. } => "config-refused",
+            Self::StateNotWritten { .. } => "state-not-written",
+            Self::StateNotRead { .. } => "state-not-read",
+            Self::OperatorActed { .. } => "operator-acted",
+            Self::CredentialRead { .. } => "credential-read",
+            Self::CredentialFailed { .. } => "credential-failed",
+        }
+    }
+
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Started { .. }
+            | Self::Stopping { .. }
+            | Self::ConfigAccepted { .. }
+            | Self::OperatorActed { .. }
+            | Self::CredentialRead { .. } => Level::Info,
+            Self::ConfigRefused { .. }
+            | Self::StateNotWritten { .. }
+            | Self::StateNotRead { .. }
+            | Self::CredentialFailed { .. } => Level::Error,
+        }
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        match self {
+            Self::Started { .. }
+            | Self::Stopping { .. }
+            | Self::ConfigAccepted { .. }
+            | Self::ConfigRefused { .. }
+            | Self::StateNotWritten { .. }
+            | Self::StateNotRead { .. } => Subject::default(),
+            Self::OperatorActed { tunnel, .. } => Subject { tunnel: tunnel.clone(), ..Subject::default() },
+            Self::CredentialRead { account } | Self::CredentialFailed { account, .. } => {
+                Subject { account: Some(account.clone()), ..Subject::default() }
+            }
+        }
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Stopping { why } => Some(why),
+            Self::OperatorActed { verb, .. } => Some(verb),
+            Self::Started { .. }
+            | Self::ConfigAccepted { .. }
+            | Self::ConfigRefused { .. }
+            | Self::StateNotWritten { .. }
+            | Self::StateNotRead { .. }
+            | Self::CredentialRead { .. }
+            | Self::CredentialFailed { .. } => None,
+        }
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        match self {
+            Self::Started { version } => format!("adit {version} runs and answers"),
+            Self::Stopping { why } => format!("stopping after {why}: draining every connector"),
+            Self::ConfigAccepted { tunnels } => {
+                format!("a configuration with {tunnels} tunnel{} is in force", if *tunnels == 1 { "" } else { "s" })
+            }
+            Self::ConfigRefused { problems } => format!("the configuration was refused, the one in force stays: {problems}"),
+            Self::StateNotWritten { error } => format!("the state directory cannot be written: {error}"),
+            Self::StateNotRead { error } => format!("a part of the state directory cannot be read: {error}"),
+            Self::OperatorActed { who, verb, tunnel: Some(tunnel) } => format!("{who}: {verb} {tunnel}"),
+            Self::OperatorActed { who, verb, tunnel: None } => format!("{who}: {verb}"),
+            Self::CredentialRead { .. } => "the API token was read".to_owned(),
+            Self::CredentialFailed { error, .. } => format!("the API token cannot be used: {error}"),
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Events of provisioning: what happened at Cloudflare, and what waits there.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use serde::Serialize;
+
+use super::{Level, Subject};
+use crate::{
+    id::{AccountId, TunnelId},
+    name::{AccountName, TunnelName},
+    plan::{Conflict, Hold, PlanHash, ProvisionedTunnel, Step},
+};
+
+/// Something that happened at Cloudflare, or between it and what is wanted.
+#[derive(Debug, Clone)]
+pub enum ProvisioningEvent {
+    /// What is known of an account changed.
+    Seen {
+        /// The account.
+        account: AccountName,
+        /// All that is known of it.
+        view: Arc<AccountView>,
+    },
+    /// A pass over an account has ended.
+    PassFinished {
+        /// The account.
+        account: AccountName,
+        /// What it was made for: `interval`, `configuration`, `operator`, ….
+        why: &'static str,
+        /// How it ended.
+        result: PassResult,
+        /// How long it took.
+        duration: Duration,
+        /// How many steps were applied.
+        applied: usize,
+        /// The first thing that went wrong.
+        error: Option<String>,
+    },
+    /// A step of a plan was applied.
+    StepApplied {
+        /// The account.
+        account: AccountName,
+        /// The step.
+        step: Step,
+    },
+    /// A step failed. What does not depend on it goes on.
+    StepFailed {
+        /// The account.
+        account: AccountName,
+        /// The step.
+        step: Step,
+        /// Why.
+        error: String,
+        /// Whether nothing helps until a person acts.
+        needs_operator: bool,
+    },
+    /// Something is left as it is from here on.
+    HoldBegan {
+        /// The account.
+        account: AccountName,
+        /// What, and why.
+        hold: Hold,
+    },
+    /// A hold has ended.
+    HoldEnded {
+        /// The account.
+        account: AccountName,
+        /// What it held.
+        hold: Hold,
+    },
+    /// Somebody else holds a name that is wanted.
+    ConflictBegan {
+        /// The account.
+        account: AccountName,
+        /// Who and what.
+        conflict: Conflict,
+    },
+    /// A name that somebody else held is free, or not wanted any more.
+    ConflictEnded {
+        /// The account.
+        account: AccountName,
+        /// What it was.
+        conflict: Conflict,
+    },
+    /// A configuration that somebody else wrote is about to be written over.
+    EditFound {
+        /// The account.
+        account: AccountName,
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// The version of the edit.
+        version: i64,
+        /// Where it is kept.
+        kept: PathBuf,
+    },
+    /// Somebody wrote a configuration between our reading and our writing; nobody has seen it.
+    EditOverwritten {
+        /// The account.
+        account: AccountName,
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// The version that was read before.
+        read: i64,
+        /// The version that our writing got.
+        written: i64,
+    },
+    /// A tunnel of ours was deleted at Cloudflare; it is made again.
+    TunnelGone {
+        /// The account.
+        account: AccountName,
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// The id that it had.
+        id: TunnelId,
+    },
+    /// Cloudflare lets the credential rest.
+    RateLimited {
+        /// The account.
+        account: AccountName,
+        /// For how long.
+        pause: Duration,
+    },
+    /// The state directory took no more: what happened is known until the daemon ends.
+    StateUnwritable {
+        /// The account.
+        account: AccountName,
+        /// Why.
+        error: String,
+    },
+}
+
+/// All that is known of an account.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct AccountView {
+    /// Its id, once it is known.
+    pub account_id: Option<AccountId>,
+    /// How its credential is.
+    pub credential: CredentialState,
+    /// Its tunnels.
+    #[serde(skip)]
+    pub tunnels: BTreeMap<TunnelName, ProvisionedTunnel>,
+    /// Everything that is held in it.
+    pub holds: Vec<Hold>,
+    /// Every name that somebody else holds.
+    pub conflicts: Vec<Conflict>,
+    /// The names of its active zones.
+    pub zones: Vec<String>,
+    /// The plan that waits for an operator.
+    pub waiting: Option<WaitingPlan>,
+    /// Requests left in the scarcest rate-limit window.
+    pub rate_limit_remaining: Option<u64>,
+}
+
+/// A plan that waits for an operator.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WaitingPlan {
+    /// What `adit apply` has to name for it.
+    pub hash: PlanHash,
+    /// How much it changes.
+    pub summary: String,
+}
+
+/// How a credential is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum CredentialState {
+    /// Nothing was asked with it yet.
+    #[default]
+    Unknown,
+    /// Cloudflare takes it.
+    Usable,
+    /// There is none.
+    Missing {
+        /// Why.
+        reason: String,
+    },
+    /// Cloudflare refuses it, or it lacks a permission.
+    Refused {
+        /// What was refused, and which permission it needs.
+        reason: String,
+    },
+}
+
+/// How a pass ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PassResult {
+    /// Everything is as it is wanted.
+    Clean,
+    /// It is, after changes.
+    Changed,
+    /// Everything was read, and something is held or in conflict.
+    Held,
+    /// Something could not be read or applied.
+    Failed,
+}
+
+impl PassResult {
+    /// The result as a word, for metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clean => "clean",
+            Self::Changed => "changed",
+            Self::Held => "held",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether all that could be done was done.
+    pub fn is_success(self) -> bool {
+        match self {
+            Self::Clean | Self::Changed | Self::Held => true,
+            Self::Failed => false,
+        }
+    }
+}
+
+impl ProvisioningEvent {
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Seen { .. } => "account-seen",
+            Self::PassFinished { .. } => "pass-finished",
+            Self::StepApplied { .. } => "step-applied",
+            Self::StepFailed { .. } => "step-failed",
+            Self::HoldBegan { .. } => "hold-began",
+            Self::HoldEnded { .. } => "hold-ended",
+            Self::ConflictBegan { .. } => "conflict-began",
+            Self::ConflictEnded { .. } => "conflict-ended",
+            Self::EditFound { .. } => "edit-found",
+            Self::EditOverwritten { .. } => "edit-overwritten",
+            Self::TunnelGone { .. } => "tunnel-gone",
+            Self::RateLimited { .. } => "rate-limited",
+            Self::StateUnwritable { .. } => "state-unwritable",
+        }
+    }
+
+    pub(super) fn level(&self) -> Level {
+        match self {
+            // Whatever went wrong in a pass has an event of its own.
+            Self::Seen { .. } | Self::PassFinished { .. } => Level::Reading,
+            Self::StepApplied { .. } | Self::HoldEnded { .. } | Self::ConflictEnded { .. } => Level::Info,
+            Self::StepFailed { needs_operator: false, .. }
+            | Self::HoldBegan { .. }
+            | Self::ConflictBegan { .. }
+            | Self::EditFound { .. }
+            | Self::EditOverwritten { .. }
+            | Self::TunnelGone { .. }
+            | Self::RateLimited { .. } => Level::Warn,
+            Self::StepFailed { needs_operator: true, .. } | Self::StateUnwritable { .. } => Level::Error,
+        }
+    }
+
+    pub(super) fn subject(&self) -> Subject {
+        let (account, tunnel) = match self {
+            Self::Seen { account, .. }
+            | Self::PassFinished { account, .. }
+            | Self::RateLimited { account, .. }
+            | Self::StateUnwritable { account, .. } => (account, None),
+            Self::StepApplied { account, step } | Self::StepFailed { account, step, .. } => (account, Some(step.tunnel())),
+            Self::HoldBegan { account, hold } | Self::HoldEnded { account, hold } => (account, hold.tunnel()),
+            Self::ConflictBegan { account, conflict } | Self::ConflictEnded { account, conflict } => {
+                (account, Some(conflict.tunnel()))
+            }
+            Self::EditFound { account, tunnel, .. }
+            | Self::EditOverwritten { account, tunnel, .. }
+            | Self::TunnelGone { account, tunnel, .. } => (account, Some(tunnel)),
+        };
+        Subject { account: Some(account.clone()), tunnel: tunnel.cloned(), ..Subject::default() }
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::PassFinished { result, .. } => Some(result.as_str()),
+            Self::StepApplied { step, .. } | Self::StepFailed { step, .. } => Some(step.word()),
+            Self::HoldBegan { hold, .. } | Self::HoldEnded { hold, .. } => Some(hold.code.as_str()),
+            Self::Seen { .. }
+            | Self::ConflictBegan { .. }
+            | Self::ConflictEnded { .. }
+            | Self::EditFound { .. }
+            | Self::EditOverwritten { .. }
+            | Self::TunnelGone { .. }
+            | Self::RateLimited { .. }
+            | Self::StateUnwritable { .. } => None,
+        }
+    }
+
+    pub(super) fn sentence(&self) -> String {
+        match self {
+            Self::Seen { view, .. } => format!("{} tunnels are known", view.tunnels.len()),
+            Self::PassFinished { why, result, duration, applied, error, .. } => {
+                let error = error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+                let (result, seconds) = (result.as_str(), duration.as_secs_f64());
+                format!("pass ({why}) ended {result} after {seconds:.1} s with {applied} steps applied{error}")
+            }
+            Self::StepApplied { step, .. } => format!("applied: {step}"),
+            Self::StepFailed { step, error, .. } => format!("failed: {step}: {error}"),
+            Self::HoldBegan { hold, .. } => format!("holding {}: {}", hold.scope, hold.why),
+            Self::HoldEnded { hold, .. } => format!("no longer holding {}", hold.scope),
+            Self::ConflictBegan { conflict, .. } => conflict.to_string(),
+            Self::ConflictEnded { conflict, .. } => match conflict.hostname() {
+                Some(hostname) => format!("nobody else holds {hostname} of {} any more", conflict.tunnel()),
+                None => format!("nobody else holds the name of tunnel {} any more", conflict.tunnel()),
+            },
+            Self::EditFound { tunnel, version, kept, .. } => {
+                format!(
+                    "somebody else wrote version {version} of the configuration of {tunnel}; it is kept in {}",
+                    kept.display()
+                )
+            }
+            Self::EditOverwritten { tunnel, read, written, .. } => format!(
+                "somebody wrote the configuration of {tunnel} at the same moment: version {read} was read and {written} written, \
+                 and what came between them is lost"
+            ),
+            Self::TunnelGone { tunnel, id, .. } => {
+                format!("tunnel {tunnel} was deleted at Cloudflare ({id}); it is made again with another secret")
+            }
+            Self::RateLimited { pause, .. } => {
+                format!("Cloudflare's rate limit is reached; nothing is asked for {:.0} s", pause.as_secs_f64().ceil())
+            }
+            Self::StateUnwritable { error, .. } => format!("{error}; what happened is known until the daemon ends"),
+        }
+    }
+}

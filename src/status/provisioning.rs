@@ -1,0 +1,170 @@
+//! What is known of tunnels and accounts at Cloudflare.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use crate::plan::ProvisionedTunnel;
+
+use super::Status;
+use crate::event::{AccountView, PassResult, ProvisioningEvent};
+
+/// What is known of one account.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct AccountStatus {
+    /// What the reconciler knows of it.
+    #[serde(flatten)]
+    pub view: AccountView,
+    /// The pass that ended last.
+    pub last_pass: Option<LastPass>,
+    /// When a pass last did all that could be done.
+    pub last_success: Option<Timestamp>,
+    /// Until when nothing is asked, because the rate limit was reached.
+    pub rate_limited_until: Option<Timestamp>,
+}
+
+/// A pass that ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct LastPass {
+    /// When it ended.
+    pub at: Timestamp,
+    /// What it was made for.
+    pub why: &'static str,
+    /// How it ended.
+    pub result: PassResult,
+    /// How long it took, in seconds.
+    #[serde(rename = "duration_seconds", serialize_with = "serialize_seconds")]
+    pub duration: Duration,
+    /// How many steps were applied.
+    pub applied: usize,
+    /// The first thing that went wrong.
+    pub error: Option<String>,
+}
+
+impl LastPass {
+    /// When it began.
+    pub fn began_at(&self) -> Timestamp {
+        self.at.checked_sub(self.duration).unwrap_or(self.at)
+    }
+}
+
+/// Takes in what happened to provisioning at `at`.
+pub(super) fn fold(status: &mut Status, event: &ProvisioningEvent, at: Timestamp) {
+    match event {
+        ProvisioningEvent::Seen { account, view } => {
+            for (name, tunnel) in &mut status.tunnels {
+                let here = tunnel.provisioned.as_ref().is_some_and(|provisioned| provisioned.account == *account);
+                if here && !view.tunnels.contains_key(name) {
+                    tunnel.provisioned = None;
+                }
+            }
+            for (name, provisioned) in &view.tunnels {
+                status.tunnels.entry(name.clone()).or_default().provisioned = Some(provisioned.clone());
+            }
+            // A tunnel of which nothing is left anywhere has no status.
+            status.tunnels.retain(|_, tunnel| tunnel.provisioned.is_some() || !tunnel.connectors.is_empty());
+            let known = status.accounts.entry(account.clone()).or_default();
+            known.view = AccountView { tunnels: Default::default(), ..(**view).clone() };
+        }
+        ProvisioningEvent::PassFinished { account, why, result, duration, applied, error } => {
+            let known = status.accounts.entry(account.clone()).or_default();
+            if result.is_success() {
+                known.last_success = Some(at);
+            }
+            known.rate_limited_until = known.rate_limited_until.filter(|until| *until > at);
+            known.last_pass =
+                Some(LastPass { at, why, result: *result, duration: *duration, applied: *applied, error: error.clone() });
+        }
+        ProvisioningEvent::RateLimited { account, pause } => {
+            // A pause beyond what a timestamp can hold is no pause that anybody waits for.
+            let until = at.checked_add(*pause).unwrap_or(Timestamp::MAX);
+            status.accounts.entry(account.clone()).or_default().rate_limited_until = Some(until);
+        }
+        // They tell what happened; what is known comes with `Seen`.
+        ProvisioningEvent::StepApplied { .. }
+        | ProvisioningEvent::StepFailed { .. }
+        | ProvisioningEvent::HoldBegan { .. }
+        | ProvisioningEvent::HoldEnded { .. }
+        | ProvisioningEvent::ConflictBegan { .. }
+        | ProvisioningEvent::ConflictEnded { .. }
+        | ProvisioningEvent::EditFound { .. }
+        | ProvisioningEvent::EditOverwritten { .. }
+        | ProvisioningEvent::TunnelGone { .. }
+        | ProvisioningEvent::StateUnwritable { .. } => {}
+    }
+}
+
+fn serialize_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        name::AccountName,
+        record::{ConfigurationSource, Fate},
+    };
+
+    fn account() -> AccountName {
+        "default".parse().unwrap()
+    }
+
+    fn seen(tunnels: &[&str]) -> ProvisioningEvent {
+        let tunnel = |name: &&str| {
+            let provisioned = ProvisionedTunnel {
+                account: account(),
+                id: None,
+                cloudflare_name: format!("{name}.adit-a1b2c3d4"),
+                cloudflare_status: None,
+                source: ConfigurationSource::Remote,
+                written_version: None,
+                fate: Fate::Keep,
+                routes: Vec::new(),
+                holds: Vec::new(),
+                conflict: None,
+            };
+            (name.parse().unwrap(), provisioned)
+        };
+        let view = AccountView { tunnels: tunnels.iter().map(tunnel).collect(), ..AccountView::default() };
+        ProvisioningEvent::Seen { account: account(), view: Arc::new(view) }
+    }
+
+    fn finished(result: PassResult) -> ProvisioningEvent {
+        let duration = Duration::from_secs(1);
+        ProvisioningEvent::PassFinished { account: account(), why: "interval", result, duration, applied: 0, error: None }
+    }
+
+    #[test]
+    fn a_tunnel_of_which_nothing_is_left_leaves_the_status() {
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        fold(&mut status, &seen(&["api", "web"]), Timestamp::UNIX_EPOCH);
+        assert_eq!(status.tunnels.len(), 2);
+        fold(&mut status, &seen(&["web"]), Timestamp::UNIX_EPOCH);
+        assert_eq!(status.tunnels.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["web"]);
+    }
+
+    #[test]
+    fn a_failed_pass_leaves_the_last_success() {
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        let (early, late) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(60).unwrap());
+        fold(&mut status, &finished(PassResult::Held), early);
+        fold(&mut status, &finished(PassResult::Failed), late);
+        let known = &status.accounts[&account()];
+        assert_eq!(known.last_success, Some(early));
+        assert_eq!(known.last_pass.as_ref().map(|pass| pass.at), Some(late));
+    }
+
+    #[test]
+    fn a_rate_limit_is_shown_until_it_ends() {
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        let pause = Duration::from_secs(300);
+        fold(&mut status, &ProvisioningEvent::RateLimited { account: account(), pause }, Timestamp::UNIX_EPOCH);
+        assert_eq!(status.accounts[&account()].rate_limited_until, Some(Timestamp::from_second(300).unwrap()));
+        fold(&mut status, &finished(PassResult::Clean), Timestamp::from_second(301).unwrap());
+        assert_eq!(status.accounts[&account()].rate_limited_until, None);
+    }
+}
