@@ -1,1 +1,244 @@
 //! Adit's own metric families.
+//!
+//! Counters are counted when something happens; gauges are read from the status when somebody asks (`metrics/gauges.rs`). Names
+//! follow the Prometheus conventions: base units, `_total` on counters, labels bounded by the configuration. Never a raw `Host`.
+
+mod gauges;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+};
+
+use self::gauges::Gauges;
+use crate::{
+    event::{ConnectorEvent, Event, Level, ProvisioningEvent},
+    name::AccountName,
+    status::Status,
+};
+
+/// The registry and its families; cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Families>);
+
+struct Families {
+    registry: Registry,
+    events: IntCounterVec,
+    log_lines_dropped: IntCounter,
+    restarts: IntCounterVec,
+    reconcile_duration: HistogramVec,
+    api_requests: IntCounterVec,
+    rate_limit_remaining: IntGaugeVec,
+    // One at a time: a scrape sets every gauge anew before it reads them.
+    gauges: Mutex<Gauges>,
+}
+
+/// One HTTP exchange with Cloudflare, in stable and few words.
+#[derive(Debug, Clone, Copy)]
+pub struct ApiRequest<'a> {
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: &'a str,
+    /// What it was about, such as `tunnels` or `dns_records`.
+    pub resource: &'a str,
+    /// The HTTP status; `None` when no answer came.
+    pub status: Option<u16>,
+    /// Requests left in the scarcest rate-limit window, as far as Cloudflare has said.
+    pub remaining: Option<u64>,
+}
+
+/// From a pass that only reads a cache to one that waits for a rate limit, in seconds.
+const DURATION_BUCKETS: [f64; 10] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// Registers every family.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let build_info = gauges::of(&registry, "adit_build_info", "Always 1; the version is a label.", &["version"]);
+        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let families = Families {
+            events: counters(&registry, "adit_events_total", "Events by kind and level.", &["kind", "level"]),
+            log_lines_dropped: registered(
+                &registry,
+                IntCounter::new("adit_log_lines_dropped_total", "Log lines that were not written because the log stood still."),
+            ),
+            restarts: counters(
+                &registry,
+                "adit_connector_restarts_total",
+                "Connectors that were started again, by reason.",
+                &["tunnel", "reason"],
+            ),
+            reconcile_duration: registered(
+                &registry,
+                HistogramVec::new(
+                    HistogramOpts::new("adit_reconcile_duration_seconds", "How long passes over an account took, by result.")
+                        .buckets(DURATION_BUCKETS.to_vec()),
+                    &["account", "result"],
+                ),
+            ),
+            api_requests: counters(
+                &registry,
+                "adit_cloudflare_api_requests_total",
+                "Requests to Cloudflare's API; the status is none when no answer came.",
+                &["account", "method", "resource", "status"],
+            ),
+            rate_limit_remaining: gauges::of(
+                &registry,
+                "adit_cloudflare_rate_limit_remaining",
+                "Requests left in the scarcest rate-limit window, as Cloudflare said last.",
+                &["account"],
+            ),
+            gauges: Mutex::new(Gauges::register(&registry)),
+            registry,
+        };
+        Self(Arc::new(families))
+    }
+
+    /// Counts what happened.
+    pub fn record(&self, event: &Event) {
+        if event.level() != Level::Reading {
+            self.0.events.with_label_values(&[event.kind(), event.level().as_str()]).inc();
+        }
+        match event {
+            Event::Connector(event) => self.record_connector(event),
+            Event::Provisioning(event) => self.record_provisioning(event),
+            Event::Daemon(_) => {}
+        }
+    }
+
+    fn record_connector(&self, event: &ConnectorEvent) {
+        let Some(restart) = event.notice.happening.restart() else { return };
+        self.0.restarts.with_label_values(&[event.slot.tunnel.as_str(), restart.as_str()]).inc();
+    }
+
+    fn record_provisioning(&self, event: &ProvisioningEvent) {
+        if let ProvisioningEvent::PassFinished { account, result, duration, .. } = event {
+            let labels = [account.as_str(), result.as_str()];
+            self.0.reconcile_duration.with_label_values(&labels).observe(duration.as_secs_f64());
+        }
+    }
+
+    /// Counts a request to Cloudflare's API.
+    pub fn count_api_request(&self, account: &AccountName, request: ApiRequest<'_>) {
+        let status = request.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+        let labels = [account.as_str(), request.method, request.resource, &status];
+        self.0.api_requests.with_label_values(&labels).inc();
+        if let Some(remaining) = request.remaining {
+            let remaining = i64::try_from(remaining).unwrap_or(i64::MAX);
+            self.0.rate_limit_remaining.with_label_values(&[account.as_str()]).set(remaining);
+        }
+    }
+
+    /// Counts a log line that found its queue full.
+    pub fn log_line_dropped(&self) {
+        self.0.log_lines_dropped.inc();
+    }
+
+    /// Everything, in Prometheus' text format.
+    pub fn render(&self, status: &Status) -> String {
+        let gauges = self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        gauges.set(status);
+        let families = self.0.registry.gather();
+        drop(gauges);
+        TextEncoder::new().encode_to_string(&families).expect("every family has a name and help, and was registered once")
+    }
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    registered(registry, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
+    let family = made.expect("the names are constants and valid");
+    registry.register(Box::new(family.clone())).expect("each name is used once");
+    family
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        connector::{Generation, Happening, Notice, Reason, RestartReason, SlotId, State, Vitals},
+        event::PassResult,
+    };
+
+    fn connector(state: State, happening: Happening) -> Event {
+        let notice = Notice { state, reason: Reason::new("because", "it is so"), serving: Generation(1), failures: 0, happening };
+        ConnectorEvent { slot: SlotId::new("web".parse().unwrap(), 0), notice }.into()
+    }
+
+    /// Everything but the version and the families that have no series yet, without the lines of explanation.
+    fn series(metrics: &Metrics, status: &Status) -> Vec<String> {
+        let text = metrics.render(status);
+        text.lines()
+            .filter(|line| !line.starts_with('#') && !line.ends_with(" 0") && !line.starts_with("adit_build_info"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn what_happened_and_what_is_can_be_read() {
+        let metrics = Metrics::new();
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        let generation = Generation(1);
+        let vitals = Vitals { connections: 4, connector_id: None, version: Some(3) };
+        let account: AccountName = "default".parse().unwrap();
+        let finished = ProvisioningEvent::PassFinished {
+            account: account.clone(),
+            why: "interval",
+            result: PassResult::Clean,
+            duration: Duration::from_millis(200),
+            applied: 0,
+            error: None,
+        };
+        let events = [
+            connector(State::Starting, Happening::Starting { generation, restart: Some(RestartReason::Signal) }),
+            connector(State::Ready, Happening::Ready { generation, vitals, after: Duration::from_secs(1) }),
+            finished.into(),
+        ];
+        for event in &events {
+            metrics.record(event);
+            status.fold(event, Timestamp::from_second(1_000).unwrap());
+        }
+        let request = ApiRequest { method: "GET", resource: "tunnels", status: Some(200), remaining: Some(1_150) };
+        metrics.count_api_request(&account, request);
+        metrics.count_api_request(&account, ApiRequest { status: None, remaining: None, ..request });
+        let expected = [
+            r#"adit_cloudflare_api_requests_total{account="default",method="GET",resource="tunnels",status="200"} 1"#,
+            r#"adit_cloudflare_api_requests_total{account="default",method="GET",resource="tunnels",status="none"} 1"#,
+            r#"adit_cloudflare_rate_limit_remaining{account="default"} 1150"#,
+            r#"adit_connector_config_version{replica="0",tunnel="web"} 3"#,
+            r#"adit_connector_restarts_total{reason="signal",tunnel="web"} 1"#,
+            r#"adit_connector_up{replica="0",tunnel="web"} 1"#,
+            r#"adit_connectors{state="ready"} 1"#,
+            r#"adit_events_total{kind="connector-ready",level="info"} 1"#,
+            r#"adit_events_total{kind="connector-starting",level="info"} 1"#,
+            r#"adit_last_successful_sync_timestamp_seconds{account="default"} 1000"#,
+        ];
+        let series = series(&metrics, &status);
+        assert_eq!(series[..expected.len()], expected);
+        assert!(series.contains(&r#"adit_reconcile_duration_seconds_sum{account="default",result="clean"} 0.2"#.to_owned()));
+        assert!(series.contains(&r#"adit_tunnel_state{state="ready",tunnel="web"} 1"#.to_owned()));
+        assert!(series.contains(&r#"adit_tunnel_ready_connections{replica="0",tunnel="web"} 4"#.to_owned()));
+    }
+
+    #[test]
+    fn series_of_what_is_gone_are_gone() {
+        let metrics = Metrics::new();
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        status.tunnels.insert("web".parse().unwrap(), Default::default());
+        assert!(metrics.render(&status).contains(r#"tunnel="web""#));
+        status.tunnels.clear();
+        assert!(!metrics.render(&status).contains(r#"tunnel="web""#));
+    }
+}

@@ -1,0 +1,154 @@
+//! The gauges: what is, read from the status whenever somebody asks.
+
+use std::collections::BTreeMap;
+
+use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
+
+use super::registered;
+use crate::{
+    connector::State,
+    status::{AccountStatus, ConnectorStatus, Status, TunnelStatus},
+};
+
+/// Every gauge that is read from the status.
+pub(super) struct Gauges {
+    tunnels: IntGaugeVec,
+    tunnel_info: IntGaugeVec,
+    tunnel_state: IntGaugeVec,
+    desired_config_version: IntGaugeVec,
+    connectors: IntGaugeVec,
+    connector_up: IntGaugeVec,
+    connector_config_version: IntGaugeVec,
+    ready_connections: IntGaugeVec,
+    last_success: GaugeVec,
+    holds: IntGaugeVec,
+    conflicts: IntGaugeVec,
+    start_time: IntGauge,
+}
+
+/// The states that a tunnel can have: those of a connector, and `pending` for a tunnel that has none yet.
+const TUNNEL_STATES: [&str; 9] =
+    ["pending", "starting", "ready", "degraded", "draining", "stopped", "backing_off", "blocked", "quarantined"];
+
+impl Gauges {
+    pub(super) fn register(registry: &Registry) -> Self {
+        let of = |name, help, labels| of(registry, name, help, labels);
+        Self {
+            tunnels: of("adit_tunnels", "Tunnels by state: that of the worst of their connectors.", &["state"]),
+            tunnel_info: of("adit_tunnel_info", "Always 1; what a tunnel is at Cloudflare.", &["tunnel", "tunnel_id", "account"]),
+            tunnel_state: of("adit_tunnel_state", "1 for the state that a tunnel is in, 0 for the others.", &["tunnel", "state"]),
+            desired_config_version: of(
+                "adit_tunnel_desired_config_version",
+                "The version of the remote configuration that Adit wrote last.",
+                &["tunnel"],
+            ),
+            connectors: of("adit_connectors", "Connectors on this host by state.", &["state"]),
+            connector_up: of("adit_connector_up", "Whether requests get through a connector.", &["tunnel", "replica"]),
+            connector_config_version: of(
+                "adit_connector_config_version",
+                "The version of the remote configuration that a connector runs.",
+                &["tunnel", "replica"],
+            ),
+            ready_connections: of(
+                "adit_tunnel_ready_connections",
+                "Live connections of a connector to Cloudflare's edge, of 4.",
+                &["tunnel", "replica"],
+            ),
+            last_success: registered(
+                registry,
+                GaugeVec::new(
+                    Opts::new(
+                        "adit_last_successful_sync_timestamp_seconds",
+                        "When Cloudflare was last read completely and everything that could be done was done.",
+                    ),
+                    &["account"],
+                ),
+            ),
+            holds: of("adit_hold", "How many things are left as they are, by reason.", &["account", "reason"]),
+            conflicts: of("adit_conflicts", "Names that somebody else holds.", &["account"]),
+            start_time: registered(
+                registry,
+                IntGauge::new("adit_start_time_seconds", "When the daemon started, in seconds since 1970."),
+            ),
+        }
+    }
+
+    /// Sets every gauge to what `status` says. Series of what is gone are gone with it.
+    pub(super) fn set(&self, status: &Status) {
+        self.reset();
+        self.start_time.set(status.started_at.as_second());
+        let mut tunnels: BTreeMap<&str, i64> = TUNNEL_STATES.map(|state| (state, 0)).into();
+        let mut connectors: BTreeMap<&str, i64> = TUNNEL_STATES[1..].iter().map(|state| (*state, 0)).collect();
+        for (name, tunnel) in &status.tunnels {
+            let state = tunnel.state().map_or(TUNNEL_STATES[0], State::as_str);
+            *tunnels.entry(state).or_default() += 1;
+            self.set_tunnel(name.as_str(), state, tunnel);
+            for connector in tunnel.connectors.values() {
+                *connectors.entry(connector.state.as_str()).or_default() += 1;
+                self.set_connector(name.as_str(), connector);
+            }
+        }
+        for (state, count) in tunnels {
+            self.tunnels.with_label_values(&[state]).set(count);
+        }
+        for (state, count) in connectors {
+            self.connectors.with_label_values(&[state]).set(count);
+        }
+        for (name, account) in &status.accounts {
+            self.set_account(name.as_str(), account);
+        }
+    }
+
+    fn set_tunnel(&self, name: &str, state: &str, tunnel: &TunnelStatus) {
+        for other in TUNNEL_STATES {
+            self.tunnel_state.with_label_values(&[name, other]).set(i64::from(other == state));
+        }
+        let Some(provisioned) = &tunnel.provisioned else { return };
+        let id = provisioned.id.as_ref().map_or("", |id| id.as_str());
+        self.tunnel_info.with_label_values(&[name, id, provisioned.account.as_str()]).set(1);
+        if let Some(version) = provisioned.written_version {
+            self.desired_config_version.with_label_values(&[name]).set(version);
+        }
+    }
+
+    fn set_connector(&self, tunnel: &str, connector: &ConnectorStatus) {
+        let labels = [tunnel, &connector.replica.to_string()];
+        self.connector_up.with_label_values(&labels).set(i64::from(connector.serving));
+        self.ready_connections.with_label_values(&labels).set(i64::from(connector.connections));
+        if let Some(version) = connector.config_version {
+            self.connector_config_version.with_label_values(&labels).set(i64::try_from(version).unwrap_or(i64::MAX));
+        }
+    }
+
+    fn set_account(&self, name: &str, account: &AccountStatus) {
+        if let Some(at) = account.last_success {
+            self.last_success.with_label_values(&[name]).set(at.as_duration().as_secs_f64());
+        }
+        for hold in &account.view.holds {
+            self.holds.with_label_values(&[name, hold.code.as_str()]).inc();
+        }
+        self.conflicts.with_label_values(&[name]).set(i64::try_from(account.view.conflicts.len()).unwrap_or(i64::MAX));
+    }
+
+    fn reset(&self) {
+        self.last_success.reset();
+        for gauge in [
+            &self.tunnels,
+            &self.tunnel_info,
+            &self.tunnel_state,
+            &self.desired_config_version,
+            &self.connectors,
+            &self.connector_up,
+            &self.connector_config_version,
+            &self.ready_connections,
+            &self.holds,
+            &self.conflicts,
+        ] {
+            gauge.reset();
+        }
+    }
+}
+
+pub(super) fn of(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    registered(registry, IntGaugeVec::new(Opts::new(name, help), labels))
+}
