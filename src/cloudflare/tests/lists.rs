@@ -1,0 +1,83 @@
+//! Lists over several pages, and lists that are not whole.
+
+use serde_json::{Value, json};
+
+use super::{
+    server::{Reply, Request},
+    *,
+};
+
+fn zones(range: std::ops::Range<u64>) -> Vec<Value> {
+    range
+        .map(|number| json!({ "id": number.to_string(), "name": format!("z{number}.example"), "account": { "id": "a" } }))
+        .collect()
+}
+
+fn page_of(request: &Request) -> u64 {
+    request.query("page").unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn all_pages_are_read() {
+    let server = Server::start(|_, request| {
+        let page = page_of(request);
+        Reply::page(zones((page - 1) * 50..(page * 50).min(120)), page, 50, 120)
+    });
+    let bench = Bench::new(server.await);
+    assert_eq!(bench.client.zones().await.unwrap().len(), 120);
+    assert_eq!(bench.server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn a_missing_page_makes_the_list_incomplete() {
+    let server = Server::start(|_, request| match page_of(request) {
+        1 => Reply::page(zones(0..50), 1, 50, 120),
+        page => Reply::page(vec![], page, 50, 120),
+    });
+    let bench = Bench::new(server.await);
+    let error = bench.client.zones().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Incomplete);
+    assert_eq!(error.to_string(), "cannot list zones: the list is incomplete: 120 items are announced and 50 came (GET /zones)");
+}
+
+#[tokio::test]
+async fn a_page_that_fails_fails_the_list() {
+    let server = Server::start(|_, request| match page_of(request) {
+        1 => Reply::page(zones(0..50), 1, 50, 120),
+        _ => Reply::refusal(403, 9_109, "Invalid access token"),
+    });
+    let bench = Bench::new(server.await);
+    assert!(matches!(bench.client.zones().await.unwrap_err().kind(), Kind::Auth { .. }));
+}
+
+#[tokio::test]
+async fn a_list_that_changed_while_it_was_read_is_read_once_more() {
+    let server = Server::start(|number, request| {
+        let page = page_of(request);
+        let total = if number == 0 { 60 } else { 70 };
+        Reply::page(zones((page - 1) * 50..(page * 50).min(total)), page, 50, total)
+    });
+    let bench = Bench::new(server.await);
+    assert_eq!(bench.client.zones().await.unwrap().len(), 70);
+    assert_eq!(bench.server.requests().len(), 4);
+}
+
+#[tokio::test]
+async fn a_list_that_never_stands_still_is_incomplete() {
+    let server = Server::start(|number, request| {
+        let page = page_of(request);
+        let total = 60 + number as u64;
+        Reply::page(zones((page - 1) * 50..(page * 50).min(total)), page, 50, total)
+    });
+    let bench = Bench::new(server.await);
+    let error = bench.client.zones().await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Incomplete);
+    assert_eq!(bench.server.requests().len(), 4, "two readings of two pages");
+}
+
+#[tokio::test]
+async fn a_list_of_connectors_that_lacks_some_is_incomplete() {
+    let bench = Bench::new(Server::always(|| Reply::page(vec![json!({ "id": "c1" })], 1, 20, 2)).await);
+    let error = bench.client.connectors(&account(), &tunnel()).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Incomplete);
+}

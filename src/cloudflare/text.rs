@@ -1,0 +1,64 @@
+//! Foreign text, made fit for a log line: no secrets, no control characters, one line, bounded.
+
+use crate::secret::Secret;
+
+/// The longest piece of foreign text that an error carries, in characters: enough to recognise a proxy's page.
+const FOREIGN_TEXT_MAX: usize = 200;
+
+/// `text` as one line of at most [`FOREIGN_TEXT_MAX`] characters, without control and bidirectional characters, and with
+/// every occurrence of a secret replaced: whatever answers may echo what it was sent.
+pub(super) fn tame(text: &str, secrets: &[&Secret]) -> String {
+    let mut text = text.to_owned();
+    // Before the cut: a secret cut in two would no longer be recognised.
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret.expose(), "[secret]");
+    }
+    let visible: String = text.chars().filter(|&character| character.is_whitespace() || !is_invisible(character)).collect();
+    let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(FOREIGN_TEXT_MAX) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// Characters that change how the text around them is shown, or that a terminal acts upon.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_becomes_one_visible_line() {
+        for (text, line) in [
+            ("plain", "plain"),
+            ("<html>\r\n  <b>502</b>\t</html>\n", "<html> <b>502</b> </html>"),
+            ("\u{1b}[31mred\u{7}", "[31mred"),
+            ("abc\u{202e}def\u{2066}\u{feff}", "abcdef"),
+            ("two\u{2028}lines", "two lines"),
+        ] {
+            assert_eq!(tame(text, &[]), line, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_bounded() {
+        let line = tame(&"ä".repeat(10_000), &[]);
+        assert_eq!(line.chars().count(), FOREIGN_TEXT_MAX + 1);
+        assert!(line.ends_with('…'));
+    }
+
+    #[test]
+    fn an_echoed_secret_is_replaced_even_where_the_text_is_cut() {
+        let secret = Secret::new("s".repeat(40));
+        let text = format!("{}{}", "x".repeat(FOREIGN_TEXT_MAX - 10), secret.expose());
+        assert!(!tame(&text, &[&secret]).contains("ss"));
+        assert_eq!(tame("Bearer hunter2!", &[&Secret::new("hunter2")]), "Bearer [secret]!");
+        assert_eq!(tame("text", &[&Secret::new("")]), "text");
+    }
+}
