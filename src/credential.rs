@@ -1,1 +1,138 @@
-//! Where API tokens come from: a systemd credential, a file, a command, an environment variable.
+//! Where secrets come from: API tokens from outside, connector tokens and tunnel secrets from within.
+//!
+//! An API token is one line of text in a systemd credential, a file, the output of a command or an environment variable.
+//! Whatever could let someone else read or replace it is refused, with what to do about it; no error ever shows the text.
+
+mod command;
+mod connector_token;
+mod file;
+mod text;
+
+use std::{fmt, io, path::PathBuf, time::Duration};
+
+use tokio::{task::spawn_blocking, time::timeout};
+
+use crate::secret::Secret;
+
+pub use self::connector_token::{ConnectorToken, ConnectorTokenError, connector_token, new_tunnel_secret, parse_connector_token};
+
+/// How long reading a file may take: a file on a network file system that does not answer must not hold its reader for ever.
+const FILE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Where an API token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A systemd credential (`LoadCredential=`, `LoadCredentialEncrypted=`).
+    Credential {
+        /// `$CREDENTIALS_DIRECTORY`, as systemd gave it.
+        directory: Option<PathBuf>,
+        /// The credential's name: a file's name within it.
+        name: String,
+    },
+    /// A file of ours or of root, that nobody else can read.
+    File(PathBuf),
+    /// A program with its arguments, which prints the token. No shell is involved.
+    Command(Vec<String>),
+    /// An environment variable, outside of systemd only: an environment is easy to read and hard to change.
+    Environment {
+        /// The variable's name.
+        name: String,
+        /// What it held when the program started.
+        value: Option<Secret>,
+        /// Whether the program runs as a systemd unit.
+        under_systemd: bool,
+    },
+}
+
+/// Why there is no API token. The text says what to do, and never holds the token.
+#[derive(Debug)]
+pub struct CredentialError {
+    from: String,
+    reason: String,
+    source: Option<io::Error>,
+}
+
+/// Reads an API token.
+///
+/// A systemd credential is a copy that systemd makes when the unit starts; the other sources may give another token each
+/// time. A command has 10 seconds, and is killed when its reader stops waiting.
+///
+/// # Errors
+///
+/// When there is no token, when others could read or replace it, or when what is there cannot be a token.
+pub async fn read(source: &Source) -> Result<Secret, CredentialError> {
+    let bytes = match source {
+        Source::Credential { directory: None, name } => Err(Refusal::new(format!(
+            "systemd gave no credentials directory; the unit needs LoadCredential={name}:PATH or LoadCredentialEncrypted={name}:PATH"
+        ))),
+        Source::Credential { name, .. } if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." => {
+            Err(Refusal::new("a credential's name is a file's name, without slashes"))
+        }
+        Source::Credential { directory: Some(directory), name } => {
+            // Its mode is systemd's affair: 0400, or 0440 with an access list for the unit's user.
+            on_files(directory.join(name), file::read_any).await
+        }
+        Source::File(path) => on_files(path.clone(), file::read_private).await,
+        Source::Command(argv) => command::run(argv).await,
+        Source::Environment { under_systemd: true, .. } => {
+            Err(Refusal::new("systemd shows a unit's environment to everyone; use a credential, a file or a command there"))
+        }
+        Source::Environment { value: None, .. } => Err(Refusal::new("it is not set")),
+        Source::Environment { value: Some(value), .. } => Ok(value.expose().as_bytes().to_vec().into()),
+    };
+    let token = bytes.and_then(|bytes| text::token(&bytes).map_err(Refusal::new));
+    token.map_err(|Refusal { reason, source: cause }| CredentialError { from: source.to_string(), reason, source: cause })
+}
+
+/// What was wrong with one source.
+struct Refusal {
+    reason: String,
+    source: Option<io::Error>,
+}
+
+impl Refusal {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), source: None }
+    }
+
+    fn caused(reason: impl Into<String>, source: io::Error) -> Self {
+        Self { reason: reason.into(), source: Some(source) }
+    }
+}
+
+/// A token before it is checked; wiped when dropped.
+type Bytes = zeroize::Zeroizing<Vec<u8>>;
+
+async fn on_files(path: PathBuf, read: fn(PathBuf) -> Result<Bytes, Refusal>) -> Result<Bytes, Refusal> {
+    match timeout(FILE_WITHIN, spawn_blocking(move || read(path))).await {
+        Ok(result) => result.expect("reading a file does not panic"),
+        Err(_) => Err(Refusal::new(format!("its file system does not answer within {} s", FILE_WITHIN.as_secs()))),
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Credential { name, .. } => write!(formatter, "the systemd credential {name:?}"),
+            Self::File(path) => write!(formatter, "the file {path:?}"),
+            // The arguments may hold more than anyone should see.
+            Self::Command(argv) => write!(formatter, "the command {:?}", argv.first().map_or("", String::as_str)),
+            Self::Environment { name, .. } => write!(formatter, "the environment variable {name:?}"),
+        }
+    }
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "cannot read the API token from {}: {}", self.from, self.reason)
+    }
+}
+
+impl std::error::Error for CredentialError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests;
