@@ -1,0 +1,320 @@
+//! The files: their names, making them, reading their ends, and which go first.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Seek, SeekFrom},
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    },
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    line::{LogLine, Stream, clean_line, parse_log, parse_stderr},
+    split::Splitter,
+};
+use crate::{
+    connector::{Generation, SlotId},
+    name::TunnelName,
+};
+
+/// How much of the end of a file is read back, in bytes.
+const TAIL: u64 = 256 * 1024;
+/// How much of the end of stderr is looked at when a process has ended, in bytes.
+const LAST_WORDS: u64 = 4 * 1024;
+/// How many files of a tunnel are read back: the last generations of its replicas.
+const FILES_READ_MAX: usize = 64;
+/// What the files of generations that are over may take on disk, for each tunnel, in bytes.
+const OLD_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// How many there may be: files can be empty.
+const OLD_FILES_MAX: usize = 200;
+/// Of how many tunnels that do not exist any more the logs are kept.
+const FORGOTTEN_MAX: usize = 16;
+
+/// Where a generation's output goes.
+pub struct Opened {
+    /// For stdout and stderr.
+    pub stderr: OwnedFd,
+    /// For cloudflared's `--logfile`.
+    pub logfile: PathBuf,
+    /// Why it is not kept in the log store, if it is not.
+    pub trouble: Option<io::Error>,
+}
+
+/// The folders that hold one folder for each tunnel.
+#[derive(Debug, Clone)]
+pub(super) struct Folders {
+    pub(super) store: PathBuf,
+    pub(super) spare: PathBuf,
+}
+
+impl Folders {
+    pub(super) fn open(&self, slot: &SlotId, generation: Generation) -> io::Result<Opened> {
+        let mut trouble = None;
+        for folder in self.each() {
+            match make(folder, slot, generation) {
+                Ok((stderr, logfile)) => return Ok(Opened { stderr, logfile, trouble }),
+                Err(error) => trouble = trouble.or(Some(error)),
+            }
+        }
+        let nowhere = PathBuf::from("/dev/null");
+        let stderr = OpenOptions::new().write(true).open(&nowhere)?.into();
+        Ok(Opened { stderr, logfile: nowhere, trouble })
+    }
+
+    /// The file that `stream` of a generation is written to, if there is one.
+    pub(super) fn find(&self, slot: &SlotId, generation: Generation, stream: Stream) -> Option<PathBuf> {
+        self.each().map(|folder| path(folder, slot, generation, stream)).into_iter().find(|path| path.exists())
+    }
+
+    pub(super) fn last_words(&self, slot: &SlotId, generation: Generation) -> Vec<String> {
+        let Some(path) = self.find(slot, generation, Stream::Stderr) else { return Vec::new() };
+        let mut lines = Vec::new();
+        // What cannot be read says nothing about the exit.
+        let _ = for_each_line_of_end(&path, LAST_WORDS, |line| lines.push(clean_line(line)));
+        lines
+    }
+
+    pub(super) fn recent(&self, tunnel: &TunnelName, lines: usize) -> Vec<LogLine> {
+        let mut files: Vec<LogFile> = self.each().iter().flat_map(|folder| list(folder, tunnel)).collect();
+        files.sort_by_key(|file| std::cmp::Reverse(file.modified));
+        files.truncate(FILES_READ_MAX);
+        let mut recent = Vec::new();
+        for file in &files {
+            let found = Timestamp::try_from(file.modified).unwrap_or(Timestamp::UNIX_EPOCH);
+            let parse = match file.stream {
+                Stream::Log => parse_log,
+                Stream::Stderr => parse_stderr,
+            };
+            // A file that went while it was read was the oldest.
+            let _ = for_each_line_of_end(&file.path, TAIL, |line| recent.extend(parse(&file.slot, file.generation, line, found)));
+        }
+        recent.sort_by_key(|line| line.at);
+        recent.split_off(recent.len().saturating_sub(lines))
+    }
+
+    pub(super) fn generations(&self) -> BTreeMap<SlotId, Generation> {
+        let mut last = BTreeMap::new();
+        for (tunnel, folder, _) in self.each().iter().flat_map(|folder| tunnels(folder)) {
+            for file in list_folder(&folder, &tunnel) {
+                let known = last.entry(file.slot).or_insert(file.generation);
+                *known = file.generation.max(*known);
+            }
+        }
+        last
+    }
+
+    /// Removes the oldest files of a tunnel beyond its bound; those of `running` generations are no old files.
+    pub(super) fn prune(&self, tunnel: &TunnelName, running: &BTreeSet<(SlotId, Generation)>) {
+        let mut old: Vec<LogFile> = self.each().iter().flat_map(|folder| list(folder, tunnel)).collect();
+        old.retain(|file| !running.contains(&(file.slot.clone(), file.generation)));
+        old.sort_by_key(|file| std::cmp::Reverse((file.modified, file.generation)));
+        let mut bytes = 0;
+        for (index, file) in old.iter().enumerate() {
+            bytes += file.bytes_on_disk;
+            if bytes > OLD_BYTES_MAX || index >= OLD_FILES_MAX {
+                let _ = fs::remove_file(&file.path);
+            }
+        }
+    }
+
+    /// Removes the logs of tunnels that do not exist, but for those that were written to last.
+    pub(super) fn retain(&self, existing: &BTreeSet<TunnelName>) {
+        let mut forgotten: Vec<_> = self.each().iter().flat_map(|folder| tunnels(folder)).collect();
+        forgotten.retain(|(tunnel, _, _)| !existing.contains(tunnel));
+        forgotten.sort_by_key(|(_, _, modified)| std::cmp::Reverse(*modified));
+        for (_, folder, _) in forgotten.iter().skip(FORGOTTEN_MAX) {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+
+    fn each(&self) -> [&Path; 2] {
+        [&self.store, &self.spare]
+    }
+}
+
+fn make(folder: &Path, slot: &SlotId, generation: Generation) -> io::Result<(OwnedFd, PathBuf)> {
+    let (stderr, log) = (path(folder, slot, generation, Stream::Stderr), path(folder, slot, generation, Stream::Log));
+    let open = |path: &Path| OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    // Made here, so that the follower can watch it from the first line on.
+    match open(&log) {
+        Ok(_) => {}
+        // The first of its tunnel. Restarts, which are to be quick, find the folder.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join(slot.tunnel.as_str()))?;
+            open(&log)?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok((open(&stderr)?.into(), log))
+}
+
+fn path(folder: &Path, slot: &SlotId, generation: Generation, stream: Stream) -> PathBuf {
+    let extension = match stream {
+        Stream::Log => "log",
+        Stream::Stderr => "err",
+    };
+    folder.join(slot.tunnel.as_str()).join(format!("{}-{generation}.{extension}", slot.replica))
+}
+
+/// A file of a tunnel.
+struct LogFile {
+    path: PathBuf,
+    slot: SlotId,
+    generation: Generation,
+    stream: Stream,
+    modified: SystemTime,
+    /// What it takes, which is less than its length where holes were punched.
+    bytes_on_disk: u64,
+}
+
+fn list(folder: &Path, tunnel: &TunnelName) -> Vec<LogFile> {
+    list_folder(&folder.join(tunnel.as_str()), tunnel)
+}
+
+fn list_folder(folder: &Path, tunnel: &TunnelName) -> Vec<LogFile> {
+    // A folder that does not exist holds no files, and what is no file of ours is left alone.
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| log_file(&entry.ok()?, tunnel)).collect()
+}
+
+fn log_file(entry: &fs::DirEntry, tunnel: &TunnelName) -> Option<LogFile> {
+    let path = entry.path();
+    let stream = match path.extension()?.to_str()? {
+        "log" => Stream::Log,
+        "err" => Stream::Stderr,
+        _ => return None,
+    };
+    let (replica, generation) = path.file_stem()?.to_str()?.split_once('-')?;
+    let slot = SlotId::new(tunnel.clone(), replica.parse().ok()?);
+    let generation = Generation(generation.parse().ok()?);
+    let metadata = entry.metadata().ok()?;
+    let modified = metadata.modified().ok()?;
+    Some(LogFile { path, slot, generation, stream, modified, bytes_on_disk: metadata.blocks() * 512 })
+}
+
+fn tunnels(folder: &Path) -> Vec<(TunnelName, PathBuf, SystemTime)> {
+    let entries = fs::read_dir(folder).into_iter().flatten();
+    entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let tunnel = entry.file_name().to_str()?.parse().ok()?;
+            Some((tunnel, entry.path(), entry.metadata().ok()?.modified().ok()?))
+        })
+        .collect()
+}
+
+/// Reads the last `length` bytes of a file, line by line; a line that began before them is left out.
+fn for_each_line_of_end(path: &Path, length: u64, mut line: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    let start = file.metadata()?.len().saturating_sub(length);
+    file.seek(SeekFrom::Start(start))?;
+    let mut end = Vec::new();
+    file.take(length).read_to_end(&mut end)?;
+    // A hole that was punched behind the follower reads as zeros.
+    let hole = end.iter().take_while(|byte| **byte == 0).count();
+    let mut splitter = if start > 0 || hole > 0 { Splitter::in_a_line() } else { Splitter::default() };
+    splitter.push(&end[hole..], &mut line);
+    splitter.finish(line);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn folders() -> (tempfile::TempDir, Folders) {
+        let directory = tempfile::tempdir().unwrap();
+        let folders = Folders { store: directory.path().join("logs"), spare: directory.path().join("spare") };
+        (directory, folders)
+    }
+
+    fn slot(replica: u8) -> SlotId {
+        SlotId::new("web".parse().unwrap(), replica)
+    }
+
+    fn write(folders: &Folders, replica: u8, generation: u64, log: &str, stderr: &str) {
+        let opened = folders.open(&slot(replica), Generation(generation)).unwrap();
+        OpenOptions::new().append(true).open(opened.logfile).unwrap().write_all(log.as_bytes()).unwrap();
+        File::from(opened.stderr).write_all(stderr.as_bytes()).unwrap();
+    }
+
+    fn entry(second: u8, message: &str) -> String {
+        format!("{{\"level\":\"info\",\"time\":\"2026-08-20T10:00:{second:02}Z\",\"message\":\"{message}\"}}\n")
+    }
+
+    #[test]
+    fn recent_lines_of_all_replicas_come_in_their_order() {
+        let (_directory, folders) = folders();
+        write(&folders, 0, 1, &(entry(1, "a") + &entry(3, "c")), "");
+        write(&folders, 1, 1, &(entry(2, "b") + &entry(4, "d")), "a last reason\n");
+        let recent = |lines| -> Vec<String> {
+            folders.recent(&"web".parse().unwrap(), lines).into_iter().map(|line| line.message).collect()
+        };
+        assert_eq!(recent(10), ["a", "b", "c", "d", "a last reason"]);
+        assert_eq!(recent(2), ["d", "a last reason"]);
+    }
+
+    #[test]
+    fn the_last_words_are_the_end_of_stderr() {
+        let (_directory, folders) = folders();
+        write(&folders, 0, 1, "", &format!("{}\nthe reason", "x".repeat(9000)));
+        assert_eq!(folders.last_words(&slot(0), Generation(1)), ["the reason"]);
+        assert!(folders.last_words(&slot(0), Generation(2)).is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_file_is_replaced_by_the_spare_and_then_by_nothing() {
+        let (directory, folders) = folders();
+        fs::write(directory.path().join("logs"), "no folder").unwrap();
+        let opened = folders.open(&slot(0), Generation(1)).unwrap();
+        assert!(opened.trouble.is_some() && opened.logfile.starts_with(&folders.spare));
+        fs::remove_dir_all(&folders.spare).unwrap();
+        fs::write(&folders.spare, "no folder").unwrap();
+        let opened = folders.open(&slot(0), Generation(2)).unwrap();
+        assert_eq!(opened.logfile, Path::new("/dev/null"));
+    }
+
+    #[test]
+    fn old_generations_go_when_there_are_too_many_and_running_ones_stay() {
+        let (_directory, folders) = folders();
+        for generation in 1..=110 {
+            write(&folders, 0, generation, "x", "");
+        }
+        let running = BTreeSet::from([(slot(0), Generation(1))]);
+        folders.prune(&"web".parse().unwrap(), &running);
+        let kept = list(&folders.store, &"web".parse().unwrap());
+        assert_eq!(kept.len(), OLD_FILES_MAX + 2);
+        assert!(kept.iter().any(|file| file.generation == Generation(1)));
+        assert!(!kept.iter().any(|file| file.generation == Generation(2)));
+    }
+
+    #[test]
+    fn the_last_generation_of_each_slot_is_found_again() {
+        let (_directory, folders) = folders();
+        write(&folders, 0, 9, "", "");
+        write(&folders, 0, 10, "", "");
+        write(&folders, 3, 2, "", "");
+        fs::write(folders.store.join("web").join("notes.txt"), "").unwrap();
+        assert_eq!(folders.generations(), BTreeMap::from([(slot(0), Generation(10)), (slot(3), Generation(2))]));
+    }
+
+    #[test]
+    fn the_logs_of_long_gone_tunnels_go() {
+        let (_directory, folders) = folders();
+        for index in 0..FORGOTTEN_MAX + 3 {
+            folders.open(&SlotId::new(format!("t{index}").parse().unwrap(), 0), Generation(1)).unwrap();
+        }
+        let existing = BTreeSet::from(["t0".parse().unwrap()]);
+        folders.retain(&existing);
+        assert_eq!(tunnels(&folders.store).len(), FORGOTTEN_MAX + 1);
+        assert!(folders.store.join("t0").exists());
+    }
+}

@@ -1,0 +1,203 @@
+//! The record of one generation: written before its process exists, completed after, removed when it is gone.
+//!
+//! It lies in the private folder of the runtime directory (a tmpfs that outlives the daemon) and is what the next daemon adopts
+//! by. Nothing is synced: a reboot voids it, which its boot id tells.
+
+use std::{
+    fs,
+    io::{self, Write},
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    connector::{Generation, LaunchFacts, SlotId},
+    id::ConnectorId,
+    name::TunnelName,
+};
+
+/// The folder of the records, within the private folder.
+pub(super) const FOLDER: &str = "generations";
+/// The version that this code writes, and the only one that it reads.
+const VERSION: u32 = 1;
+/// No record is longer, in bytes.
+const LENGTH_MAX: u64 = 64 * 1024;
+
+/// What is known of one generation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Content {
+    version: u32,
+    tunnel: String,
+    replica: u8,
+    pub(super) generation: Generation,
+    pub(super) boot_id: String,
+    /// What [`super::command_line::INSTANCE`] is set to in its process.
+    pub(super) instance: String,
+    pub(super) facts: LaunchFacts,
+    pub(super) metrics: SocketAddr,
+    /// `None` from before the spawn until right after it.
+    pub(super) process: Option<RecordedProcess>,
+    /// Who answered on the metrics address, as soon as anyone has.
+    pub(super) connector_id: Option<ConnectorId>,
+    /// It was told to finish its requests. It must not be told twice.
+    pub(super) draining: bool,
+}
+
+/// What tells the process from all others of this boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RecordedProcess {
+    pub(super) pid: u32,
+    /// In ticks since boot.
+    pub(super) start_time: u64,
+}
+
+/// A record and its file.
+#[derive(Debug)]
+pub(super) struct GenerationRecord {
+    path: PathBuf,
+    /// `None` when the generation is over. The lock is held over writing, so that the file never goes back in time.
+    content: Mutex<Option<Content>>,
+}
+
+impl Content {
+    pub(super) fn new(
+        slot: &SlotId,
+        generation: Generation,
+        boot_id: String,
+        instance: String,
+        facts: LaunchFacts,
+        metrics: SocketAddr,
+    ) -> Self {
+        Self {
+            version: VERSION,
+            tunnel: slot.tunnel.as_str().to_owned(),
+            replica: slot.replica,
+            generation,
+            boot_id,
+            instance,
+            facts,
+            metrics,
+            process: None,
+            connector_id: None,
+            draining: false,
+        }
+    }
+
+    pub(super) fn slot(&self) -> Option<SlotId> {
+        Some(SlotId::new(self.tunnel.parse::<TunnelName>().ok()?, self.replica))
+    }
+
+    /// The name of the record's file, and the beginning of the names of what belongs to it.
+    pub(super) fn stem(slot: &SlotId, generation: Generation) -> String {
+        format!("{}.{}.{generation}", slot.tunnel, slot.replica)
+    }
+}
+
+impl GenerationRecord {
+    /// Writes a record.
+    pub(super) fn create(folder: &Path, slot: &SlotId, content: Content) -> io::Result<Self> {
+        let path = folder.join(format!("{}.json", Content::stem(slot, content.generation)));
+        // Written in place: torn by a crash it stands for a process that was never started.
+        write(&path, &content)?;
+        Ok(Self { path, content: Mutex::new(Some(content)) })
+    }
+
+    /// Takes over a record that was found.
+    pub(super) fn adopt(path: PathBuf, content: Content) -> Self {
+        Self { path, content: Mutex::new(Some(content)) }
+    }
+
+    /// Reads one. What is torn, foreign or of another version is an error.
+    pub(super) fn read(path: &Path) -> io::Result<Content> {
+        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+        if fs::metadata(path)?.len() > LENGTH_MAX {
+            return Err(invalid(format!("it is longer than {LENGTH_MAX} bytes")));
+        }
+        let content: Content = serde_json::from_slice(&fs::read(path)?).map_err(|error| invalid(error.to_string()))?;
+        if content.version != VERSION {
+            return Err(invalid(format!("its version {} is not {VERSION}", content.version)));
+        }
+        Ok(content)
+    }
+
+    /// Changes the record. A record whose generation is over stays gone.
+    pub(super) fn update(&self, change: impl FnOnce(&mut Content)) -> io::Result<()> {
+        let mut guard = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(content) = guard.as_mut() else { return Ok(()) };
+        let before = content.clone();
+        change(content);
+        if *content == before { Ok(()) } else { replace(&self.path, content) }
+    }
+
+    /// Removes the record: its process is gone.
+    pub(super) fn remove(&self) {
+        let mut content = self.content.lock().unwrap_or_else(PoisonError::into_inner);
+        *content = None;
+        // One that stays behind names a process that does not exist, which the next daemon sees.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn replace(path: &Path, content: &Content) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    write(&temporary, content)?;
+    fs::rename(&temporary, path)
+}
+
+fn write(path: &Path, content: &Content) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(&serde_json::to_vec(content)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connector::testing::launch;
+
+    fn content() -> (SlotId, Content) {
+        let slot = SlotId::new("web".parse().unwrap(), 3);
+        let metrics = "127.0.0.1:4000".parse().unwrap();
+        let content = Content::new(&slot, Generation(7), "boot".into(), "instance".into(), launch().facts(), metrics);
+        (slot, content)
+    }
+
+    #[test]
+    fn a_record_reads_as_it_was_written_and_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (slot, content) = content();
+        let record = GenerationRecord::create(folder.path(), &slot, content.clone()).unwrap();
+        let path = folder.path().join("web.3.7.json");
+        assert_eq!(GenerationRecord::read(&path).unwrap(), content);
+        record.update(|content| content.draining = true).unwrap();
+        let read = GenerationRecord::read(&path).unwrap();
+        assert_eq!((read.draining, read.slot()), (true, Some(slot)));
+    }
+
+    #[test]
+    fn a_removed_record_stays_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (slot, content) = content();
+        let record = GenerationRecord::create(folder.path(), &slot, content).unwrap();
+        record.remove();
+        record.update(|content| content.draining = true).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn torn_and_foreign_records_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.3.7.json");
+        for text in ["", "{", "{\"version\":1}", "[]"] {
+            fs::write(&path, text).unwrap();
+            assert!(GenerationRecord::read(&path).is_err(), "{text:?}");
+        }
+        let (_, mut content) = content();
+        content.version = 2;
+        fs::write(&path, serde_json::to_vec(&content).unwrap()).unwrap();
+        assert!(GenerationRecord::read(&path).is_err());
+    }
+}
