@@ -1,0 +1,159 @@
+//! The records in memory, and on disk before anything relies on them.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::{sync::watch, task::spawn_blocking};
+
+use super::{Store, StoreError, durable, records};
+use crate::{
+    name::TunnelName,
+    record::{Records, TunnelRecord},
+};
+
+/// The records of all tunnels. Cheap to clone; every change is seen by all.
+#[derive(Debug, Clone)]
+pub struct Ledger {
+    store: Store,
+    records: Arc<watch::Sender<Arc<Records>>>,
+    /// Tunnels whose record on disk is behind.
+    behind: Arc<Mutex<BTreeSet<TunnelName>>>,
+}
+
+impl Ledger {
+    pub(super) fn new(store: Store, records: Records) -> Self {
+        Self { store, records: Arc::new(watch::Sender::new(Arc::new(records))), behind: Arc::default() }
+    }
+
+    /// The state directory that it is kept in.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The records as they are.
+    pub fn records(&self) -> Arc<Records> {
+        self.records.borrow().clone()
+    }
+
+    /// The records as they change.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Records>> {
+        self.records.subscribe()
+    }
+
+    /// Writes a record to disk, then takes it over. For what must not be asked of Cloudflare before it is durable.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written: then nothing has changed.
+    pub async fn save(&self, record: TunnelRecord) -> Result<(), StoreError> {
+        self.write(&record).await?;
+        self.take(record);
+        Ok(())
+    }
+
+    /// Takes over a record of what has happened at Cloudflare already, and writes it to disk. What cannot be written is known
+    /// until the daemon ends, and written by [`Ledger::catch_up`] when that works again.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub async fn note(&self, record: TunnelRecord) -> Result<(), StoreError> {
+        let name = record.name.clone();
+        self.take(record.clone());
+        let written = self.write(&record).await;
+        if written.is_err() {
+            self.behind.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        }
+        written
+    }
+
+    /// Changes the record of a tunnel by what has happened already, as [`Ledger::note`] does. Without a record nothing happens.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub async fn amend(&self, name: &TunnelName, change: impl FnOnce(&mut TunnelRecord)) -> Result<(), StoreError> {
+        let Some(mut record) = self.records().tunnels.get(name).cloned() else { return Ok(()) };
+        change(&mut record);
+        self.note(record).await
+    }
+
+    /// Forgets a tunnel of which nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// When its file cannot be removed: then it is still known.
+    pub async fn remove(&self, name: &TunnelName) -> Result<(), StoreError> {
+        self.store.check_writable()?;
+        let path = self.file(name);
+        blocking(move || durable::remove(&path)).await?;
+        self.change(|records| {
+            records.tunnels.remove(name);
+        });
+        Ok(())
+    }
+
+    /// Gives a tunnel another name. A crash in between leaves both records; doing it again removes the one of the old name.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub async fn rename(&self, from: &TunnelName, name: &TunnelName) -> Result<(), StoreError> {
+        let records = self.records();
+        let Some(mut record) = records.tunnels.get(from).cloned() else { return Ok(()) };
+        let done = records.tunnels.get(name).is_some_and(|renamed| renamed.secret == record.secret);
+        if !done {
+            record.name = name.clone();
+            self.save(record).await?;
+        }
+        self.remove(from).await
+    }
+
+    /// Writes what could not be written before.
+    ///
+    /// # Errors
+    ///
+    /// The first failure.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for name in behind {
+            if let Some(record) = self.records().tunnels.get(&name).cloned() {
+                self.write(&record).await?;
+            }
+            self.behind.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        }
+        Ok(())
+    }
+
+    async fn write(&self, record: &TunnelRecord) -> Result<(), StoreError> {
+        self.store.check_writable()?;
+        let path = self.file(&record.name);
+        if let Some(why) = self.records().held.get(&record.name) {
+            return Err(StoreError::Held { path, why: why.clone() });
+        }
+        let text = records::render(record);
+        blocking(move || durable::write(&path, text.as_bytes())).await
+    }
+
+    fn take(&self, record: TunnelRecord) {
+        self.change(|records| {
+            records.tunnels.insert(record.name.clone(), record);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Records)) {
+        self.records.send_modify(|records| change(Arc::make_mut(records)));
+    }
+
+    fn file(&self, name: &TunnelName) -> PathBuf {
+        self.store.path("records").join(format!("{name}.toml"))
+    }
+}
+
+/// Runs file I/O on a thread that may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work).await.expect("file I/O does not panic and is not cancelled")
+}

@@ -1,0 +1,95 @@
+//! `records/NAME.toml`: what Adit made at Cloudflare for one tunnel.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{StoreError, durable, versioned};
+use crate::{
+    id::{AccountId, TunnelId},
+    name::TunnelName,
+    record::{ConfigurationSource, DnsRecordRef, Fate, Records, TunnelRecord, WrittenConfiguration},
+    secret::Secret,
+};
+
+/// A record as it stands in its file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    account_id: AccountId,
+    cloudflare_name: String,
+    id: Option<TunnelId>,
+    secret: String,
+    source: ConfigurationSource,
+    fate: Fate,
+    written: Option<WrittenConfiguration>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    dns: BTreeMap<String, DnsRecordRef>,
+}
+
+pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
+    let mut written = Written {
+        name: record.name.to_string(),
+        account_id: record.account_id.clone(),
+        cloudflare_name: record.cloudflare_name.clone(),
+        id: record.id.clone(),
+        secret: record.secret.expose().to_owned(),
+        source: record.source,
+        fate: record.fate,
+        written: record.written.clone(),
+        dns: record.dns.iter().map(|(hostname, dns)| (hostname.to_string(), dns.clone())).collect(),
+    };
+    let text = versioned::render(&written);
+    drop(Zeroizing::new(std::mem::take(&mut written.secret)));
+    text
+}
+
+/// Reads every record; those that cannot be trusted are held.
+pub(super) fn read_all(directory: &Path, records: &mut Records) -> Result<(), StoreError> {
+    for (stem, path) in durable::list(directory, ".toml")? {
+        // What has no tunnel's name is no record, and nothing is ever written in its place.
+        let Ok(name) = stem.parse::<TunnelName>() else { continue };
+        let read = match durable::read(&path) {
+            Ok(Some(text)) => parse(&name, &Zeroizing::new(text)),
+            Ok(None) => continue,
+            Err(error) => Err(error.to_string()),
+        };
+        match read {
+            Ok(record) => {
+                records.tunnels.insert(name, record);
+            }
+            Err(why) => {
+                records.held.insert(name, format!("cannot read {path:?}: {why}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
+    let written: Written = versioned::parse(text)?;
+    let secret = Secret::new(written.secret);
+    if written.name != name.as_str() {
+        return Err(format!("it is the record of {:?}, not of this tunnel", written.name));
+    }
+    if secret.is_empty() {
+        return Err("it has no secret".to_owned());
+    }
+    let dns = written.dns.into_iter().map(|(hostname, dns)| match hostname.parse() {
+        Ok(hostname) => Ok((hostname, dns)),
+        Err(error) => Err(format!("it has no hostname in {hostname:?}: {error}")),
+    });
+    Ok(TunnelRecord {
+        name: name.clone(),
+        account_id: written.account_id,
+        cloudflare_name: written.cloudflare_name,
+        secret,
+        source: written.source,
+        id: written.id,
+        written: written.written,
+        dns: dns.collect::<Result<_, _>>()?,
+        fate: written.fate,
+    })
+}
