@@ -1,1 +1,205 @@
-//! The loop over connectors: carries out the connector machine's commands and reports back to it.
+//! The loop over all connectors.
+//!
+//! ```text
+//!   wanted (watch) ───────────┐                       ┌─▶ spawn: blocking threads, few at a time ──┐
+//!   requests (bounded) ───────┤                       ├─▶ signals                                  │
+//!   mode: drain, detach ──────┼─▶ Task: slots, timers ┼─▶ probes: tasks, bounded ──────────────────┤
+//!   READY=1 of connectors ────┤          ▲            └─▶ events                                   │
+//!   hints from their logs ────┘          └──────────── reports: spawned, ended, probed ◀───────────┘
+//! ```
+//!
+//! [`Supervisor`] is the handle, the task behind it owns every [`Slot`](crate::connector::Slot): it hands each what happened, and
+//! carries out what it asks for. The task never waits for anything slow. What is slow runs elsewhere and reports back with the
+//! generation that it was about, so that what comes too late is recognised.
+
+mod adoption;
+mod requests;
+mod task;
+mod turns;
+
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+
+pub use requests::{RequestError, Restart};
+
+use self::{
+    requests::{Mode, Request},
+    task::Task,
+};
+use crate::{
+    connector::{self, Wanted},
+    event::Sink,
+    name::TunnelName,
+    notify::Notifications,
+    output::{LogLine, Output},
+    process::{Spawner, raise_descriptor_limit},
+};
+
+/// Where the supervisor keeps things, and the times that it goes by.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `/run/adit`: what must not outlive a reboot goes to `private` in it.
+    pub runtime_dir: PathBuf,
+    /// `/var/lib/adit`: the connectors' output goes to `logs` in it.
+    pub state_dir: PathBuf,
+    /// The `adit` program, whose exec helper starts connectors. The running one, which an upgrade does not take away.
+    pub helper: PathBuf,
+    /// The machine's times.
+    pub connector: connector::Settings,
+}
+
+/// How many requests may wait. They are answered at once, so more are a flood.
+const REQUESTS_MAX: usize = 32;
+/// How many hints from logs may wait; what does not fit is found out by the next probe.
+const HINTS_MAX: usize = 256;
+/// The private folder of the runtime directory.
+const PRIVATE: &str = "private";
+/// The socket that connectors report to, in the private folder.
+const NOTIFY_SOCKET: &str = "notify.sock";
+
+/// The handle of the supervisor.
+#[derive(Clone)]
+pub struct Supervisor {
+    requests: mpsc::Sender<Request>,
+    mode: Arc<watch::Sender<Mode>>,
+    output: Output,
+    heartbeat: Arc<AtomicU64>,
+}
+
+impl Settings {
+    /// The settings of a daemon with these directories.
+    pub fn new(runtime_dir: PathBuf, state_dir: PathBuf) -> Self {
+        Self { runtime_dir, state_dir, helper: "/proc/self/exe".into(), connector: connector::Settings::default() }
+    }
+}
+
+impl Supervisor {
+    /// Adopts what an earlier daemon left running, then starts the loop. When it returns, adoption is done and nothing has been
+    /// started yet.
+    ///
+    /// An empty first value of `wanted` means that what is wanted is not known yet: what was adopted goes on until the first
+    /// change. The task ends after [`Supervisor::shutdown`] when the last connector is gone, at once after
+    /// [`Supervisor::detach`], and when every handle is gone as if detached.
+    pub async fn start(
+        settings: Settings,
+        wanted: watch::Receiver<Arc<Wanted>>,
+        events: Sink,
+    ) -> io::Result<(Self, JoinHandle<()>)> {
+        if let Err(error) = raise_descriptor_limit() {
+            // A host with few connectors does not need it.
+            tracing::warn!(%error, "Cannot raise the limit of open descriptors");
+        }
+        let private = settings.runtime_dir.join(PRIVATE);
+        make_private(&private)?;
+        let (hint_sender, hints) = mpsc::channel(HINTS_MAX);
+        let hint = move |hint| drop(hint_sender.try_send(hint));
+        let output = Output::start(settings.state_dir.join("logs"), private.join("logs"), hint)?;
+        let notify = private.join(NOTIFY_SOCKET);
+        let notifications = match Notifications::bind(&notify) {
+            Ok(notifications) => Some(notifications),
+            Err(error) => {
+                // Probes find out the same, a little later.
+                tracing::warn!(path = %notify.display(), %error, "Cannot listen for connectors that report to be connected");
+                None
+            }
+        };
+        let spawner = Spawner::new(settings.helper.clone(), private.clone(), notifications.as_ref().map(|_| notify))?;
+        let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
+        let (mode_sender, mode) = watch::channel(Mode::Run);
+        let heartbeat = Arc::new(AtomicU64::new(0));
+        let mut task = Task::new(task::Parts {
+            settings: settings.connector,
+            spawner: Arc::new(spawner),
+            output: output.clone(),
+            notifications,
+            wanted,
+            requests,
+            mode,
+            hints,
+            events,
+            heartbeat: Arc::clone(&heartbeat),
+        });
+        task.adopt(private).await?;
+        let handle = Self { requests: request_sender, mode: Arc::new(mode_sender), output, heartbeat };
+        Ok((handle, tokio::spawn(task.run())))
+    }
+
+    /// Gives every connector of a tunnel a successor, one after another: the old one goes when the new one is ready. It returns
+    /// when the wish is taken, not when it is fulfilled.
+    pub async fn restart(&self, tunnel: &TunnelName, how: Restart) -> Result<(), RequestError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Restart { tunnel: tunnel.clone(), how, reply };
+        self.requests.try_send(request).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => RequestError::Busy,
+            mpsc::error::TrySendError::Closed(_) => RequestError::Stopping,
+        })?;
+        answer.await.unwrap_or(Err(RequestError::Stopping))
+    }
+
+    /// The last `lines` lines of a tunnel's connectors, oldest first.
+    pub async fn recent_logs(&self, tunnel: &TunnelName, lines: usize) -> Vec<LogLine> {
+        let (output, tunnel) = (self.output.clone(), tunnel.clone());
+        tokio::task::spawn_blocking(move || output.recent(&tunnel, lines)).await.unwrap_or_default()
+    }
+
+    /// The lines of a tunnel's connectors from here on. A reader who lags behind is told how many lines it lost.
+    pub fn follow_logs(&self, tunnel: &TunnelName) -> broadcast::Receiver<Arc<LogLine>> {
+        self.output.subscribe(tunnel)
+    }
+
+    /// Drains and stops every connector.
+    pub fn shutdown(&self) {
+        self.set_mode(Mode::Drain);
+    }
+
+    /// Kills every connector that has not stopped yet.
+    pub fn abort(&self) {
+        self.set_mode(Mode::Abort);
+    }
+
+    /// Leaves every connector running, for the next daemon to adopt.
+    pub fn detach(&self) {
+        self.set_mode(Mode::Detach);
+    }
+
+    /// A number that grows at least once a second while the loop makes progress.
+    pub fn heartbeat(&self) -> u64 {
+        self.heartbeat.load(Ordering::Relaxed)
+    }
+
+    /// A mode gives way only to a stronger one.
+    fn set_mode(&self, mode: Mode) {
+        self.mode.send_if_modified(|present| {
+            let stronger = mode > *present;
+            if stronger {
+                *present = mode;
+            }
+            stronger
+        });
+    }
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    match fs::DirBuilder::new().mode(0o700).create(folder) {
+        // Of an earlier daemon, or of somebody who meant well: it holds records and sockets, so it is shut all the same.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+        }
+        result => result,
+    }
+}

@@ -1,0 +1,551 @@
+//! The task that owns every slot.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rand::{SeedableRng, rngs::SmallRng};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    time::{sleep_until, timeout},
+};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    requests::{Mode, Request, RequestError, Restart},
+    turns::next_turn,
+};
+use crate::{
+    backoff::RestartBudget,
+    connector::{Command, Ending, Exit, Generation, Launch, Notice, Probe, Reason, Settings, Slot, SlotId, SpawnFailure, Wanted},
+    event::{ConnectorEvent, Sink},
+    name::TunnelName,
+    notify::Notifications,
+    output::{Hint, Output},
+    probe::probe,
+    process::{Process, SpawnRequest, Spawned, Spawner},
+};
+
+/// How many processes are started at once. Starting takes a millisecond, so a thousand take less than a second all the same.
+const SPAWNS_MAX: usize = 4;
+/// How many probes are under way at once.
+const PROBES_MAX: usize = 64;
+/// How many reports may wait; those who report wait then, and hold nothing up.
+const REPORTS_MAX: usize = 256;
+/// The loop turns at least this often, so that its heartbeat shows progress.
+const TURN_MAX: Duration = Duration::from_secs(1);
+/// Slots with nothing but their next probe to wait for are woken together, at multiples of this: waking up costs more than a
+/// probe, and a host may run 500 connectors.
+const GRID: Duration = Duration::from_millis(250);
+/// Reading a process's last words takes no longer; a disk that hangs must not hold up its restart.
+const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What a task is made of.
+pub(super) struct Parts {
+    pub(super) settings: Settings,
+    pub(super) spawner: Arc<Spawner>,
+    pub(super) output: Output,
+    pub(super) notifications: Option<Notifications>,
+    pub(super) wanted: watch::Receiver<Arc<Wanted>>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) mode: watch::Receiver<Mode>,
+    pub(super) hints: mpsc::Receiver<Hint>,
+    pub(super) events: Sink,
+    pub(super) heartbeat: Arc<AtomicU64>,
+}
+
+pub(super) struct Task {
+    pub(super) parts: Parts,
+    slots: BTreeMap<Arc<SlotId>, Entry>,
+    /// When each slot wants to be woken.
+    timers: BTreeSet<(Instant, Arc<SlotId>)>,
+    /// Slots that wait for their turn to replace their connector.
+    asking: BTreeSet<Arc<SlotId>>,
+    /// Slots that are at it.
+    replacing: BTreeSet<SlotId>,
+    /// Processes to be started, in order.
+    spawns: VecDeque<PendingSpawn>,
+    spawning: usize,
+    /// The last generation of slots, those of earlier daemons and of slots that are gone included.
+    pub(super) generations: BTreeMap<SlotId, Generation>,
+    budget: RestartBudget,
+    started_at: Instant,
+    probes: Arc<Semaphore>,
+    report_sender: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+    /// What is removed when processes have ended.
+    cleaning: TaskTracker,
+    /// Whether it has been said what is wanted. Until then nothing that was adopted is unwanted.
+    is_wanted_known: bool,
+    /// Whether it can still change.
+    is_wanted_open: bool,
+}
+
+/// A slot and its processes.
+struct Entry {
+    slot: Slot,
+    children: Vec<Child>,
+    wake_at: Option<Instant>,
+}
+
+struct Child {
+    generation: Generation,
+    process: Arc<Process>,
+    /// Its record says who answers on its metrics address.
+    is_learnt: bool,
+}
+
+struct PendingSpawn {
+    slot: Arc<SlotId>,
+    generation: Generation,
+    launch: Arc<Launch>,
+}
+
+/// What comes back from what runs elsewhere.
+struct Report {
+    slot: Arc<SlotId>,
+    generation: Generation,
+    what: Reported,
+}
+
+enum Reported {
+    Spawned { result: Result<Box<Spawned>, SpawnFailure>, log_trouble: Option<std::io::Error> },
+    Ended(Exit),
+    Probed(Probe),
+}
+
+impl Task {
+    pub(super) fn new(parts: Parts) -> Self {
+        let (report_sender, reports) = mpsc::channel(REPORTS_MAX);
+        Self {
+            parts,
+            slots: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            asking: BTreeSet::new(),
+            replacing: BTreeSet::new(),
+            spawns: VecDeque::new(),
+            spawning: 0,
+            generations: BTreeMap::new(),
+            budget: RestartBudget::new(now()),
+            started_at: now(),
+            probes: Arc::new(Semaphore::new(PROBES_MAX)),
+            report_sender,
+            reports,
+            cleaning: TaskTracker::new(),
+            is_wanted_known: false,
+            is_wanted_open: true,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let first = Arc::clone(&self.parts.wanted.borrow_and_update());
+        self.is_wanted_known = !first.tunnels.is_empty();
+        self.take_wanted(&first);
+        while self.turn().await.is_continue() {}
+        self.cleaning.close();
+        self.cleaning.wait().await;
+    }
+
+    /// Does what is due, then waits for one thing.
+    async fn turn(&mut self) -> ControlFlow<()> {
+        self.wake_slots();
+        self.give_turns();
+        self.start_spawns();
+        self.parts.heartbeat.fetch_add(1, Ordering::Relaxed);
+        if self.is_over() {
+            return ControlFlow::Break(());
+        }
+        let next = self.timers.first().map(|(at, _)| *at);
+        let wake_at = next.map_or(now() + TURN_MAX, |at| at.min(now() + TURN_MAX));
+        tokio::select! {
+            biased;
+            // An operator's stop comes before all work. Cancel-safe per docs on `changed`.
+            changed = self.parts.mode.changed() => match changed {
+                Ok(()) => self.change_mode(),
+                // Every handle is gone: the connectors are the next daemon's.
+                Err(_) => return ControlFlow::Break(()),
+            },
+            // What really happened comes before what somebody wants. Cancel-safe per docs on `recv`.
+            Some(report) = self.reports.recv() => self.take_report(report),
+            // Cancel-safe as it says itself.
+            pid = next_ready(self.parts.notifications.as_ref()) => self.take_ready(pid),
+            // Cancel-safe per docs on `recv`.
+            Some(hint) = self.parts.hints.recv() => self.take_hint(&hint),
+            // Cancel-safe per docs on `recv`.
+            Some(request) = self.parts.requests.recv() => self.take_request(request),
+            // Cancel-safe per docs on `changed`.
+            changed = self.parts.wanted.changed(), if self.is_wanted_open => self.take_wanted_change(changed.is_ok()),
+            // Nothing is lost when it is dropped: the time is computed anew.
+            () = sleep_until(wake_at.into()) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn is_over(&self) -> bool {
+        match *self.parts.mode.borrow() {
+            Mode::Run => false,
+            Mode::Detach => true,
+            Mode::Drain | Mode::Abort => {
+                let at_rest = |entry: &Entry| entry.slot.is_at_rest() && entry.children.is_empty();
+                self.spawning == 0 && self.slots.values().all(at_rest)
+            }
+        }
+    }
+
+    fn change_mode(&mut self) {
+        let mode = *self.parts.mode.borrow_and_update();
+        match mode {
+            Mode::Run | Mode::Detach => {}
+            Mode::Drain => self.for_all(|slot| slot.handle_shutdown(now())),
+            Mode::Abort => self.for_all(|slot| slot.handle_abort(now())),
+        }
+    }
+
+    // ---- what is due ----
+
+    fn wake_slots(&mut self) {
+        let now = now();
+        while let Some((at, id)) = self.timers.first().cloned()
+            && at <= now
+        {
+            let Some(entry) = self.slots.get_mut(&id) else {
+                self.timers.pop_first();
+                continue;
+            };
+            entry.slot.handle_timeout(now, &mut self.budget);
+            self.settle(&id);
+        }
+    }
+
+    fn give_turns(&mut self) {
+        loop {
+            let asking = self.asking.iter().filter_map(|id| Some((&**id, self.slots.get(id)?.slot.wants_turn()?)));
+            let Some(id) = next_turn(asking, &self.replacing).cloned() else { return };
+            self.with_slot(&Arc::new(id), |slot| slot.handle_turn(now()));
+        }
+    }
+
+    fn start_spawns(&mut self) {
+        while self.spawning < SPAWNS_MAX
+            && let Some(PendingSpawn { slot, generation, launch }) = self.spawns.pop_front()
+        {
+            let wanted = self.slots.get(&slot).is_some_and(|entry| entry.slot.awaits_spawn(generation));
+            if !wanted {
+                let reason = Reason::new("not-wanted", "it was not wanted any more before it was started");
+                let failure = SpawnFailure { reason, lasting: false };
+                self.with_slot(&slot, |slot| slot.handle_spawn_failed(generation, failure, now()));
+                continue;
+            }
+            self.spawning += 1;
+            let (spawner, output) = (Arc::clone(&self.parts.spawner), self.parts.output.clone());
+            let reports = self.report_sender.clone();
+            tokio::task::spawn_blocking(move || {
+                let what = start_process(&spawner, &output, &slot, generation, launch);
+                // Fails when the task is over, which drops the process's handle and leaves the process to the next daemon.
+                let _ = reports.blocking_send(Report { slot, generation, what });
+            });
+        }
+    }
+
+    // ---- what happens ----
+
+    fn take_report(&mut self, report: Report) {
+        let Report { slot: id, generation, what } = report;
+        match what {
+            Reported::Spawned { result, log_trouble } => {
+                self.spawning -= 1;
+                if let Some(error) = log_trouble {
+                    self.with_slot(&id, |slot| slot.handle_log_unavailable(generation, error.to_string()));
+                }
+                match result {
+                    Ok(spawned) => {
+                        let Spawned { process, metrics } = *spawned;
+                        let pid = self.watch(&id, generation, process);
+                        self.with_slot(&id, |slot| slot.handle_spawned(generation, pid, metrics, now()));
+                    }
+                    Err(failure) => {
+                        self.parts.output.finish(&id, generation);
+                        self.with_slot(&id, |slot| slot.handle_spawn_failed(generation, failure, now()));
+                    }
+                }
+            }
+            Reported::Ended(exit) => {
+                self.parts.output.finish(&id, generation);
+                self.forget_child(&id, generation);
+                self.with_slot(&id, |slot| slot.handle_exit(generation, &exit, now()));
+            }
+            Reported::Probed(probe) => {
+                self.learn(&id, generation, &probe);
+                self.with_slot(&id, |slot| slot.handle_probe(generation, probe, now()));
+            }
+        }
+    }
+
+    fn take_ready(&mut self, pid: u32) {
+        let child = self.slots.iter().find_map(|(id, entry)| {
+            let child = entry.children.iter().find(|child| child.process.pid() == pid)?;
+            Some((Arc::clone(id), child.generation))
+        });
+        // Others may write to the socket too, and a process may be quicker than the report of its start: probes find it ready.
+        if let Some((id, generation)) = child {
+            self.with_slot(&id, |slot| slot.handle_notify_ready(generation, now()));
+        }
+    }
+
+    fn take_hint(&mut self, hint: &Hint) {
+        match hint {
+            Hint::Configured { slot, generation } => {
+                self.with_slot(&Arc::new(slot.clone()), |slot| slot.handle_configured(*generation, now()));
+            }
+        }
+    }
+
+    fn take_request(&mut self, request: Request) {
+        match request {
+            Request::Restart { tunnel, how, reply } => {
+                // Fails when whoever asked has gone.
+                let _ = reply.send(self.restart(&tunnel, how));
+            }
+        }
+    }
+
+    fn restart(&mut self, tunnel: &TunnelName, how: Restart) -> Result<(), RequestError> {
+        let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == *tunnel).cloned().collect();
+        let mut refused = None;
+        let mut taken = false;
+        for id in &ids {
+            let answer = self.with_slot(id, |slot| match how {
+                Restart::MakeBeforeBreak => slot.handle_restart(now()),
+                Restart::Abandon => slot.handle_abandon(now()),
+            });
+            match answer {
+                Some(Ok(())) => taken = true,
+                Some(Err(why)) => refused = refused.or(Some(why)),
+                None => {}
+            }
+        }
+        let tunnel = tunnel.to_string();
+        match refused {
+            _ if taken => Ok(()),
+            Some(why) => Err(RequestError::Refused { tunnel, why }),
+            None => Err(RequestError::UnknownTunnel { tunnel }),
+        }
+    }
+
+    fn take_wanted_change(&mut self, is_open: bool) {
+        self.is_wanted_open = is_open;
+        if is_open {
+            self.is_wanted_known = true;
+            let wanted = Arc::clone(&self.parts.wanted.borrow_and_update());
+            self.take_wanted(&wanted);
+        }
+    }
+
+    fn take_wanted(&mut self, wanted: &Wanted) {
+        let mut listed = BTreeSet::new();
+        for (tunnel, wanted) in &wanted.tunnels {
+            for replica in 0..wanted.replicas {
+                let id = Arc::new(SlotId::new(tunnel.clone(), replica));
+                self.ensure_slot(&id);
+                self.with_slot(&id, |slot| slot.handle_wanted(&wanted.launch, wanted.stop.as_ref(), now()));
+                listed.insert(id);
+            }
+        }
+        if !self.is_wanted_known {
+            return;
+        }
+        let is_unlisted = |id: &&Arc<SlotId>| !listed.contains(*id) && !wanted.held.contains(&id.tunnel);
+        let unlisted: Vec<Arc<SlotId>> = self.slots.keys().filter(is_unlisted).cloned().collect();
+        for id in &unlisted {
+            self.with_slot(id, |slot| slot.handle_unwanted(now()));
+        }
+        self.budget.resize(self.slots.len(), now());
+        self.parts.output.retain(self.slots.keys().map(|id| id.tunnel.clone()).collect());
+    }
+
+    // ---- slots ----
+
+    pub(super) fn ensure_slot(&mut self, id: &Arc<SlotId>) {
+        if self.slots.contains_key(id) {
+            return;
+        }
+        let last = self.generations.get(&**id).copied().unwrap_or(Generation(0));
+        let rng = SmallRng::from_rng(&mut rand::rng());
+        let slot = Slot::new((**id).clone(), self.parts.settings, last, rng);
+        self.slots.insert(Arc::clone(id), Entry { slot, children: Vec::new(), wake_at: None });
+    }
+
+    fn for_all(&mut self, act: impl Fn(&mut Slot)) {
+        let ids: Vec<Arc<SlotId>> = self.slots.keys().cloned().collect();
+        for id in &ids {
+            self.with_slot(id, &act);
+        }
+    }
+
+    /// Lets `act` change a slot, then carries out what follows from it.
+    pub(super) fn with_slot<T>(&mut self, id: &Arc<SlotId>, act: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        let answer = act(&mut self.slots.get_mut(id)?.slot);
+        self.settle(id);
+        Some(answer)
+    }
+
+    fn settle(&mut self, id: &Arc<SlotId>) {
+        while let Some(command) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_command()) {
+            self.carry_out(id, command);
+        }
+        let Some(entry) = self.slots.get_mut(id) else { return };
+        while let Some(notice) = entry.slot.next_notice() {
+            self.parts.events.tell(event(id, notice));
+        }
+        let quiet = entry.slot.is_quiet();
+        let wake_at = entry.slot.poll_timeout().map(|at| if quiet { on_grid(at, self.started_at) } else { at });
+        if wake_at != entry.wake_at {
+            if let Some(before) = entry.wake_at {
+                self.timers.remove(&(before, Arc::clone(id)));
+            }
+            self.timers.extend(wake_at.map(|at| (at, Arc::clone(id))));
+            entry.wake_at = wake_at;
+        }
+        if entry.slot.wants_turn().is_some() {
+            self.asking.insert(Arc::clone(id))
+        } else {
+            self.asking.remove(id)
+        };
+        if entry.slot.is_replacing() {
+            self.replacing.insert((**id).clone())
+        } else {
+            self.replacing.remove(&**id)
+        };
+        if entry.slot.is_forgotten() && entry.children.is_empty() {
+            self.generations.insert((**id).clone(), entry.slot.generation());
+            self.slots.remove(id);
+        }
+    }
+
+    fn carry_out(&mut self, id: &Arc<SlotId>, command: Command) {
+        match command {
+            Command::Spawn { generation, launch } => {
+                self.spawns.push_back(PendingSpawn { slot: Arc::clone(id), generation, launch });
+            }
+            Command::Terminate { generation } => {
+                if let Some(process) = self.process(id, generation) {
+                    // It writes a record first.
+                    tokio::task::spawn_blocking(move || process.terminate());
+                }
+            }
+            Command::Kill { generation } => {
+                if let Some(process) = self.process(id, generation) {
+                    process.kill();
+                }
+            }
+            Command::Probe { generation, metrics, ask } => {
+                let (slot, reports, probes) = (Arc::clone(id), self.report_sender.clone(), Arc::clone(&self.probes));
+                tokio::spawn(async move {
+                    let _permit = probes.acquire().await.expect("the semaphore is never closed");
+                    let what = Reported::Probed(probe(metrics, ask).await);
+                    // Fails when the task is over.
+                    let _ = reports.send(Report { slot, generation, what }).await;
+                });
+            }
+        }
+    }
+
+    // ---- processes ----
+
+    /// Takes charge of a process: its end will be reported. Gives its id.
+    pub(super) fn watch(&mut self, id: &Arc<SlotId>, generation: Generation, process: Process) -> u32 {
+        let process = Arc::new(process);
+        let pid = process.pid();
+        if let Some(entry) = self.slots.get_mut(id) {
+            entry.children.push(Child { generation, process: Arc::clone(&process), is_learnt: false });
+        }
+        let (slot, reports, output) = (Arc::clone(id), self.report_sender.clone(), self.parts.output.clone());
+        tokio::spawn(async move {
+            let end = process.end().await;
+            let last_lines = match end.ending {
+                Ending::Code(_) => last_words(output, Arc::clone(&slot), generation).await,
+                // A signal says all, and whoever was killed is to be replaced at once.
+                Ending::Signal(_) | Ending::Unknown => Vec::new(),
+            };
+            let exit = Exit { ending: end.ending, out_of_memory: end.out_of_memory, last_lines };
+            // Fails when the task is over.
+            let _ = reports.send(Report { slot, generation, what: Reported::Ended(exit) }).await;
+        });
+        pid
+    }
+
+    fn process(&self, id: &Arc<SlotId>, generation: Generation) -> Option<Arc<Process>> {
+        let child = self.slots.get(id)?.children.iter().find(|child| child.generation == generation)?;
+        Some(Arc::clone(&child.process))
+    }
+
+    fn forget_child(&mut self, id: &Arc<SlotId>, generation: Generation) {
+        let Some(entry) = self.slots.get_mut(id) else { return };
+        let Some(index) = entry.children.iter().position(|child| child.generation == generation) else { return };
+        let process = entry.children.swap_remove(index).process;
+        self.cleaning.spawn_blocking(move || process.forget());
+    }
+
+    /// Keeps in the record of a process who answered on its address, so that the next daemon knows.
+    fn learn(&mut self, id: &Arc<SlotId>, generation: Generation, probe: &Probe) {
+        let Probe::Answered(answer) = probe else { return };
+        let Some(entry) = self.slots.get_mut(id) else { return };
+        let Some(child) = entry.children.iter_mut().find(|child| child.generation == generation) else { return };
+        if !std::mem::replace(&mut child.is_learnt, true) {
+            let (process, connector_id) = (Arc::clone(&child.process), answer.connector_id.clone());
+            tokio::task::spawn_blocking(move || process.learn_connector_id(connector_id));
+        }
+    }
+}
+
+/// Everything blocking that starting a process takes.
+fn start_process(spawner: &Spawner, output: &Output, slot: &SlotId, generation: Generation, launch: Arc<Launch>) -> Reported {
+    let opened = match output.open(slot, generation) {
+        Ok(opened) => opened,
+        Err(error) => {
+            let reason = Reason::new("no-output", format!("cannot open a file for its output: {error}"));
+            return Reported::Spawned { result: Err(SpawnFailure { reason, lasting: false }), log_trouble: None };
+        }
+    };
+    let slot = slot.clone();
+    let request = SpawnRequest { slot, generation, launch, stderr: opened.stderr, logfile: opened.logfile };
+    Reported::Spawned { result: spawner.spawn(request).map(Box::new), log_trouble: opened.trouble }
+}
+
+async fn last_words(output: Output, slot: Arc<SlotId>, generation: Generation) -> Vec<String> {
+    let read = tokio::task::spawn_blocking(move || output.last_words(&slot, generation));
+    // An exit without its last words is still an exit.
+    timeout(LAST_WORDS_TIME_MAX, read).await.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+async fn next_ready(notifications: Option<&Notifications>) -> u32 {
+    match notifications {
+        Some(notifications) => match notifications.ready().await {
+            Ok(pid) => pid,
+            // A socket that fails says nothing any more; probes find out the same.
+            Err(_) => std::future::pending().await,
+        },
+        None => std::future::pending().await,
+    }
+}
+
+fn event(id: &SlotId, notice: Notice) -> ConnectorEvent {
+    ConnectorEvent { slot: id.clone(), notice }
+}
+
+/// The next common moment at or after `at`.
+fn on_grid(at: Instant, origin: Instant) -> Instant {
+    let passed = at.saturating_duration_since(origin).as_nanos();
+    let steps = passed.div_ceil(GRID.as_nanos());
+    origin + GRID * u32::try_from(steps).unwrap_or(u32::MAX)
+}
+
+pub(super) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
