@@ -1,1 +1,257 @@
-//! The loop over Cloudflare: observe, plan, apply, one pass after another.
+//! Brings what is at Cloudflare to what is wanted, again and again.
+//!
+//! ```text
+//!  intended ─▶ coordinator ── in force ──▶ worker, one for each account ─▶ Cloudflare
+//!                   │                       pass: observe ─▶ plan ─▶ apply
+//!                   │                               │                  │
+//!                   └──────── wanted ◀── ledger ◀───┴──────────────────┘
+//! ```
+//!
+//! The coordinator decides which configuration is in force and says which connectors are wanted: from what is on record, so that
+//! tunnels run when Cloudflare's API does not. A worker makes the passes of one account, one after another: an API that hangs
+//! for one account delays no other. A pass is made at the start, when the configuration in force changes, when a credential
+//! arrives, when connectors report another version, on request, and every minute; one that fails is repeated sooner.
+
+mod account;
+mod apply;
+mod coordinator;
+mod in_force;
+mod memory;
+mod observe;
+mod pass;
+mod progress;
+mod telling;
+mod trouble;
+mod wanted;
+mod worker;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use pass::{Left, PassReport};
+
+use crate::{
+    cloudflare::Client,
+    config::Config,
+    connector::Wanted,
+    desired::Intended,
+    event::Sink,
+    name::{AccountName, TunnelName},
+    plan::{Hold, HoldCode, Plan, PlanHash, Plans, Scope},
+    record::{Fate, TunnelRecord},
+    store::Ledger,
+};
+
+/// The client of each account, or why there is none yet.
+pub type Clients = BTreeMap<AccountName, Result<Client, String>>;
+
+/// The configuration version that the ready connectors of each tunnel run; a tunnel with a local configuration has any number.
+pub type Reported = BTreeMap<TunnelName, i64>;
+
+/// How often a pass is made when nothing else asks for one.
+pub const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Requests that may wait for a worker. A person or two and a script ask at once; more means that the worker is stuck, and
+/// whoever asks is told so.
+const REQUESTS_MAX: usize = 16;
+
+/// What the reconciler works with.
+pub struct Start {
+    /// What is on record, and the state directory.
+    pub ledger: Ledger,
+    /// What people want.
+    pub intended: watch::Receiver<Arc<Intended>>,
+    /// The configuration that was in force when the daemon ended last; with none, what people want is in force, or waits for
+    /// the first `adit apply`.
+    pub accepted: Option<Arc<Config>>,
+    /// The clients, as credentials arrive.
+    pub clients: watch::Receiver<Arc<Clients>>,
+    /// What the connectors run.
+    pub reported: watch::Receiver<Arc<Reported>>,
+    /// `cloudflared` as an absolute path.
+    pub binary: watch::Receiver<PathBuf>,
+    /// Who is told.
+    pub events: Sink,
+    /// How often a pass is made: [`INTERVAL`].
+    pub interval: Duration,
+    /// Ends it. A pass that runs is dropped where it is, which costs nothing: it could have crashed there.
+    pub shutdown: CancellationToken,
+}
+
+/// The reconciler's handle. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    ledger: Ledger,
+    intended: watch::Receiver<Arc<Intended>>,
+    wanted: watch::Receiver<Arc<Wanted>>,
+    in_force: watch::Receiver<Arc<Intended>>,
+    workers: watch::Receiver<BTreeMap<AccountName, mpsc::Sender<worker::Command>>>,
+    requests: mpsc::Sender<coordinator::Request>,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    /// Too many requests wait already.
+    #[error("cannot ask the reconciler: {REQUESTS_MAX} requests wait already (a call to Cloudflare may hang; try again)")]
+    Busy,
+    /// The daemon ends.
+    #[error("cannot ask the reconciler: the daemon is stopping")]
+    Stopping,
+    /// The plan is another one by now.
+    #[error("cannot apply plan {asked}: it is {now} by now (look at it again)")]
+    Changed {
+        /// The plan that was asked for.
+        asked: PlanHash,
+        /// The plan as it is.
+        now: PlanHash,
+    },
+    /// The tunnel is still wanted.
+    #[error("cannot delete tunnel {0:?}: the configuration still has it")]
+    StillWanted(TunnelName),
+    /// Nothing can be done about the tunnel.
+    #[error("cannot delete tunnel {tunnel:?}: {why}")]
+    Held {
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// Why not.
+        why: String,
+    },
+}
+
+impl Reconciler {
+    /// Starts the reconciler. It ends when it is told to.
+    pub fn start(start: Start) -> (Self, JoinHandle<()>) {
+        let (coordinator, reconciler) = coordinator::Coordinator::new(start);
+        (reconciler, tokio::spawn(coordinator.run()))
+    }
+
+    /// The connectors that are wanted.
+    pub fn wanted(&self) -> watch::Receiver<Arc<Wanted>> {
+        self.wanted.clone()
+    }
+
+    /// What is in force: the configuration that people want, unless it waits for `adit apply`, with the stops of this moment.
+    pub fn in_force(&self) -> watch::Receiver<Arc<Intended>> {
+        self.in_force.clone()
+    }
+
+    /// Makes a pass over every account and waits for its end. After it, [`Reconciler::wanted`] says what came of it.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Busy`] and [`RequestError::Stopping`].
+    pub async fn reconcile_now(&self, why: &'static str) -> Result<BTreeMap<AccountName, PassReport>, RequestError> {
+        // What people wanted a moment ago is to be in this pass.
+        self.ask_coordinator(coordinator::Request::CatchUp).await?;
+        let reports = self.ask_all(|_, done| worker::Command::Reconcile { why, done }).await?;
+        self.ask_coordinator(coordinator::Request::CatchUp).await?;
+        Ok(reports)
+    }
+
+    /// What would change with what people want, or with `config` in the place of their configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Busy`] and [`RequestError::Stopping`].
+    pub async fn plan(&self, config: Option<Arc<Config>>) -> Result<Plans, RequestError> {
+        let accounts: Vec<AccountName> =
+            config.as_ref().unwrap_or(&self.intended.borrow().config).accounts.keys().cloned().collect();
+        let mut plans = self.ask_all(|_, done| worker::Command::Plan { config: config.clone(), done }).await?;
+        for account in accounts {
+            plans.entry(account.clone()).or_insert_with(|| {
+                let why = "the account is not in force yet, so nothing of it was read".to_owned();
+                let hold = Hold { scope: Scope::Account, code: HoldCode::WaitsForApply, why };
+                Plan { holds: vec![hold], ..Plan::empty(account) }
+            });
+        }
+        Ok(Plans(plans))
+    }
+
+    /// Puts in force what people want, and makes it so. With `hash`, only if the plan is exactly that one still; then also what
+    /// waits for a confirmation is done.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Changed`], and [`RequestError::Busy`] and [`RequestError::Stopping`].
+    pub async fn apply(&self, hash: Option<PlanHash>) -> Result<BTreeMap<AccountName, PassReport>, RequestError> {
+        let confirmed = match hash {
+            None => BTreeMap::new(),
+            Some(asked) => {
+                let plans = self.plan(None).await?;
+                let now = plans.hash();
+                if now != asked {
+                    return Err(RequestError::Changed { asked, now });
+                }
+                plans.0.into_iter().map(|(account, plan)| (account, plan.hash())).collect()
+            }
+        };
+        self.ask_coordinator(coordinator::Request::Promote).await?;
+        let apply = |account: &AccountName, done| worker::Command::Apply { confirmed: confirmed.get(account).cloned(), done };
+        let reports = self.ask_all(apply).await?;
+        self.ask_coordinator(coordinator::Request::CatchUp).await?;
+        Ok(reports)
+    }
+
+    /// Deletes a tunnel that the configuration has no longer, with everything that it has at Cloudflare, and says whether nothing
+    /// of it is left. What cannot be done at once goes on in later passes, also after a restart.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::StillWanted`], [`RequestError::Held`] when its record cannot be read or written, and
+    /// [`RequestError::Busy`] and [`RequestError::Stopping`].
+    pub async fn delete_tunnel(&self, tunnel: &TunnelName) -> Result<bool, RequestError> {
+        if self.intended.borrow().config.tunnels.contains_key(tunnel) {
+            return Err(RequestError::StillWanted(tunnel.clone()));
+        }
+        let held = |why: String| RequestError::Held { tunnel: tunnel.clone(), why };
+        let records = self.ledger.records();
+        if let Some(why) = records.held.get(tunnel) {
+            return Err(held(why.clone()));
+        }
+        let Some(record) = records.tunnels.get(tunnel) else { return Ok(true) };
+        let marked = self.ask_all(|_, done| worker::Command::Delete { tunnel: tunnel.clone(), done }).await?;
+        let marked: Vec<bool> = marked.into_values().collect::<Result<_, _>>().map_err(held)?;
+        if !marked.contains(&true) {
+            // Its account has left the configuration, so that nobody else writes the record.
+            let record = TunnelRecord { fate: Fate::Delete, ..record.clone() };
+            self.ledger.save(record).await.map_err(|error| held(trouble::chain(&error)))?;
+        }
+        self.reconcile_now("deletion").await?;
+        Ok(!self.ledger.records().tunnels.contains_key(tunnel))
+    }
+
+    async fn ask_coordinator(&self, request: impl Fn(oneshot::Sender<()>) -> coordinator::Request) -> Result<(), RequestError> {
+        let (done, answer) = oneshot::channel();
+        self.requests.send(request(done)).await.map_err(|_| RequestError::Stopping)?;
+        answer.await.map_err(|_| RequestError::Stopping)
+    }
+
+    /// Asks every worker and waits for all answers.
+    async fn ask_all<T>(
+        &self,
+        command: impl Fn(&AccountName, oneshot::Sender<T>) -> worker::Command,
+    ) -> Result<BTreeMap<AccountName, T>, RequestError> {
+        let workers = self.workers.borrow().clone();
+        let mut answers = Vec::new();
+        for (account, worker) in workers {
+            let (done, answer) = oneshot::channel();
+            match worker.try_send(command(&account, done)) {
+                Ok(()) => answers.push((account, answer)),
+                Err(mpsc::error::TrySendError::Full(_)) => return Err(RequestError::Busy),
+                // The account has just left the configuration.
+                Err(mpsc::error::TrySendError::Closed(_)) => {}
+            }
+        }
+        let mut result = BTreeMap::new();
+        for (account, answer) in answers {
+            result.insert(account, answer.await.map_err(|_| RequestError::Stopping)?);
+        }
+        Ok(result)
+    }
+}

@@ -1,0 +1,168 @@
+//! Carries out a plan, step by step.
+//!
+//! Every step may run twice, and a crash between any two leaves what the next pass goes on from. A step that fails holds up what
+//! depends on it, which is the rest of its tunnel; everything else goes on, until Cloudflare itself fails or refuses.
+
+mod batches;
+mod configuration;
+mod records;
+mod tunnels;
+
+use super::{trouble, worker::Worker};
+use crate::{
+    cloudflare::{self, Client},
+    event::ProvisioningEvent,
+    id::{AccountId, ZoneId},
+    observed::{Observed, Part},
+    plan::Step,
+    store::StoreError,
+};
+
+use batches::Work;
+
+/// Why a step failed.
+#[derive(Debug)]
+enum StepError {
+    /// Cloudflare, or the way there.
+    Api(cloudflare::Error),
+    /// The state directory: what has to be durable first is not.
+    Store(StoreError),
+    /// Something that only a person can settle.
+    Other(String),
+}
+
+impl From<cloudflare::Error> for StepError {
+    fn from(error: cloudflare::Error) -> Self {
+        Self::Api(error)
+    }
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// With what a plan is carried out.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    client: &'a Client,
+    account_id: &'a AccountId,
+}
+
+impl Worker {
+    /// Carries out `steps`, and takes in what Cloudflare answers as if it had been read.
+    pub(super) async fn apply(&mut self, client: &Client, id: &AccountId, steps: Vec<Step>, observed: &mut Observed) {
+        let place = Place { client, account_id: id };
+        let batch_max = |zone_id: &ZoneId| {
+            let zones = observed.zones.complete().map(Vec::as_slice).unwrap_or_default();
+            zones.iter().find(|zone| zone.id == *zone_id).map_or(1, |zone| zone.batch_max)
+        };
+        for work in batches::arrange(steps, batch_max) {
+            match work {
+                Work::One(step) => {
+                    if self.may_start(&step) {
+                        let result = self.apply_one(place, &step, observed).await;
+                        self.conclude(step, result);
+                    }
+                }
+                Work::Records { zone_id, steps } => self.apply_records(place, &zone_id, steps, observed).await,
+            }
+        }
+    }
+
+    /// Carries out steps that change nothing but what is on record here: they need neither a credential nor Cloudflare.
+    pub(super) async fn apply_here(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            if let Some(result) = self.apply_to_record(&step).await {
+                self.conclude(step, result);
+            }
+        }
+    }
+
+    async fn apply_one(&mut self, place: Place<'_>, step: &Step, observed: &mut Observed) -> Result<(), StepError> {
+        if let Some(result) = self.apply_to_record(step).await {
+            return result;
+        }
+        match step {
+            Step::CreateTunnel { tunnel, cloudflare_name, source, why } => {
+                self.create_tunnel(place, tunnel, cloudflare_name, *source, *why, observed).await
+            }
+            Step::PutConfiguration { .. } => self.put_configuration(place, step).await,
+            Step::DeleteConnections { id, .. } => Ok(gone_is_done(place.client.delete_connections(place.account_id, id).await)?),
+            Step::DeleteTunnel { id, .. } => {
+                gone_is_done(place.client.delete_tunnel(place.account_id, id).await)?;
+                if let Part::Complete(tunnels) = &mut observed.tunnels {
+                    tunnels.remove(id);
+                }
+                Ok(())
+            }
+            Step::RenameTunnel { .. }
+            | Step::KeepTunnel { .. }
+            | Step::OrphanTunnel { .. }
+            | Step::SettleCreation { .. }
+            | Step::TakeRecord { .. }
+            | Step::ForgetRecord { .. }
+            | Step::NoteVersion { .. }
+            | Step::ForgetTunnel { .. } => unreachable!("they change only what is on record"),
+            Step::CreateRecord { .. } | Step::RepairRecord { .. } | Step::MoveRecord { .. } | Step::DeleteRecord { .. } => {
+                unreachable!("DNS records are arranged in batches")
+            }
+        }
+    }
+
+    /// Whether a step may start; if not, it is left, with why.
+    fn may_start(&mut self, step: &Step) -> bool {
+        let depends = [Some(step.tunnel()), step.moves_from()];
+        if depends.into_iter().flatten().any(|tunnel| self.progress.failed.contains(tunnel)) {
+            self.progress.leave(step.clone(), "an earlier step of its tunnel failed");
+            return false;
+        }
+        if self.progress.has_ended() {
+            self.progress.leave(step.clone(), "the pass ended before it");
+            return false;
+        }
+        true
+    }
+
+    /// Tells how a step ended, and lets what depends on a failed one wait.
+    fn conclude(&mut self, step: Step, result: Result<(), StepError>) {
+        let account = self.account.clone();
+        let (error, needs_operator) = match result {
+            Ok(()) => {
+                self.progress.answered();
+                self.progress.done.push(step.clone());
+                self.shared.events.tell(ProvisioningEvent::StepApplied { account, step });
+                return;
+            }
+            Err(StepError::Api(error)) => {
+                self.progress.fail(&error);
+                (trouble::text(&error), error.needs_operator())
+            }
+            Err(StepError::Store(error)) => (trouble::chain(&error), true),
+            Err(StepError::Other(error)) => (error, true),
+        };
+        self.progress.error.get_or_insert_with(|| error.clone());
+        self.progress.failed.insert(step.tunnel().clone());
+        self.progress.failed.extend(step.moves_from().cloned());
+        self.progress.leave(step.clone(), error.clone());
+        self.shared.events.tell(ProvisioningEvent::StepFailed { account, step, error, needs_operator });
+    }
+
+    /// What has happened at Cloudflare and could not be written down is known until the daemon ends.
+    pub(super) fn noted(&mut self, result: Result<(), StoreError>) {
+        if let Err(error) = result {
+            let error = trouble::chain(&error);
+            self.progress.error.get_or_insert_with(|| error.clone());
+            self.shared.events.tell(ProvisioningEvent::StateUnwritable { account: self.account.clone(), error });
+        }
+    }
+}
+
+/// What is not there any more has been deleted.
+fn gone_is_done(result: Result<(), cloudflare::Error>) -> Result<(), cloudflare::Error> {
+    match result {
+        Err(error) if error.is_gone() => Ok(()),
+        other => other,
+    }
+}

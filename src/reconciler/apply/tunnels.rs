@@ -1,0 +1,84 @@
+//! Tunnels: made, and what is on record about them.
+
+use super::{Place, StepError};
+use crate::{
+    cloudflare::ConfigSource,
+    credential::new_tunnel_secret,
+    event::ProvisioningEvent,
+    name::TunnelName,
+    observed::{Observed, Part},
+    plan::{CreateReason, Step},
+    reconciler::{observe::seen_tunnel, worker::Worker},
+    record::{ConfigurationSource, DnsRecordRef, Fate, TunnelRecord},
+};
+
+impl Worker {
+    /// Makes a tunnel. Its name and secret are durable before Cloudflare is asked, so that the answer may get lost.
+    pub(super) async fn create_tunnel(
+        &mut self,
+        place: Place<'_>,
+        tunnel: &TunnelName,
+        cloudflare_name: &str,
+        source: ConfigurationSource,
+        why: CreateReason,
+        observed: &mut Observed,
+    ) -> Result<(), StepError> {
+        let records = self.shared.ledger.records();
+        let mut record = match (records.tunnels.get(tunnel), why) {
+            (Some(record), CreateReason::Unfinished) => record.clone(),
+            (Some(record), CreateReason::Gone | CreateReason::Wanted) => {
+                if let Some(id) = record.id.clone() {
+                    let (account, tunnel) = (self.account.clone(), tunnel.clone());
+                    self.shared.events.tell(ProvisioningEvent::TunnelGone { account, tunnel, id });
+                }
+                TunnelRecord { id: None, secret: new_tunnel_secret(), written: None, source, ..record.clone() }
+            }
+            (None, _) => {
+                let account_id = place.account_id.clone();
+                TunnelRecord::intent(&records.install, tunnel.clone(), account_id, source, new_tunnel_secret())
+            }
+        };
+        self.shared.ledger.save(record.clone()).await?;
+
+        let wire_source = match source {
+            ConfigurationSource::Remote => ConfigSource::Cloudflare,
+            ConfigurationSource::Local => ConfigSource::Local,
+        };
+        let made = place.client.create_tunnel(place.account_id, cloudflare_name, wire_source, &record.secret).await?;
+        record.id = Some(made.id.clone());
+        let noted = self.shared.ledger.note(record).await;
+        self.noted(noted);
+        self.progress.made.insert(tunnel.clone());
+        if let Part::Complete(tunnels) = &mut observed.tunnels {
+            tunnels.insert(made.id.clone(), seen_tunnel(made));
+        }
+        Ok(())
+    }
+
+    /// A step that changes nothing but what is on record here; `None` for every other step.
+    pub(super) async fn apply_to_record(&mut self, step: &Step) -> Option<Result<(), StepError>> {
+        let ledger = self.shared.ledger.clone();
+        let result = match step {
+            Step::RenameTunnel { from, tunnel } => ledger.rename(from, tunnel).await,
+            Step::KeepTunnel { tunnel } => ledger.amend(tunnel, |record| record.fate = Fate::Keep).await,
+            Step::OrphanTunnel { tunnel } => ledger.amend(tunnel, |record| record.fate = Fate::Orphaned).await,
+            Step::SettleCreation { tunnel, id } => ledger.amend(tunnel, |record| record.id = Some(id.clone())).await,
+            Step::TakeRecord { tunnel, hostname, zone_id, record_id } => {
+                let dns = DnsRecordRef { zone_id: zone_id.clone(), record_id: record_id.clone() };
+                ledger.amend(tunnel, |record| drop(record.dns.insert(hostname.clone(), dns))).await
+            }
+            Step::ForgetRecord { tunnel, hostname, .. } => ledger.amend(tunnel, |record| drop(record.dns.remove(hostname))).await,
+            Step::NoteVersion { tunnel, written } => ledger.amend(tunnel, |record| record.written = Some(written.clone())).await,
+            Step::ForgetTunnel { tunnel } => ledger.remove(tunnel).await,
+            Step::CreateTunnel { .. }
+            | Step::PutConfiguration { .. }
+            | Step::CreateRecord { .. }
+            | Step::RepairRecord { .. }
+            | Step::MoveRecord { .. }
+            | Step::DeleteRecord { .. }
+            | Step::DeleteConnections { .. }
+            | Step::DeleteTunnel { .. } => return None,
+        };
+        Some(result.map_err(StepError::Store))
+    }
+}

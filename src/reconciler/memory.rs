@@ -1,0 +1,105 @@
+//! What a worker remembers from pass to pass, so that an idle pass asks no more than the lists.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Reported;
+use crate::{
+    desired::Desired,
+    name::{Hostname, TunnelName},
+    observed::{Answers, ObservedConfiguration, ObservedRecord, Part, Zone},
+};
+
+/// How long it is believed who holds a contested name. Whoever removes the other record waits so long, or asks for a pass.
+const CONTESTED_FOR: Duration = Duration::from_secs(300);
+
+/// What a worker remembers.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// The active zones that the credential sees, in all its accounts.
+    pub(super) zones: Option<KnownZones>,
+    /// Whether somebody asks for a fresh look, so that a hostname without a zone is worth listing them.
+    pub(super) doubted: bool,
+    /// Hostnames at which somebody else's record stands, or stood.
+    contested: BTreeMap<Hostname, Option<Holders>>,
+    /// Configurations with another version than ours, by the version that the connectors reported.
+    configurations: BTreeMap<TunnelName, (i64, ObservedConfiguration)>,
+}
+
+/// Zones and when they were listed.
+#[derive(Debug, Clone)]
+pub(super) struct KnownZones {
+    pub(super) read_at: Timestamp,
+    pub(super) zones: Vec<Zone>,
+}
+
+#[derive(Debug)]
+struct Holders {
+    read_at: Instant,
+    records: Vec<ObservedRecord>,
+}
+
+impl Memory {
+    /// Hostnames that are asked about before a record is made there.
+    pub(super) fn contested(&self) -> BTreeSet<Hostname> {
+        self.contested.keys().cloned().collect()
+    }
+
+    /// Somebody else's record stands at a hostname.
+    pub(super) fn contest(&mut self, hostname: &Hostname) {
+        self.contested.entry(hostname.clone()).or_default();
+    }
+
+    /// What is known of a hostname is not believed any more, or needed.
+    pub(super) fn settle(&mut self, hostname: &Hostname) {
+        self.contested.remove(hostname);
+    }
+
+    /// Nothing is believed any more about who holds which name: somebody asks for a fresh look.
+    pub(super) fn doubt(&mut self) {
+        self.contested.values_mut().for_each(|holders| *holders = None);
+        self.configurations.clear();
+        self.doubted = true;
+    }
+
+    /// Forgets what is not wanted any more.
+    pub(super) fn keep_to(&mut self, desired: &Desired) {
+        self.contested.retain(|hostname, _| desired.tunnels.values().any(|tunnel| tunnel.hostnames.contains(hostname)));
+        self.configurations.retain(|tunnel, _| desired.tunnels.contains_key(tunnel));
+    }
+
+    /// The answers that need not be asked for again.
+    pub(super) fn answers(&self, reported: &Reported, now: Instant) -> Answers {
+        let mut answers = Answers::default();
+        for (hostname, holders) in &self.contested {
+            if let Some(holders) = holders
+                && now.duration_since(holders.read_at) < CONTESTED_FOR
+            {
+                answers.names.insert(hostname.clone(), Part::Complete(holders.records.clone()));
+            }
+        }
+        for (tunnel, (version, configuration)) in &self.configurations {
+            if reported.get(tunnel) == Some(version) {
+                answers.configurations.insert(tunnel.clone(), Part::Complete(configuration.clone()));
+            }
+        }
+        answers
+    }
+
+    /// Remembers who holds a name, if anybody does and it is contested.
+    pub(super) fn remember_holders(&mut self, hostname: &Hostname, records: &[ObservedRecord], now: Instant) {
+        if let Some(holders) = self.contested.get_mut(hostname) {
+            *holders = Some(Holders { read_at: now, records: records.to_vec() });
+        }
+    }
+
+    /// Remembers a configuration whose version the connectors reported.
+    pub(super) fn remember_configuration(&mut self, tunnel: &TunnelName, reported: i64, configuration: &ObservedConfiguration) {
+        self.configurations.insert(tunnel.clone(), (reported, configuration.clone()));
+    }
+}

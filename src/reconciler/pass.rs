@@ -1,0 +1,266 @@
+//! One pass over an account: observe, plan, apply, and say what comes next.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    account::NoAccount,
+    progress::Progress,
+    trouble::{self, REFUSED_WAIT},
+    worker::Worker,
+};
+use crate::{
+    cloudflare::Client,
+    desired::{Desired, desired},
+    event::{CredentialState, PassResult, ProvisioningEvent, WaitingPlan},
+    id::AccountId,
+    observed::{Observed, Part, Zone},
+    plan::{Hold, HoldCode, Plan, PlanHash, Scope, Step},
+};
+
+/// How often a pass plans again after it changed something: a creation that is settled makes its routes possible. Further rounds
+/// wait for the next pass.
+const ROUNDS_MAX: usize = 3;
+
+/// What a pass did, and what it left.
+#[derive(Debug, Clone)]
+pub struct PassReport {
+    /// How it ended.
+    pub result: PassResult,
+    /// The steps that were done.
+    pub done: Vec<Step>,
+    /// The steps that failed or were not reached.
+    pub left: Vec<Left>,
+    /// What there is to do after it, what is held, and who holds names.
+    pub plan: Plan,
+    /// The first thing that went wrong.
+    pub error: Option<String>,
+}
+
+/// A step that was not done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Left {
+    /// The step.
+    pub step: Step,
+    /// Why not.
+    pub why: String,
+}
+
+/// Where the account is, and how it is reached.
+struct Ground {
+    client: Client,
+    account_id: AccountId,
+    zones: Part<Vec<Zone>>,
+}
+
+/// Why a pass has no ground: nothing of the account can be read.
+struct NoGround {
+    account_id: Option<AccountId>,
+    hold: Hold,
+}
+
+impl Worker {
+    /// Makes a pass. What waits for a confirmation is done too if the plan is `confirmed`.
+    pub(super) async fn pass(&mut self, why: &'static str, confirmed: Option<PlanHash>) -> PassReport {
+        let started = Instant::now();
+        self.progress = Progress::default();
+        let caught_up = self.shared.ledger.catch_up().await;
+        self.noted(caught_up);
+
+        let intended = self.in_force.borrow_and_update().clone();
+        self.passed = Some(intended.clone());
+        let wanted = desired(&intended, &self.account);
+        let proposed = self.waiting_proposal();
+        self.memory.keep_to(&wanted);
+
+        let mut wishes = vec![&wanted];
+        wishes.extend(proposed.as_ref().map(|(proposed, _)| proposed));
+        let mut holds = Vec::new();
+        let mut waiting = None;
+        let (account_id, mut observed, mut plan) = match self.ground(&wishes).await {
+            Ok(Ground { client, account_id, zones }) => {
+                let mut observed = self.observe(&client, &account_id, zones, &wishes).await;
+                let plan = self.converge(&client, &account_id, &wanted, &mut observed, confirmed).await;
+                if let Some((proposed, reason)) = &proposed {
+                    let proposal = self.plan_with_answers(&client, &account_id, proposed, &mut observed).await;
+                    holds.push(Hold { scope: Scope::Account, code: HoldCode::WaitsForApply, why: reason.clone() });
+                    waiting = Some(WaitingPlan { hash: proposal.hash(), summary: proposal.summary() });
+                }
+                (Some(account_id), observed, plan)
+            }
+            Err(NoGround { account_id, hold }) => {
+                let observed = Observed::unread(&hold.why);
+                let mut plan = Plan::empty(self.account.clone());
+                if let Some(id) = &account_id {
+                    self.apply_here(self.plan(id, &wanted, &observed).steps).await;
+                    plan = self.plan(id, &wanted, &observed);
+                }
+                self.progress.error.get_or_insert_with(|| hold.why.clone());
+                holds.push(hold);
+                (account_id, observed, plan)
+            }
+        };
+        if waiting.is_none() && !plan.waiting.is_empty() {
+            waiting = Some(WaitingPlan { hash: plan.hash(), summary: plan.summary() });
+        }
+        add_holds(&mut plan, holds);
+        self.progress.unread |= plan.holds.iter().any(|hold| hold.code == HoldCode::Unread);
+
+        // A configuration belongs to the version that the connectors reported; with another one it is read again.
+        observed.answers.configurations.clear();
+        let report = self.report(why, started.elapsed(), plan.clone());
+        self.show(account_id, &wanted, observed, plan, waiting);
+        self.plan_next(report.result);
+        report
+    }
+
+    /// The plan for `desired`, with nothing done.
+    pub(super) async fn look(&mut self, desired: &Desired) -> Plan {
+        self.progress = Progress::default();
+        match self.ground(&[desired]).await {
+            Ok(Ground { client, account_id, zones }) => {
+                let mut observed = self.observe(&client, &account_id, zones, &[desired]).await;
+                self.plan_with_answers(&client, &account_id, desired, &mut observed).await
+            }
+            Err(NoGround { account_id, hold }) => {
+                let observed = Observed::unread(&hold.why);
+                let plan = account_id.map(|id| self.plan(&id, desired, &observed));
+                let mut plan = plan.unwrap_or_else(|| Plan::empty(self.account.clone()));
+                add_holds(&mut plan, vec![hold]);
+                plan
+            }
+        }
+    }
+
+    /// Plans and applies until nothing more can be done in this pass, and gives the plan that is left.
+    async fn converge(
+        &mut self,
+        client: &Client,
+        id: &AccountId,
+        desired: &Desired,
+        observed: &mut Observed,
+        mut confirmed: Option<PlanHash>,
+    ) -> Plan {
+        let mut plan = self.plan_with_answers(client, id, desired, observed).await;
+        for _ in 0..ROUNDS_MAX {
+            let is_confirmed = confirmed.take().is_some_and(|hash| hash == plan.hash());
+            let mut steps = if is_confirmed { plan.confirmed() } else { plan.steps.clone() };
+            steps.retain(|step| !self.progress.failed.contains(step.tunnel()));
+            if steps.is_empty() || self.progress.has_ended() {
+                break;
+            }
+            self.apply(client, id, steps, observed).await;
+            plan = self.plan(id, desired, observed);
+        }
+        plan
+    }
+
+    async fn ground(&mut self, wishes: &[&Desired]) -> Result<Ground, NoGround> {
+        let held = |account_id, NoAccount { code, why, .. }: NoAccount| NoGround {
+            account_id,
+            hold: Hold { scope: Scope::Account, code, why },
+        };
+        let known = self.known_account_id().await.map_err(|nothing| held(None, nothing))?;
+        let client = match self.shared.clients.borrow().get(&self.account) {
+            Some(Ok(client)) => Ok(client.clone()),
+            Some(Err(why)) => Err(why.clone()),
+            None => Err("no credential has been read yet".to_owned()),
+        };
+        let client = client.map_err(|why| {
+            self.progress.error.get_or_insert_with(|| why.clone());
+            self.credential = CredentialState::Missing { reason: why.clone() };
+            held(known.clone(), NoAccount { code: HoldCode::NoCredential, why, error: None })
+        })?;
+        let account_id = match self.account_id(&client).await {
+            Ok(id) => id,
+            Err(nothing) => {
+                if let Some(error) = &nothing.error {
+                    self.progress.fail(error);
+                }
+                self.progress.error.get_or_insert_with(|| nothing.why.clone());
+                self.remember_credential();
+                return Err(held(known, nothing));
+            }
+        };
+        let zones = self.zones(&client, &account_id, wishes).await.map_err(|nothing| held(Some(account_id.clone()), nothing))?;
+        Ok(Ground { client, account_id, zones })
+    }
+
+    /// What people want, if it is not in force, and why.
+    fn waiting_proposal(&self) -> Option<(Desired, String)> {
+        let proposal = self.proposal.borrow().clone()?;
+        Some((desired(&proposal.intended, &self.account), proposal.reason.clone()))
+    }
+
+    fn report(&mut self, why: &'static str, duration: Duration, plan: Plan) -> PassReport {
+        self.remember_credential();
+        let progress = std::mem::take(&mut self.progress);
+        if let Some(pause) = progress.pause {
+            self.shared.events.tell(ProvisioningEvent::RateLimited { account: self.account.clone(), pause });
+        }
+        self.pause = progress.pause.or(progress.refused.is_some().then_some(REFUSED_WAIT));
+        let result = if progress.error.is_some() || progress.unread || !progress.left.is_empty() {
+            PassResult::Failed
+        } else if !plan.holds.is_empty() || !plan.conflicts.is_empty() || !plan.waiting.is_empty() {
+            PassResult::Held
+        } else if progress.done.is_empty() {
+            PassResult::Clean
+        } else {
+            PassResult::Changed
+        };
+        self.shared.events.tell(ProvisioningEvent::PassFinished {
+            account: self.account.clone(),
+            why,
+            result,
+            duration,
+            applied: progress.done.len(),
+            error: progress.error.clone(),
+        });
+        PassReport { result, done: progress.done, left: progress.left, plan, error: progress.error }
+    }
+
+    fn remember_credential(&mut self) {
+        if let Some(reason) = &self.progress.refused {
+            self.credential = CredentialState::Refused { reason: reason.clone() };
+        } else if let Some(reason) = &self.progress.missing {
+            self.credential = CredentialState::Missing { reason: reason.clone() };
+        } else if self.progress.has_answered {
+            self.credential = CredentialState::Usable;
+        }
+    }
+
+    /// When the next pass is due.
+    fn plan_next(&mut self, result: PassResult) {
+        let mut rng = rand::rng();
+        self.failures = if result.is_success() { 0 } else { self.failures.saturating_add(1) };
+        let wait = match (self.pause, self.failures) {
+            (Some(pause), _) => pause + trouble::interval_wait(Duration::from_secs(1), &mut rng),
+            (None, 0) => trouble::interval_wait(self.shared.interval, &mut rng),
+            (None, failures) => trouble::retry_wait(failures, self.shared.interval, &mut rng),
+        };
+        self.next = Instant::now() + wait;
+    }
+
+    fn show(
+        &mut self,
+        account_id: Option<AccountId>,
+        desired: &Desired,
+        observed: Observed,
+        plan: Plan,
+        waiting: Option<WaitingPlan>,
+    ) {
+        self.seen = Some(Arc::new(super::telling::Seen { account_id, desired: desired.clone(), observed, plan, waiting }));
+        self.tell_obstacles();
+        self.tell_view();
+    }
+}
+
+/// Adds what holds the whole account; with it, that its parts could not be read goes without saying.
+fn add_holds(plan: &mut Plan, holds: Vec<Hold>) {
+    let whole = holds.iter().any(|hold| hold.code != HoldCode::WaitsForApply);
+    if whole {
+        plan.holds.retain(|hold| !(hold.code == HoldCode::Unread && hold.scope == Scope::Account));
+    }
+    plan.holds.splice(0..0, holds);
+}

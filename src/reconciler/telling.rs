@@ -1,0 +1,96 @@
+//! Tells what changed between two passes: holds, conflicts, and the whole view.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::worker::Worker;
+use crate::{
+    desired::Desired,
+    event::{AccountView, ProvisioningEvent, WaitingPlan},
+    id::AccountId,
+    name::TunnelName,
+    observed::Observed,
+    plan::{Conflict, Hold, Input, Plan, view},
+};
+
+/// What the last pass saw.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) account_id: Option<AccountId>,
+    pub(super) desired: Desired,
+    pub(super) observed: Observed,
+    pub(super) plan: Plan,
+    pub(super) waiting: Option<WaitingPlan>,
+}
+
+impl Worker {
+    /// Tells which holds and conflicts began and ended. A hold whose sentence changes goes on.
+    pub(super) fn tell_obstacles(&mut self) {
+        let Some(seen) = self.seen.clone() else { return };
+        let (holds, conflicts) = (&seen.plan.holds, &seen.plan.conflicts);
+        let is_in = |hold: &Hold, all: &[Hold]| all.iter().any(|other| other.scope == hold.scope && other.code == hold.code);
+        let stands = |conflict: &Conflict, all: &[Conflict]| all.iter().any(|other| same_name(conflict, other));
+        for hold in self.holds.iter().filter(|hold| !is_in(hold, holds)) {
+            self.shared.events.tell(ProvisioningEvent::HoldEnded { account: self.account.clone(), hold: hold.clone() });
+        }
+        for hold in holds.iter().filter(|hold| !is_in(hold, &self.holds)) {
+            self.shared.events.tell(ProvisioningEvent::HoldBegan { account: self.account.clone(), hold: hold.clone() });
+        }
+        for conflict in self.conflicts.iter().filter(|conflict| !stands(conflict, conflicts)) {
+            let (account, conflict) = (self.account.clone(), conflict.clone());
+            self.shared.events.tell(ProvisioningEvent::ConflictEnded { account, conflict });
+        }
+        for conflict in conflicts.iter().filter(|conflict| !stands(conflict, &self.conflicts)) {
+            let (account, conflict) = (self.account.clone(), conflict.clone());
+            self.shared.events.tell(ProvisioningEvent::ConflictBegan { account, conflict });
+        }
+        self.holds = holds.clone();
+        self.conflicts = conflicts.clone();
+        // A name that somebody else holds is asked about before it is tried again.
+        for hostname in conflicts.iter().filter_map(Conflict::hostname) {
+            self.memory.contest(hostname);
+        }
+    }
+
+    /// Tells all that is known of the account, if that changed: by what the last pass saw, what is on record, and what the
+    /// connectors run.
+    pub(super) fn tell_view(&mut self) {
+        let Some(seen) = self.seen.clone() else { return };
+        let records = self.shared.ledger.records();
+        let (reported, contested) = (self.reported(), BTreeSet::new());
+        let stopped: BTreeSet<TunnelName> = self.in_force.borrow().stops.keys().cloned().collect();
+        let tunnels = seen.account_id.as_ref().map(|account_id| {
+            let input = Input {
+                account: &self.account,
+                account_id,
+                desired: &seen.desired,
+                observed: &seen.observed,
+                records: &records,
+                reported: &reported,
+                contested: &contested,
+            };
+            view(&input, &seen.plan, &stopped)
+        });
+        let zones = seen.observed.zones.complete().map(Vec::as_slice).unwrap_or_default();
+        let client = self.shared.clients.borrow().get(&self.account).and_then(|client| client.clone().ok());
+        let known = AccountView {
+            account_id: seen.account_id.clone(),
+            credential: self.credential.clone(),
+            tunnels: tunnels.unwrap_or_default(),
+            holds: seen.plan.holds.clone(),
+            conflicts: seen.plan.conflicts.clone(),
+            zones: zones.iter().map(|zone| zone.name.clone()).collect(),
+            waiting: seen.waiting.clone(),
+            rate_limit_remaining: client.and_then(|client| client.budget().remaining),
+        };
+        if self.told.as_deref() != Some(&known) {
+            let view = Arc::new(known);
+            self.told = Some(view.clone());
+            self.shared.events.tell(ProvisioningEvent::Seen { account: self.account.clone(), view });
+        }
+    }
+}
+
+/// Whether two conflicts are about one name.
+fn same_name(one: &Conflict, other: &Conflict) -> bool {
+    one.tunnel() == other.tunnel() && one.hostname() == other.hostname()
+}

@@ -1,0 +1,153 @@
+//! Which connectors are wanted, from what is on record. Pure, and without Cloudflare.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
+
+use crate::{
+    config::Tunnel,
+    connector::{Launch, LaunchConfiguration, Wanted, WantedTunnel},
+    credential::connector_token,
+    desired::Intended,
+    record::{ConfigurationSource, Fate, Records, Seal, TunnelRecord},
+};
+
+/// The connectors that are wanted: those of every tunnel in the configuration that exists as far as is on record. Those of a tunnel
+/// whose definition or record cannot be read are neither started nor stopped, and no more are those of one that is wanted and has
+/// no record: what an earlier daemon left running of it was made by somebody. Operators' stops are shown. State of another machine starts none.
+pub(super) fn wanted(intended: &Intended, records: &Records, binary: &Path) -> Wanted {
+    if records.seal == Some(Seal::OtherMachine) {
+        return Wanted::default();
+    }
+    let (mut tunnels, mut unknown) = (BTreeMap::new(), BTreeSet::new());
+    for (name, tunnel) in &intended.config.tunnels {
+        // A renamed tunnel runs on before its record has the other name.
+        let earlier = tunnel.renamed_from.as_ref().filter(|from| !intended.config.tunnels.contains_key(*from));
+        let record = records.tunnels.get(name).or_else(|| records.tunnels.get(earlier?));
+        let Some(record) = record else {
+            unknown.insert(name.clone());
+            continue;
+        };
+        if record.fate == Fate::Delete {
+            continue;
+        }
+        if let Some(launch) = launch(intended, tunnel, record, binary) {
+            let stop = intended.stops.get(name).cloned();
+            tunnels.insert(name.clone(), WantedTunnel { replicas: tunnel.replicas, launch: Arc::new(launch), stop });
+        }
+    }
+    let held = intended.held.keys().chain(records.held.keys()).filter(|name| !tunnels.contains_key(*name));
+    unknown.extend(held.cloned());
+    Wanted { tunnels, held: unknown }
+}
+
+fn launch(intended: &Intended, tunnel: &Tunnel, record: &TunnelRecord, binary: &Path) -> Option<Launch> {
+    let id = record.id.clone()?;
+    let cloudflared = &intended.config.cloudflared;
+    Some(Launch {
+        account_id: record.account_id.clone(),
+        token: connector_token(&record.account_id, &id, &record.secret),
+        tunnel_id: id,
+        binary: binary.to_owned(),
+        extra_args: cloudflared.extra_args.clone(),
+        env: cloudflared.env.clone(),
+        protocol: tunnel.protocol.to_string(),
+        grace_period: cloudflared.grace_period,
+        // As the tunnel was made: Cloudflare cannot change it in place.
+        configuration: match record.source {
+            ConfigurationSource::Remote => LaunchConfiguration::Remote,
+            ConfigurationSource::Local => LaunchConfiguration::Local(tunnel.local_document()),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        config::{Source, parse},
+        connector::Stop,
+        record::InstallId,
+        secret::Secret,
+    };
+
+    fn intended() -> Intended {
+        let text = "[accounts.default]\napi_token = { file = \"/etc/token\" }\n\
+                    [tunnels.web]\naccount = \"default\"\nreplicas = 2\n\
+                    ingress = [{ hostname = \"a.example.com\", service = \"http://localhost:8080\" }]\n";
+        let config = parse(&[Source { path: "adit.toml".into(), text: text.to_owned() }]).unwrap();
+        Intended { config: Arc::new(config), stops: BTreeMap::new(), held: BTreeMap::new() }
+    }
+
+    fn records() -> Records {
+        let install = InstallId::new("a1b2c3d4").unwrap();
+        let mut records = Records::new(install.clone());
+        for name in ["web", "other"] {
+            let (name, account) = (name.parse().unwrap(), "account".parse().unwrap());
+            let mut record = TunnelRecord::intent(&install, name, account, ConfigurationSource::Remote, Secret::new("c2VjcmV0"));
+            record.id = Some("11111111-2222-3333-4444-555555555555".parse().unwrap());
+            records.tunnels.insert(record.name.clone(), record);
+        }
+        records
+    }
+
+    #[test]
+    fn a_tunnel_in_the_configuration_and_on_record_is_wanted() {
+        let wanted = wanted(&intended(), &records(), Path::new("/usr/bin/cloudflared"));
+        assert_eq!(wanted.tunnels.len(), 1);
+        let tunnel = wanted.tunnels.values().next().unwrap();
+        assert_eq!(tunnel.replicas, 2);
+        assert_eq!(tunnel.launch.configuration, LaunchConfiguration::Remote);
+        assert_eq!(tunnel.launch.binary, Path::new("/usr/bin/cloudflared"));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_held_and_not_unwanted() {
+        let (mut intended, mut records) = (intended(), records());
+        records.tunnels.clear();
+        records.held.insert("web".parse().unwrap(), "torn".to_owned());
+        intended.held.insert("shop".parse().unwrap(), "torn".to_owned());
+        let wanted = wanted(&intended, &records, Path::new("cloudflared"));
+        assert!(wanted.tunnels.is_empty());
+        assert_eq!(wanted.held.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["shop", "web"]);
+    }
+
+    #[test]
+    fn a_wanted_tunnel_without_a_record_keeps_what_runs() {
+        let mut records = records();
+        records.tunnels.clear();
+        let wanted = wanted(&intended(), &records, Path::new("cloudflared"));
+        assert_eq!(wanted.held.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["web"]);
+    }
+
+    #[test]
+    fn what_is_not_made_yet_or_being_deleted_is_not_wanted() {
+        for change in [|record: &mut TunnelRecord| record.id = None, |record: &mut TunnelRecord| record.fate = Fate::Delete] {
+            let mut records = records();
+            records.tunnels.values_mut().for_each(change);
+            assert!(wanted(&intended(), &records, Path::new("cloudflared")).tunnels.is_empty());
+        }
+    }
+
+    #[test]
+    fn state_of_another_machine_starts_nothing_and_unreadable_identity_stops_nothing() {
+        let mut records = records();
+        records.seal = Some(Seal::OtherMachine);
+        assert!(wanted(&intended(), &records, Path::new("cloudflared")).tunnels.is_empty());
+        records.seal = Some(Seal::Unreadable("torn".to_owned()));
+        assert_eq!(wanted(&intended(), &records, Path::new("cloudflared")).tunnels.len(), 1);
+    }
+
+    #[test]
+    fn an_operators_stop_is_shown() {
+        let mut intended = intended();
+        let stop = Stop { by: "jane".to_owned(), at: Timestamp::UNIX_EPOCH };
+        intended.stops.insert("web".parse().unwrap(), stop.clone());
+        let wanted = wanted(&intended, &records(), Path::new("cloudflared"));
+        assert_eq!(wanted.tunnels.values().next().unwrap().stop, Some(stop));
+    }
+}

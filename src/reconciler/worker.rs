@@ -1,0 +1,261 @@
+//! The loop of one account: waits for a reason, makes a pass.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{Clients, Reported, memory::Memory, pass::PassReport, progress::Progress, telling::Seen, trouble};
+use crate::{
+    config::Config,
+    desired::{Intended, desired},
+    event::{AccountView, CredentialState, Sink},
+    id::AccountId,
+    name::{AccountName, TunnelName},
+    observed::Observed,
+    plan::{Conflict, Hold, Plan, PlanHash},
+    record::{Fate, TunnelRecord},
+    store::Ledger,
+};
+
+/// How long reports of connectors are gathered before they are looked at: a roll-out changes many within a second.
+const REPORTS_GATHERED_FOR: Duration = Duration::from_secs(1);
+
+/// What somebody asks of a worker.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// A pass.
+    Reconcile {
+        /// What for.
+        why: &'static str,
+        /// Gets its report.
+        done: oneshot::Sender<PassReport>,
+    },
+    /// What would change.
+    Plan {
+        /// With this configuration; else with what people want.
+        config: Option<Arc<Config>>,
+        /// Gets the plan.
+        done: oneshot::Sender<Plan>,
+    },
+    /// To mark a tunnel as one that is to be deleted.
+    Delete {
+        /// Which.
+        tunnel: TunnelName,
+        /// Gets whether it is one of this account, or why it cannot be marked.
+        done: oneshot::Sender<Result<bool, String>>,
+    },
+    /// A pass that also does what waits for a confirmation.
+    Apply {
+        /// The plan that was confirmed.
+        confirmed: Option<PlanHash>,
+        /// Gets its report.
+        done: oneshot::Sender<PassReport>,
+    },
+}
+
+/// What people want while something else is in force.
+#[derive(Debug)]
+pub(super) struct Proposal {
+    pub(super) intended: Arc<Intended>,
+    /// Why it is not in force.
+    pub(super) reason: String,
+}
+
+/// What all workers share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) ledger: Ledger,
+    pub(super) clients: watch::Receiver<Arc<Clients>>,
+    pub(super) events: Sink,
+    pub(super) interval: Duration,
+}
+
+/// The worker of one account.
+pub(super) struct Worker {
+    pub(super) account: AccountName,
+    pub(super) shared: Shared,
+    pub(super) in_force: watch::Receiver<Arc<Intended>>,
+    pub(super) intended: watch::Receiver<Arc<Intended>>,
+    pub(super) proposal: watch::Receiver<Option<Arc<Proposal>>>,
+    pub(super) reported: watch::Receiver<Arc<Reported>>,
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) memory: Memory,
+    /// Whether the remembered zones are listed again at the next need.
+    pub(super) zones_doubted: bool,
+    /// The account id that is pinned on disk.
+    pub(super) pinned: Option<AccountId>,
+    pub(super) progress: Progress,
+    pub(super) credential: CredentialState,
+    pub(super) failures: u32,
+    /// What Cloudflare asked to wait after the last pass.
+    pub(super) pause: Option<Duration>,
+    pub(super) next: Instant,
+    /// What was in force in the last pass.
+    pub(super) passed: Option<Arc<Intended>>,
+    pub(super) seen: Option<Arc<Seen>>,
+    pub(super) holds: Vec<Hold>,
+    pub(super) conflicts: Vec<Conflict>,
+    pub(super) told: Option<Arc<AccountView>>,
+}
+
+/// What a worker is woken for.
+enum Woken {
+    Command(Command),
+    InForce,
+    Proposal,
+    Clients,
+    Reports,
+    Timer,
+    Nobody,
+}
+
+impl Worker {
+    /// Makes passes until nobody can ask for any.
+    pub(super) async fn run(mut self) {
+        self.show_records().await;
+        self.pass("start", None).await;
+        let mut put_off: VecDeque<Command> = VecDeque::new();
+        let mut reports_at: Option<Instant> = None;
+        let mut usable = self.client_state();
+        loop {
+            let due = reports_at.map_or(self.next, |at| at.min(self.next));
+            let woken = match put_off.pop_front() {
+                Some(command) => Woken::Command(command),
+                // Every arm only receives, so that nothing is lost when another one wins. Who asks goes first.
+                None => tokio::select! {
+                    biased;
+                    command = self.commands.recv() => command.map_or(Woken::Nobody, Woken::Command),
+                    changed = self.in_force.changed() => changed.map_or(Woken::Nobody, |()| Woken::InForce),
+                    changed = self.proposal.changed() => changed.map_or(Woken::Nobody, |()| Woken::Proposal),
+                    changed = self.shared.clients.changed() => changed.map_or(Woken::Nobody, |()| Woken::Clients),
+                    changed = self.reported.changed() => changed.map_or(Woken::Nobody, |()| Woken::Reports),
+                    () = sleep_until(due) => Woken::Timer,
+                },
+            };
+            match woken {
+                Woken::Nobody => return,
+                Woken::Command(command) => self.obey(command, &mut put_off).await,
+                Woken::InForce => {
+                    if self.is_only_stops() {
+                        self.tell_view();
+                    } else {
+                        self.pass("configuration", None).await;
+                    }
+                }
+                Woken::Proposal => {
+                    if self.proposal.borrow_and_update().is_some() {
+                        self.pass("configuration", None).await;
+                    }
+                }
+                Woken::Clients => {
+                    let state = self.client_state();
+                    if std::mem::replace(&mut usable, state) != state || self.pause.is_some() {
+                        self.pass("credential", None).await;
+                    }
+                }
+                Woken::Reports => {
+                    reports_at.get_or_insert(Instant::now() + REPORTS_GATHERED_FOR);
+                }
+                Woken::Timer => {
+                    let reports = reports_at.is_some_and(|at| at <= Instant::now());
+                    if reports {
+                        reports_at = None;
+                        self.look_at_reports().await;
+                    }
+                    if self.next <= Instant::now() {
+                        self.pass(if self.failures > 0 { "retry" } else { "interval" }, None).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command, put_off: &mut VecDeque<Command>) {
+        match command {
+            Command::Reconcile { why, done } => {
+                // One pass answers all who wait for one.
+                let mut waiting = vec![done];
+                while let Ok(command) = self.commands.try_recv() {
+                    match command {
+                        Command::Reconcile { done, .. } => waiting.push(done),
+                        command @ (Command::Plan { .. } | Command::Delete { .. } | Command::Apply { .. }) => {
+                            put_off.push_back(command);
+                        }
+                    }
+                }
+                self.memory.doubt();
+                let report = self.pass(why, None).await;
+                // Whoever asked may have gone: the pass is made all the same.
+                waiting.into_iter().for_each(|done| drop(done.send(report.clone())));
+            }
+            Command::Plan { config, done } => {
+                let mut intended = (**self.intended.borrow()).clone();
+                if let Some(config) = config {
+                    intended.config = config;
+                }
+                self.memory.doubt();
+                let plan = self.look(&desired(&intended, &self.account)).await;
+                drop(done.send(plan));
+            }
+            Command::Delete { tunnel, done } => drop(done.send(self.mark_for_deletion(&tunnel).await)),
+            Command::Apply { confirmed, done } => {
+                self.memory.doubt();
+                drop(done.send(self.pass("operator", confirmed).await));
+            }
+        }
+    }
+
+    /// Marks a tunnel of this account as one that is to be deleted. Only here, between two passes: a pass that is under way writes
+    /// the record as it knew it, and would take the mark away.
+    async fn mark_for_deletion(&self, tunnel: &TunnelName) -> Result<bool, String> {
+        let Some(record) = self.shared.ledger.records().tunnels.get(tunnel).cloned() else { return Ok(false) };
+        let own = self.known_account_id().await.ok().flatten();
+        if own.as_ref() != Some(&record.account_id) {
+            return Ok(false);
+        }
+        let record = TunnelRecord { fate: Fate::Delete, ..record };
+        self.shared.ledger.save(record).await.map_err(|error| trouble::chain(&error))?;
+        Ok(true)
+    }
+
+    /// Connectors run another version: that may be somebody's edit, may let a hostname move, and changes which routes are live.
+    async fn look_at_reports(&mut self) {
+        let Some(seen) = self.seen.clone() else { return };
+        if let Some(id) = &seen.account_id {
+            let plan = self.plan(id, &seen.desired, &seen.observed);
+            let before: usize = seen.plan.questions.len();
+            if plan.steps != seen.plan.steps || plan.questions.len() > before {
+                self.pass("connectors", None).await;
+                return;
+            }
+        }
+        self.tell_view();
+    }
+
+    /// Before anything was asked: what is on record.
+    async fn show_records(&mut self) {
+        let account_id = self.known_account_id().await.ok().flatten();
+        let wanted = desired(&self.in_force.borrow().clone(), &self.account);
+        let observed = Observed::unread("the first pass has not ended");
+        let plan = match &account_id {
+            Some(id) => self.plan(id, &wanted, &observed),
+            None => Plan::empty(self.account.clone()),
+        };
+        self.seen = Some(Arc::new(Seen { account_id, desired: wanted, observed, plan, waiting: None }));
+        self.tell_view();
+    }
+
+    /// Whether what is in force differs from the last pass's in operators' stops alone, which are nothing to Cloudflare.
+    fn is_only_stops(&mut self) -> bool {
+        let in_force = self.in_force.borrow_and_update();
+        self.passed.as_ref().is_some_and(|passed| Arc::ptr_eq(&passed.config, &in_force.config) && passed.held == in_force.held)
+    }
+
+    /// Whether there is a client, as far as it matters for another try.
+    fn client_state(&self) -> Option<bool> {
+        self.shared.clients.borrow().get(&self.account).map(Result::is_ok)
+    }
+}
