@@ -1,1 +1,284 @@
 //! What people want: the configuration in force, tunnels made over the socket, operators' stops.
+//!
+//! There is one [`Intent`]. It reads the configuration's files when told to, keeps what is made over the socket in the state
+//! directory, and publishes the two together as [`Intended`]. A change is durable before it is in force, and what cannot be read
+//! never hides what can: a bad file leaves the configuration in force as it is, a bad definition holds only its own tunnel.
+
+mod assemble;
+mod change;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, RwLock, RwLockReadGuard},
+};
+
+use jiff::Timestamp;
+use tokio::sync::{Mutex, watch};
+
+pub use change::{ChangeError, Changed, definition_version};
+
+use crate::{
+    config::{self, ApplyMode, Config, Problems, Source},
+    config_files,
+    desired::Intended,
+    event::{DaemonEvent, Sink},
+    store::Store,
+};
+
+/// Whoever holds it can read and change what is wanted. Cheap to clone.
+#[derive(Clone)]
+pub struct Intent(Arc<Inner>);
+
+struct Inner {
+    /// The main configuration file.
+    main: PathBuf,
+    store: Store,
+    events: Sink,
+    intended: watch::Sender<Arc<Intended>>,
+    files: RwLock<FilesInForce>,
+    /// When the configuration, with the tunnels made over the socket, changed last.
+    defined_at: RwLock<Timestamp>,
+    /// Which parts of the state directory could not be read when it was looked at last.
+    unreadable: RwLock<Vec<String>>,
+    /// One change at a time; it is held over file I/O.
+    changing: Mutex<()>,
+}
+
+/// The configuration's files: those in force, and what is wrong with those on disk.
+#[derive(Debug, Clone)]
+pub struct FilesInForce {
+    /// The files that the configuration in force was read from.
+    pub sources: Vec<Source>,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// What is wrong with the files on disk, one problem each, when they are not what is in force.
+    pub problems: Vec<String>,
+    /// What the files alone say: without the tunnels made over the socket.
+    config: Arc<Config>,
+}
+
+/// What reading the files at start came to.
+pub struct FirstReading {
+    sources: Vec<Source>,
+    parsed: Result<Config, Vec<String>>,
+}
+
+/// Why there is nothing to run: the files are bad and no configuration was ever accepted.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the configuration, and none was accepted before:\n{}", .problems.join("\n"))]
+pub struct NothingToRun {
+    problems: Vec<String>,
+}
+
+impl FirstReading {
+    /// Reads the files behind `main`, before it is known where the state is.
+    pub fn of(main: &Path) -> Self {
+        let (sources, parsed) = read(main);
+        Self { sources, parsed }
+    }
+
+    /// Where the daemon keeps its state: what the files say, also when something else in them is wrong.
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        match &self.parsed {
+            Ok(config) => Some(config.daemon.state_dir.clone()),
+            // Files that could not be read at all say nothing, not even by a default.
+            Err(_) if self.sources.is_empty() => None,
+            Err(_) => config::salvage(&self.sources).map(|daemon| daemon.state_dir),
+        }
+    }
+}
+
+impl Intent {
+    /// Wants what the files say, or what was accepted last when they are bad. Gives that too, if there was any: what was in force
+    /// when the daemon ended, which under `apply = "ask"` is not what the files say.
+    ///
+    /// # Errors
+    ///
+    /// When the files are bad and none was accepted before.
+    pub fn open(
+        main: &Path,
+        reading: FirstReading,
+        store: Store,
+        events: Sink,
+    ) -> Result<(Self, Option<Arc<Config>>), NothingToRun> {
+        let accepted = accepted(&store);
+        let before = accepted.as_ref().ok().map(|(_, config)| Arc::new(config.clone()));
+        let (sources, config, problems) = match reading.parsed {
+            Ok(config) => (reading.sources, config, Vec::new()),
+            Err(problems) => match accepted {
+                Ok((sources, config)) => (sources, config, problems),
+                Err(why) => return Err(NothingToRun { problems: problems.into_iter().chain(why).collect() }),
+            },
+        };
+        if !problems.is_empty() {
+            events.tell(DaemonEvent::ConfigRefused { problems: problems.join("; ") });
+        } else if config.daemon.apply == ApplyMode::Auto
+            && let Err(error) = store.write_accepted(&sources)
+        {
+            // A disk that is full must not keep a good configuration from running; it is written with the next one.
+            events.tell(DaemonEvent::StateNotWritten { error: causes(&error) });
+        }
+        let files = FilesInForce { sources, accepted_at: Timestamp::now(), problems, config: Arc::new(config) };
+        let (intended, unreadable) = assemble::intended(&files.config, &store, &events);
+        events.tell(DaemonEvent::ConfigAccepted { tunnels: intended.config.tunnels.len() });
+        let inner = Inner {
+            main: main.to_owned(),
+            store,
+            events,
+            intended: watch::Sender::new(Arc::new(intended)),
+            files: RwLock::new(files),
+            defined_at: RwLock::new(Timestamp::now()),
+            unreadable: RwLock::new(unreadable),
+            changing: Mutex::new(()),
+        };
+        Ok((Self(Arc::new(inner)), before))
+    }
+
+    /// Keeps the files that are wanted as those that are in force: an operator confirmed them.
+    pub async fn confirm(&self) {
+        let inner = self.0.clone();
+        blocking(move || {
+            let sources = inner.files.read().expect("nothing panics while it holds the files").sources.clone();
+            if let Err(error) = inner.store.write_accepted(&sources) {
+                inner.events.tell(DaemonEvent::StateNotWritten { error: causes(&error) });
+            }
+        })
+        .await;
+    }
+
+    /// What is wanted now.
+    pub fn intended(&self) -> Arc<Intended> {
+        self.0.intended.borrow().clone()
+    }
+
+    /// What is wanted, as it changes.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Intended>> {
+        self.0.intended.subscribe()
+    }
+
+    /// When what is wanted changed last, operators' stops left out.
+    pub fn defined_at(&self) -> Timestamp {
+        *self.0.defined_at.read().expect("nothing panics while it holds the time")
+    }
+
+    /// Which parts of the state directory cannot be read, one each.
+    pub fn unreadable(&self) -> Vec<String> {
+        self.0.unreadable.read().expect("nothing panics while it holds the list").clone()
+    }
+
+    /// The files in force, and what is wrong with those on disk.
+    pub fn files(&self) -> RwLockReadGuard<'_, FilesInForce> {
+        self.0.files.read().expect("nothing panics while it holds the files")
+    }
+
+    /// What the files on disk want now, without putting it in force: for a plan.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them, one problem each.
+    pub async fn preview(&self) -> Result<Arc<Intended>, Vec<String>> {
+        let inner = self.0.clone();
+        blocking(move || {
+            let config = read(&inner.main).1?;
+            Ok(Arc::new(assemble::intended(&Arc::new(config), &inner.store, &inner.events).0))
+        })
+        .await
+    }
+
+    /// Reads the files again. Good ones are in force when it returns; of bad ones nothing is, and the configuration in force stays.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the files, one problem each.
+    pub async fn reload(&self) -> Result<Arc<Intended>, Vec<String>> {
+        let _one_at_a_time = self.0.changing.lock().await;
+        let inner = self.0.clone();
+        blocking(move || inner.reload()).await
+    }
+}
+
+impl Inner {
+    fn reload(&self) -> Result<Arc<Intended>, Vec<String>> {
+        let (sources, parsed) = read(&self.main);
+        let config = match parsed {
+            Ok(config) => config,
+            Err(problems) => {
+                self.events.tell(DaemonEvent::ConfigRefused { problems: problems.join("; ") });
+                self.files_mut(|files| files.problems.clone_from(&problems));
+                return Err(problems);
+            }
+        };
+        // Durable before it is in force: after a crash the daemon starts with what it ran. One that waits for an operator is kept
+        // when it is confirmed.
+        if config.daemon.apply == ApplyMode::Auto
+            && let Err(error) = self.store.write_accepted(&sources)
+        {
+            let problem = causes(&error);
+            self.events.tell(DaemonEvent::StateNotWritten { error: problem.clone() });
+            return Err(vec![problem]);
+        }
+        let files = FilesInForce { sources, accepted_at: Timestamp::now(), problems: Vec::new(), config: Arc::new(config) };
+        self.files_mut(|current| *current = files);
+        let intended = self.publish();
+        self.events.tell(DaemonEvent::ConfigAccepted { tunnels: intended.config.tunnels.len() });
+        Ok(intended)
+    }
+
+    /// Puts files, definitions and stops together and publishes them.
+    fn publish(&self) -> Arc<Intended> {
+        let config = self.files.read().expect("nothing panics while it holds the files").config.clone();
+        let (intended, unreadable) = assemble::intended(&config, &self.store, &self.events);
+        let intended = Arc::new(intended);
+        *self.unreadable.write().expect("nothing panics while it holds the list") = unreadable;
+        if self.intended.borrow().config != intended.config {
+            *self.defined_at.write().expect("nothing panics while it holds the time") = Timestamp::now();
+        }
+        self.intended.send_replace(intended.clone());
+        intended
+    }
+
+    fn files_mut(&self, change: impl FnOnce(&mut FilesInForce)) {
+        change(&mut self.files.write().expect("nothing panics while it holds the files"));
+    }
+}
+
+/// The files as they are on disk, and what they say or what is wrong with them, one problem each.
+fn read(main: &Path) -> (Vec<Source>, Result<Config, Vec<String>>) {
+    match config_files::read(main) {
+        Ok(sources) => {
+            let parsed = config::parse(&sources).map_err(|problems| lines(&problems));
+            (sources, parsed)
+        }
+        Err(error) => (Vec::new(), Err(vec![causes(&error)])),
+    }
+}
+
+/// The configuration that was accepted last, or why there is none.
+fn accepted(store: &Store) -> Result<(Vec<Source>, Config), Option<String>> {
+    let sources = store.accepted().map_err(Some)?.ok_or(None)?;
+    let config = config::parse(&sources).map_err(|problems| Some(format!("the configuration accepted last: {problems}")))?;
+    Ok((sources, config))
+}
+
+fn lines(problems: &Problems) -> Vec<String> {
+    problems.0.iter().map(ToString::to_string).collect()
+}
+
+/// An error with its causes, on one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Runs what reads and writes files where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("reading and writing files does not panic")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,73 @@
 //! The one listener: each event becomes a log line, a metric, a change of the status and an entry of the feed.
+//!
+//! ```text
+//!  loops ── Event ─▶ Recorder ─┬─▶ Status (folded at once, under a short lock)
+//!                              ├─▶ Metrics (counted at once)
+//!                              └─▶ Feed ─┬─▶ the last entries in memory, and whoever follows them
+//!                                        └─▶ bounded queue ─▶ writer thread ─▶ log line, events.jsonl
+//! ```
+//!
+//! Recording is called from the loops, so nothing here waits: what may block (the journal, the disk) happens on the writer's
+//! thread, behind a queue with an end. An entry that finds the queue full is shown and counted but not logged.
+
+mod feed;
+mod writer;
+
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use jiff::Timestamp;
+
+pub use feed::{Feed, Following};
+pub use writer::WriterGuard;
+
+use crate::{
+    event::{Event, Level},
+    metrics::Metrics,
+    status::Status,
+};
+
+/// The listener's handle; cheap to clone.
+#[derive(Clone)]
+pub struct Recorder(Arc<Inner>);
+
+struct Inner {
+    status: RwLock<Status>,
+    feed: Feed,
+    metrics: Metrics,
+}
+
+impl Recorder {
+    /// Starts recording. The feed goes on from what `state_dir/events.jsonl` holds; a feed that cannot be read or written is
+    /// logged and does without its past, because no event may wait for a disk. The guard writes out what is queued when it is
+    /// dropped.
+    pub fn start(state_dir: &Path, metrics: Metrics) -> (Self, WriterGuard) {
+        let (past, writer, guard) = writer::start(state_dir);
+        let inner =
+            Inner { status: RwLock::new(Status::new(Timestamp::now())), feed: Feed::new(past, writer, metrics.clone()), metrics };
+        (Self(Arc::new(inner)), guard)
+    }
+
+    /// The status as it is; hold it shortly, events wait for it.
+    pub fn status(&self) -> RwLockReadGuard<'_, Status> {
+        // A panic while folding ends the daemon, so a poisoned lock can only be met on the way out.
+        self.0.status.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entries of the feed.
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
+    /// Takes in what happened. It never waits.
+    pub fn record(&self, event: &Event) {
+        let at = Timestamp::now();
+        self.0.status.write().unwrap_or_else(PoisonError::into_inner).fold(event, at);
+        self.0.metrics.record(event);
+        if event.level() != Level::Reading {
+            self.0.feed.add(at, event);
+        }
+    }
+}

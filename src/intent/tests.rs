@@ -1,0 +1,150 @@
+use std::fs;
+
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use super::*;
+use crate::{connector::Stop, name::TunnelName};
+
+const FILE: &str = "[accounts.default]\napi_token = { file = \"/etc/token\" }\n\
+                    [tunnels.web]\ningress = [{ hostname = \"a.example.com\", service = \"http://localhost:8080\" }]\n";
+
+/// A state directory and a main file beside it.
+struct Desk(TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        desk.write(FILE);
+        desk
+    }
+
+    fn main(&self) -> PathBuf {
+        self.0.path().join("adit.toml")
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.main(), text).unwrap();
+    }
+
+    fn try_open(&self) -> Result<(Intent, Option<Arc<Config>>), NothingToRun> {
+        let store = Store::open(&self.0.path().join("state"), None).unwrap();
+        Intent::open(&self.main(), FirstReading::of(&self.main()), store, Sink::new(drop))
+    }
+
+    fn open(&self) -> Intent {
+        self.try_open().unwrap().0
+    }
+}
+
+fn name(text: &str) -> TunnelName {
+    text.parse().unwrap()
+}
+
+fn names(intent: &Intent) -> Vec<String> {
+    intent.intended().config.tunnels.keys().map(ToString::to_string).collect()
+}
+
+fn definition(hostname: &str) -> Map<String, Value> {
+    let definition = json!({ "ingress": [{ "hostname": hostname, "service": "http://localhost:9000" }] });
+    definition.as_object().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_tunnel_made_over_the_socket_is_there_after_a_restart() {
+    let desk = Desk::new();
+    let intent = desk.open();
+    assert_eq!(intent.create(name("shop"), definition("shop.example.com")).await.unwrap(), Changed::Created);
+    assert_eq!(intent.create(name("shop"), definition("shop.example.com")).await.unwrap(), Changed::Unchanged);
+    assert_eq!(names(&intent), ["shop", "web"]);
+    drop(intent);
+    assert_eq!(names(&desk.open()), ["shop", "web"]);
+}
+
+#[tokio::test]
+async fn what_would_clash_or_is_not_ours_to_change_is_refused_and_changes_nothing() {
+    let desk = Desk::new();
+    let intent = desk.open();
+    intent.create(name("shop"), definition("shop.example.com")).await.unwrap();
+    let other = definition("other.example.com");
+    assert!(matches!(intent.create(name("shop"), other.clone()).await, Err(ChangeError::Exists(_))));
+    assert!(matches!(intent.create(name("web"), other.clone()).await, Err(ChangeError::ReadOnly { .. })));
+    assert!(matches!(intent.replace(name("web"), other.clone(), None).await, Err(ChangeError::ReadOnly { .. })));
+    assert!(matches!(intent.replace(name("none"), other.clone(), None).await, Err(ChangeError::NotFound(_))));
+    assert!(matches!(intent.replace(name("shop"), other, Some("old".to_owned())).await, Err(ChangeError::Stale(_))));
+    // The hostname of the file's tunnel.
+    assert!(matches!(intent.create(name("new"), definition("a.example.com")).await, Err(ChangeError::Problems(_))));
+    assert_eq!(names(&intent), ["shop", "web"]);
+}
+
+#[tokio::test]
+async fn a_bad_file_is_refused_and_the_one_in_force_stays_also_over_a_restart() {
+    let desk = Desk::new();
+    let intent = desk.open();
+    desk.write("nonsense = 1\n");
+    let problems = intent.reload().await.unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(intent.files().problems, problems);
+    assert_eq!(names(&intent), ["web"]);
+    drop(intent);
+    let intent = desk.open();
+    assert_eq!(names(&intent), ["web"]);
+    assert_eq!(intent.files().problems, problems);
+    desk.write(FILE);
+    intent.reload().await.unwrap();
+    assert!(intent.files().problems.is_empty());
+}
+
+#[tokio::test]
+async fn bad_files_with_none_accepted_before_are_nothing_to_run() {
+    let desk = Desk::new();
+    desk.write("[daemon]\nstate_dir = \"/srv/adit\"\nnonsense = 1\n");
+    assert_eq!(FirstReading::of(&desk.main()).state_dir().as_deref(), Some(Path::new("/srv/adit")));
+    let error = desk.try_open().err().unwrap().to_string();
+    assert!(error.contains("nonsense"), "{error}");
+}
+
+#[tokio::test]
+async fn under_ask_a_new_file_is_kept_only_when_it_is_confirmed() {
+    let desk = Desk::new();
+    drop(desk.open());
+    desk.write(&format!("[daemon]\napply = \"ask\"\n{FILE}"));
+    let (intent, before) = desk.try_open().unwrap();
+    assert_eq!(before.unwrap().daemon.apply, ApplyMode::Auto);
+    drop(intent);
+    let (intent, before) = desk.try_open().unwrap();
+    assert_eq!(before.unwrap().daemon.apply, ApplyMode::Auto, "nobody confirmed it");
+    intent.confirm().await;
+    drop(intent);
+    assert_eq!(desk.try_open().unwrap().1.unwrap().daemon.apply, ApplyMode::Ask);
+}
+
+#[tokio::test]
+async fn a_stop_lasts_until_it_is_ended_and_keeps_the_name_of_the_first() {
+    let desk = Desk::new();
+    let intent = desk.open();
+    let stop = |by: &str| Some(Stop { by: by.to_owned(), at: Timestamp::UNIX_EPOCH });
+    assert_eq!(intent.set_stop(name("web"), stop("jane")).await.unwrap(), Changed::Updated);
+    assert_eq!(intent.set_stop(name("web"), stop("joe")).await.unwrap(), Changed::Unchanged);
+    drop(intent);
+    let intent = desk.open();
+    assert_eq!(intent.intended().stops[&name("web")].by, "jane");
+    assert_eq!(intent.set_stop(name("web"), None).await.unwrap(), Changed::Updated);
+    assert!(intent.intended().stops.is_empty());
+    assert!(matches!(intent.set_stop(name("none"), None).await, Err(ChangeError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn a_torn_definition_holds_its_own_tunnel_and_no_other() {
+    let desk = Desk::new();
+    let intent = desk.open();
+    intent.create(name("shop"), definition("shop.example.com")).await.unwrap();
+    intent.create(name("blog"), definition("blog.example.com")).await.unwrap();
+    drop(intent);
+    let torn = desk.0.path().join("state/tunnels/shop.toml");
+    fs::write(&torn, "[tunnels.shop]\ningr").unwrap();
+    let intent = desk.open();
+    assert_eq!(names(&intent), ["blog", "web"]);
+    assert_eq!(intent.intended().held.keys().map(ToString::to_string).collect::<Vec<_>>(), ["shop"]);
+    assert_eq!(fs::read_to_string(&torn).unwrap(), "[tunnels.shop]\ningr");
+}

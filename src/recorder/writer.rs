@@ -1,0 +1,200 @@
+//! The writer's thread: log lines and the feed's file, everything that may block.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+    },
+    thread::{Builder, JoinHandle},
+};
+
+use crate::event::{Entry, Level};
+
+/// How many entries may wait for the writer: at some 300 bytes each that is 300 KiB, and a journal that stands still for longer
+/// than this lasts belongs to a host with other worries.
+const QUEUE_MAX: usize = 1_024;
+
+/// The size at which the feed's file is put aside, in bytes; one older file is kept beside it.
+const FILE_MAX: u64 = 4 << 20;
+
+/// Where the entries go.
+pub(super) struct Writer(SyncSender<Job>);
+
+/// Ends the writer's thread when dropped, after it wrote what is queued.
+pub struct WriterGuard {
+    queue: SyncSender<Job>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum Job {
+    Write(Arc<Entry>),
+    End,
+}
+
+/// Reads what the feed's files hold and starts the thread that goes on writing them.
+pub(super) fn start(state_dir: &Path) -> (Vec<Entry>, Writer, WriterGuard) {
+    let file = FeedFile::new(state_dir.join("events.jsonl"));
+    let past = file.read();
+    let (queue, jobs) = sync_channel(QUEUE_MAX);
+    let thread = Builder::new().name("recorder".to_owned()).spawn(move || run(&jobs, file));
+    let thread = thread.expect("a process that just started can make a thread");
+    (past, Writer(queue.clone()), WriterGuard { queue, thread: Some(thread) })
+}
+
+impl Writer {
+    /// Queues one entry; `false` when the queue is full.
+    pub(super) fn write(&self, entry: Arc<Entry>) -> bool {
+        !matches!(self.0.try_send(Job::Write(entry)), Err(TrySendError::Full(_)))
+    }
+}
+
+impl Drop for WriterGuard {
+    fn drop(&mut self) {
+        // It waits for room: this is the end of the process, and the last lines tell why.
+        let _ = self.queue.send(Job::End);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(jobs: &Receiver<Job>, mut file: FeedFile) {
+    while let Ok(Job::Write(entry)) = jobs.recv() {
+        log(&entry);
+        if let Err(error) = file.append(&entry) {
+            file.complain(&error);
+        }
+    }
+}
+
+/// One log line. The sentence is the message and the values are fields, so that `journalctl ADIT_TUNNEL=web` finds them.
+fn log(entry: &Entry) {
+    let tunnel = entry.subject.tunnel.as_ref().map(|tunnel| tunnel.as_str());
+    let account = entry.subject.account.as_ref().map(|account| account.as_str());
+    let connector = match (entry.subject.replica, entry.subject.generation) {
+        (Some(replica), Some(generation)) => Some(format!("{replica}.{generation}")),
+        _ => None,
+    };
+    let (connector, reason) = (connector.as_deref(), entry.reason.as_deref());
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(event = entry.kind, tunnel, connector, account, reason, "{}", entry.sentence)
+        };
+    }
+    match entry.level {
+        Level::Reading => {}
+        Level::Info => line!(info),
+        Level::Warn => line!(warn),
+        Level::Error => line!(error),
+    }
+}
+
+/// `events.jsonl`: one entry a line, put aside as `events.1.jsonl` when it has grown.
+struct FeedFile {
+    path: PathBuf,
+    open: Option<(File, u64)>,
+    complained: bool,
+}
+
+impl FeedFile {
+    fn new(path: PathBuf) -> Self {
+        Self { path, open: None, complained: false }
+    }
+
+    fn older(&self) -> PathBuf {
+        self.path.with_extension("1.jsonl")
+    }
+
+    /// All entries of both files that can be understood, oldest first. A torn last line (a power cut) is passed over.
+    fn read(&self) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        for path in [self.older(), self.path.clone()] {
+            let Ok(file) = File::open(&path) else { continue };
+            let lines = BufReader::new(file.take(FILE_MAX)).lines();
+            entries.extend(lines.map_while(Result::ok).filter_map(|line| serde_json::from_str::<Entry>(&line).ok()));
+        }
+        entries
+    }
+
+    fn append(&mut self, entry: &Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        let added = u64::try_from(line.len()).unwrap_or(u64::MAX);
+        let (mut file, length) = match self.open.take() {
+            Some((file, length)) if length + added <= FILE_MAX => (file, length),
+            Some(_) => {
+                fs::rename(&self.path, self.older())?;
+                self.create()?
+            }
+            None => self.create()?,
+        };
+        // One write a line: a reader never meets half a line, and a crash tears at most the last.
+        file.write_all(&line)?;
+        self.open = Some((file, length + added));
+        self.complained = false;
+        Ok(())
+    }
+
+    fn create(&self) -> io::Result<(File, u64)> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        let length = file.metadata()?.len();
+        Ok((file, length))
+    }
+
+    /// Says once, not for every event, that the file cannot be written.
+    fn complain(&mut self, error: &io::Error) {
+        if !self.complained {
+            tracing::warn!(path = %self.path.display(), %error, "cannot write the feed of events, it goes on in memory");
+        }
+        self.complained = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::event::{DaemonEvent, Event};
+
+    fn entry(id: u64) -> Entry {
+        Entry::new(id, Timestamp::UNIX_EPOCH, &Event::from(DaemonEvent::Started { version: "0.0.0" }))
+    }
+
+    #[test]
+    fn what_was_written_is_read_back_and_a_torn_line_costs_only_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let (past, writer, guard) = start(folder.path());
+        assert!(past.is_empty());
+        assert!(writer.write(Arc::new(entry(1))));
+        assert!(writer.write(Arc::new(entry(2))));
+        drop(guard);
+        let path = folder.path().join("events.jsonl");
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"id\":3,\"at\":").unwrap();
+        let (past, _, _guard) = start(folder.path());
+        assert_eq!(past, [entry(1), entry(2)]);
+    }
+
+    #[test]
+    fn a_file_that_has_grown_is_put_aside_and_both_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = FeedFile::new(folder.path().join("events.jsonl"));
+        file.append(&entry(1)).unwrap();
+        file.open.as_mut().unwrap().1 = FILE_MAX;
+        file.append(&entry(2)).unwrap();
+        assert!(folder.path().join("events.1.jsonl").exists());
+        assert_eq!(file.read(), [entry(1), entry(2)]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_stops_nothing() {
+        let (past, writer, guard) = start(Path::new("/nonexistent"));
+        assert!(past.is_empty());
+        assert!(writer.write(Arc::new(entry(1))));
+        drop(guard);
+    }
+}
