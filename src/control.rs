@@ -1,1 +1,30 @@
-//! The control socket: HTTP and JSON over a Unix socket, decided by the peer's user and groups.
+//! The control socket: HTTP/1.1 and JSON over a Unix socket, decided by the peer's user and groups.
+//!
+//! ```text
+//!  client ─▶ socket ─▶ connections (who is it? how many?) ─▶ gate (may they?) ─▶ handlers ─▶ Backend
+//!               ▲              SO_PEERCRED, bounds           table + access        api types
+//!       bound in private/,
+//!       then renamed
+//! ```
+//!
+//! The server is built from one table ([`ENDPOINTS`]) that says what each request needs. What it serves comes from a [`Backend`],
+//! in the types of [`api`], which the [`Client`] at the other end reads.
+
+pub mod api;
+pub mod view;
+
+mod access;
+mod backend;
+mod client;
+mod edit;
+mod peer;
+mod server;
+mod socket;
+mod table;
+
+pub use backend::{Audit, Backend, Definition, EventQuery, Feed, LogQuery};
+pub use client::{Client, Follow, Trouble};
+pub use peer::{Identify, Principal, identify};
+pub use server::Server;
+pub use socket::{Lock, SocketError, adopt, bind};
+pub use table::{Action, ENDPOINTS, Endpoint, Method, Need};

@@ -1,0 +1,159 @@
+//! A tunnel as the access rules see it.
+
+use serde_json::Value;
+
+use crate::{control::api, name::Hostname};
+
+/// What access to a tunnel is decided by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::control) struct Object {
+    /// Its account's name.
+    pub(in crate::control) account: String,
+    /// Its name.
+    pub(in crate::control) tunnel: String,
+    /// The hostnames of its rules; empty text for a rule that takes every hostname.
+    pub(in crate::control) hostnames: Vec<String>,
+    /// The services of its rules that reach something: without `http_status:…` and `hello_world`.
+    pub(in crate::control) origins: Vec<String>,
+    /// The first part of its definition that only an admin may write.
+    pub(in crate::control) for_admins: Option<String>,
+}
+
+/// What an editor may write into a tunnel's definition. Whatever is not listed needs an admin, so that a key which the
+/// configuration learns later is not open to everybody by accident.
+const EDITOR_KEYS: [&str; 6] = ["account", "replicas", "configuration", "on_drift", "ingress", "health"];
+
+/// What an editor may write into a rule.
+const EDITOR_RULE_KEYS: [&str; 5] = ["hostname", "path", "service", "originRequest", "dns"];
+
+/// What an editor may write into `originRequest`: nothing that names a file or sends requests elsewhere than the service says.
+const EDITOR_ORIGIN_KEYS: [&str; 12] = [
+    "connectTimeout",
+    "tlsTimeout",
+    "tcpKeepAlive",
+    "noHappyEyeballs",
+    "keepAliveConnections",
+    "keepAliveTimeout",
+    "httpHostHeader",
+    "originServerName",
+    "matchSNItoHost",
+    "noTLSVerify",
+    "disableChunkedEncoding",
+    "http2Origin",
+];
+
+impl Object {
+    /// A tunnel that exists.
+    pub(in crate::control) fn of_tunnel(tunnel: &api::Tunnel) -> Self {
+        let mut object = Self::new(&tunnel.account, &tunnel.name);
+        for route in &tunnel.routes {
+            object.take_rule(route.hostname.as_deref(), route.service.as_deref().unwrap_or_default());
+        }
+        object
+    }
+
+    /// A tunnel as `definition` would make it. Values of a wrong type count as absent: the configuration refuses them.
+    pub(in crate::control) fn of_definition(tunnel: &str, definition: &Value) -> Self {
+        let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+        let account = text(definition, "account").unwrap_or_else(|| "default".to_owned());
+        let mut object = Self::new(&account, tunnel);
+        object.for_admins = beyond(definition, &EDITOR_KEYS, "");
+        for (index, rule) in definition.get("ingress").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            let place = format!("ingress[{index}].");
+            let origin = rule.get("originRequest").unwrap_or(&Value::Null);
+            let beyond = beyond(rule, &EDITOR_RULE_KEYS, &place)
+                .or_else(|| beyond(origin, &EDITOR_ORIGIN_KEYS, &format!("{place}originRequest.")));
+            let service = text(rule, "service").unwrap_or_default();
+            let special = is_special(&service).then(|| format!("service {service:?}"));
+            object.for_admins = object.for_admins.or(beyond).or(special);
+            object.take_rule(text(rule, "hostname").as_deref(), &service);
+        }
+        object
+    }
+
+    fn new(account: &str, tunnel: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            tunnel: tunnel.to_owned(),
+            hostnames: Vec::new(),
+            origins: Vec::new(),
+            for_admins: None,
+        }
+    }
+
+    fn take_rule(&mut self, hostname: Option<&str>, service: &str) {
+        let reaches_nothing = service.starts_with("http_status:") || service == "hello_world";
+        if !reaches_nothing {
+            self.origins.push(service.to_owned());
+        }
+        match hostname.filter(|hostname| !hostname.is_empty()) {
+            Some(hostname) => {
+                let plain = hostname.parse::<Hostname>().map(|hostname| hostname.as_str().to_owned());
+                self.hostnames.push(plain.unwrap_or_else(|_| hostname.to_owned()));
+            }
+            None if reaches_nothing => {}
+            None => self.hostnames.push(String::new()),
+        }
+    }
+}
+
+/// Whether only an admin may publish `service`: it reaches whatever the visitor names, or is written so that a pattern over its
+/// text could match another host than the one it reaches.
+fn is_special(service: &str) -> bool {
+    let plain = |char: char| char.is_ascii_graphic() && char != '@' && char != '\\';
+    service == "bastion" || service.starts_with("socks-proxy") || !service.chars().all(plain)
+}
+
+fn beyond(value: &Value, allowed: &[&str], place: &str) -> Option<String> {
+    let key = value.as_object()?.keys().find(|key| !allowed.contains(&key.as_str()))?;
+    Some(format!("\"{place}{key}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_definition_shows_what_it_publishes() {
+        let definition = json!({ "account": "shop", "ingress": [
+            { "hostname": "App.Web.example.com", "service": "http://localhost:8080" },
+            { "service": "http_status:404" },
+        ] });
+        let object = Object::of_definition("web", &definition);
+        assert_eq!(
+            object,
+            Object {
+                account: "shop".to_owned(),
+                tunnel: "web".to_owned(),
+                hostnames: vec!["app.web.example.com".to_owned()],
+                origins: vec!["http://localhost:8080".to_owned()],
+                for_admins: None,
+            }
+        );
+    }
+
+    #[test]
+    fn a_rule_for_every_hostname_counts_as_one() {
+        let object = Object::of_definition("web", &json!({ "ingress": [{ "service": "http://localhost:1" }] }));
+        assert_eq!(object.hostnames, [""]);
+    }
+
+    #[test]
+    fn what_reaches_further_than_its_text_is_for_admins() {
+        for (definition, part) in [
+            (json!({ "protocol": "http2" }), "\"protocol\""),
+            (json!({ "private_networks": [] }), "\"private_networks\""),
+            (json!({ "renamed_from": "other" }), "\"renamed_from\""),
+            (json!({ "ingress": [{ "service": "bastion" }] }), "service \"bastion\""),
+            (json!({ "ingress": [{ "service": "http://localhost:80@internal" }] }), "service \"http://localhost:80@internal\""),
+            (
+                json!({ "ingress": [{ "service": "https://localhost", "originRequest": { "caPool": "/etc/shadow" } }] }),
+                "\"ingress[0].originRequest.caPool\"",
+            ),
+        ] {
+            assert_eq!(Object::of_definition("web", &definition).for_admins.as_deref(), Some(part));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The types that both ends of the control socket share: the server writes them, the command line reads them.
+//!
+//! They are a contract of their own, with stable names, and not the daemon's inner types: `view` maps one to the other. Fields
+//! are added and never renamed. All times are UTC in RFC 3339, all names are the configuration's.
+
+mod change;
+mod error;
+mod feed;
+mod overview;
+mod person;
+mod plan;
+mod tunnel;
+
+pub use change::{Change, Changed, CreateTunnel, Reloaded};
+pub use error::{Error, ErrorBody, ErrorKind, Problem};
+pub use feed::{Event, Followed, Level, LogLine, Subject};
+pub use overview::{
+    Account, Check, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Finding, Health, Overview, Status,
+    Verdict, Version,
+};
+pub use person::{GrantInEffect, WhoAmI};
+pub use plan::{Applied, Apply, Plan};
+pub use tunnel::{Connector, Reason, Route, RouteState, State, Stop, Tunnel, TunnelDetail, TunnelRoute};

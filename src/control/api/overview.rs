@@ -1,0 +1,152 @@
+//! The daemon as a whole: its health, its accounts, its configuration.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Event, Reason, Tunnel};
+
+/// The answer to `GET /v1/version`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// Adit's version.
+    pub version: String,
+}
+
+/// Everything at one look: the answer to `GET /v1/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The daemon and its accounts.
+    #[serde(flatten)]
+    pub overview: Overview,
+    /// The tunnels, by name.
+    pub tunnels: Vec<Tunnel>,
+}
+
+/// The daemon without its tunnels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// The daemon.
+    pub daemon: Daemon,
+    /// The verdict over everything.
+    pub health: Health,
+    /// The accounts, by their names in the configuration.
+    pub accounts: Vec<Account>,
+    /// The last thing that changed.
+    pub last_change: Option<Event>,
+}
+
+/// The daemon itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Daemon {
+    /// Adit's version.
+    pub version: String,
+    /// Its process.
+    pub pid: u32,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The problems of the configuration's files, one each, while an older configuration is in force because of them.
+    pub config_problems: Vec<String>,
+}
+
+/// The verdict over everything, with the reasons for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What is wrong, worst first; empty when nothing is.
+    pub reasons: Vec<Finding>,
+}
+
+/// How well it goes. Ordered from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// All is as it should be.
+    Healthy,
+    /// Every tunnel serves, and something wants to be looked at.
+    Attention,
+    /// A tunnel that should serve does not.
+    Failing,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// A stable word for programs.
+    pub code: String,
+    /// One sentence for a person, without a full stop.
+    pub sentence: String,
+    /// The tunnel that it is about, if it is about one.
+    pub tunnel: Option<String>,
+}
+
+/// One Cloudflare account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its id at Cloudflare, once known.
+    pub id: Option<String>,
+    /// When everything at Cloudflare was last read and found or made as wanted.
+    pub synced_at: Option<Timestamp>,
+    /// Why changes in this account wait, if they do.
+    pub holds: Vec<Reason>,
+}
+
+/// One account's API token, of which everything is told but the token: an element of `GET /v1/credentials`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The account's name in the configuration.
+    pub account: String,
+    /// Where the token comes from, such as `credential:cloudflare-api-token` or `file:/etc/adit/token`.
+    pub source: String,
+    /// Whether it can be used.
+    pub state: CredentialState,
+    /// Why not, when it cannot.
+    pub reason: Option<Reason>,
+}
+
+/// Whether a token can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialState {
+    /// Nobody tried yet.
+    Unknown,
+    /// Cloudflare takes it.
+    Usable,
+    /// It cannot be read, or Cloudflare refuses it.
+    Unusable,
+}
+
+/// What a token is able to do: an element of the answer to `POST /v1/credentials/check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialCheck {
+    /// The account's name in the configuration.
+    pub account: String,
+    /// What was tried, in that order.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was tried with a token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was tried, such as `list tunnels`.
+    pub what: String,
+    /// Whether it worked.
+    pub passed: bool,
+    /// What came of it, in one sentence: for a refusal, the permission that is missing.
+    pub sentence: String,
+}
+
+/// The configuration in force: the answer to `GET /v1/config`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// When it was accepted.
+    pub accepted_at: Option<Timestamp>,
+    /// The files that it was read from, in that order.
+    pub files: Vec<String>,
+    /// The problems of the files as they are, when they are not what is in force.
+    pub problems: Vec<String>,
+    /// The configuration with every default filled in. Tokens are named by their source and never contained.
+    pub value: serde_json::Value,
+}

@@ -1,0 +1,42 @@
+//! Plans: what would change, and what came of changing it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Reason;
+
+/// What would change at Cloudflare and here: the answer to `GET /v1/plan`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Names exactly this plan, so that exactly this plan can be confirmed.
+    pub hash: String,
+    /// How many steps there are, those that wait for a confirmation included.
+    pub changes: usize,
+    /// How many things are left alone: what is on hold, and what somebody else holds.
+    pub left_alone: usize,
+    /// The plan for people: one line for each step, what is left alone and why, and a sum. Its lines begin with `+`, `~`, `-` for
+    /// steps and with `!`, `?`, `#` for the rest.
+    pub text: String,
+    /// The plan for programs: one for each account.
+    pub plans: Vec<Value>,
+}
+
+/// The body of `POST /v1/apply`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Apply {
+    /// The plan that was looked at. When the plan is another by now, nothing is done and the answer is a conflict.
+    #[serde(default)]
+    pub hash: Option<String>,
+}
+
+/// What came of a plan: the answer to `POST /v1/apply`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The plan that was executed.
+    pub hash: String,
+    /// How many steps were done.
+    pub done: usize,
+    /// What was not done, and why.
+    pub left: Vec<Reason>,
+}

@@ -1,0 +1,155 @@
+//! What the control socket asks of the daemon.
+
+use std::{future::Future, num::NonZeroU16, pin::Pin, sync::Arc};
+
+use futures_util::Stream;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    api::{
+        Applied, Change, Configuration, Credential, CredentialCheck, Error, ErrorKind, Event, Followed, LogLine, Overview, Plan,
+        Reloaded, Tunnel,
+    },
+    peer::Principal,
+};
+use crate::{
+    config::Access,
+    name::{AccountName, TunnelName},
+};
+
+/// What the control socket can ask of the daemon. There are two: the daemon's own, and the one in the tests.
+///
+/// Access is decided before any of these is called; `by` says whose name goes into what is stored. Reading is quick and waits for
+/// no call to Cloudflare; whatever takes longer has an end of its own and answers `busy` or `unavailable` then.
+pub trait Backend: Send + Sync + 'static {
+    /// Who may do what, by the configuration in force.
+    fn access(&self) -> Arc<Access>;
+
+    /// The daemon without its tunnels.
+    fn overview(&self) -> Overview;
+
+    /// Hands each tunnel to `show`, by name. The status is locked meanwhile, so `show` does nothing but look.
+    fn tunnels(&self, show: &mut dyn FnMut(&Tunnel));
+
+    /// The tunnel of that name.
+    fn tunnel(&self, name: &TunnelName) -> Option<Tunnel>;
+
+    /// The definition of that tunnel.
+    fn definition(&self, name: &TunnelName) -> Option<Definition>;
+
+    /// Stores a tunnel and makes it come true. A tunnel of the same name and definition is fine ([`Change::Unchanged`]); one with
+    /// another definition is a `conflict`.
+    fn create(&self, by: &Principal, name: TunnelName, definition: Value) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// Replaces a tunnel's definition. With `expected`, only when that is the definition's version still: else a `conflict`.
+    fn replace(
+        &self,
+        by: &Principal,
+        name: &TunnelName,
+        definition: Value,
+        expected: Option<&str>,
+    ) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// Deletes a tunnel, here and at Cloudflare. With `expected` as in [`Backend::replace`].
+    fn delete(
+        &self,
+        by: &Principal,
+        name: &TunnelName,
+        expected: Option<&str>,
+    ) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// Ends an operator's stop.
+    fn start(&self, by: &Principal, name: &TunnelName) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// Stops a tunnel's connectors until somebody starts them.
+    fn stop(&self, by: &Principal, name: &TunnelName) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// Replaces a tunnel's connectors by fresh ones.
+    fn restart(&self, by: &Principal, name: &TunnelName) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// What would change, from the files on disk and a fresh look at Cloudflare.
+    fn plan(&self) -> impl Future<Output = Result<Plan, Error>> + Send;
+
+    /// Makes everything as wanted. With `hash`, only when the plan is exactly that one still: else a `conflict`.
+    fn apply(&self, by: &Principal, hash: Option<&str>) -> impl Future<Output = Result<Applied, Error>> + Send;
+
+    /// The last lines that a tunnel's connectors wrote, oldest first.
+    fn logs(&self, name: &TunnelName, query: &LogQuery) -> impl Future<Output = Result<Vec<LogLine>, Error>> + Send;
+
+    /// The same, and then every line as it is written.
+    fn follow_logs(&self, name: &TunnelName, query: &LogQuery) -> impl Future<Output = Result<Feed<LogLine>, Error>> + Send;
+
+    /// What happened, oldest first.
+    fn events(&self, query: &EventQuery) -> impl Future<Output = Result<Vec<Event>, Error>> + Send;
+
+    /// The same, and then every event as it happens.
+    fn follow_events(&self, query: &EventQuery) -> impl Future<Output = Result<Feed<Event>, Error>> + Send;
+
+    /// The configuration in force.
+    fn configuration(&self) -> Configuration;
+
+    /// Reads the configuration's files again. When they are bad, the one in force stays and the answer is `invalid`.
+    fn reload(&self, by: &Principal) -> impl Future<Output = Result<Reloaded, Error>> + Send;
+
+    /// The accounts' tokens, without the tokens.
+    fn credentials(&self) -> Vec<Credential>;
+
+    /// Tries what the token of that account, or of each, is able to do.
+    fn check_credentials(
+        &self,
+        account: Option<&AccountName>,
+    ) -> impl Future<Output = Result<Vec<CredentialCheck>, Error>> + Send;
+
+    /// Keeps what somebody changed, or was refused to change.
+    fn audit(&self, entry: &Audit<'_>);
+}
+
+/// One change, or the refusal of one, for the audit log.
+#[derive(Debug)]
+pub struct Audit<'a> {
+    /// Who.
+    pub by: &'a Principal,
+    /// What was asked for: `create`, `stop`, ….
+    pub verb: &'static str,
+    /// Of which tunnel, as it was written: it may be no tunnel's name.
+    pub tunnel: Option<&'a str>,
+    /// What it was refused for; `None`: it was done.
+    pub refused: Option<ErrorKind>,
+}
+
+/// A stream that ends only with the daemon.
+pub type Feed<T> = Pin<Box<dyn Stream<Item = Followed<T>> + Send>>;
+
+/// What a tunnel was made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// The definition, in the configuration's grammar.
+    pub value: Value,
+    /// Changes whenever the definition does: letters, digits and `-`.
+    pub version: String,
+}
+
+/// Which lines of a tunnel's connectors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogQuery {
+    /// How many of those there are already, at most.
+    pub lines: NonZeroU16,
+    /// Only those after this one.
+    pub since: Option<u64>,
+    /// Only those of this replica.
+    pub replica: Option<u8>,
+}
+
+/// Which events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventQuery {
+    /// How many of those there are already, at most: the newest.
+    pub limit: NonZeroU16,
+    /// Only those after this one.
+    pub since: Option<u64>,
+    /// Only those from this time on.
+    pub from: Option<Timestamp>,
+    /// Only those of this tunnel.
+    pub tunnel: Option<TunnelName>,
+}

@@ -1,0 +1,78 @@
+//! Who is at the other end of a connection.
+//!
+//! The kernel says it: `SO_PEERCRED` and `SO_PEERGROUPS` are taken when the client connects, cannot be forged and need no name
+//! service. A connection that is handed on keeps the credentials of whoever opened it.
+
+mod names;
+mod raw;
+
+use std::{io, os::fd::AsFd, sync::Arc};
+
+use tokio::net::UnixStream;
+
+pub(super) use names::Names;
+
+/// A process that asks, and the user that it runs as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The user.
+    pub uid: u32,
+    /// The primary group.
+    pub gid: u32,
+    /// The supplementary groups.
+    pub groups: Vec<u32>,
+    /// The process, for the audit log only: it may be gone, and its number used again.
+    pub pid: i32,
+    /// The user's name, when the id has one.
+    pub user: Option<String>,
+}
+
+/// How a connection's principal is found. The daemon uses [`identify`]; tests, which cannot become other users, say who it is.
+pub type Identify = Arc<dyn Fn(&UnixStream) -> io::Result<Principal> + Send + Sync>;
+
+impl Principal {
+    /// The user's name, or the uid when it has none.
+    pub fn who(&self) -> String {
+        self.user.clone().unwrap_or_else(|| self.uid.to_string())
+    }
+
+    /// Whether the process runs in the group `gid`.
+    pub fn is_in(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups.contains(&gid)
+    }
+}
+
+/// Asks the kernel who opened `stream`. The user's name is not looked up: that may take long.
+///
+/// # Errors
+///
+/// What getsockopt(2) reports.
+pub fn identify(stream: &UnixStream) -> io::Result<Principal> {
+    let credentials = rustix::net::sockopt::socket_peercred(stream)?;
+    Ok(Principal {
+        uid: credentials.uid.as_raw(),
+        gid: credentials.gid.as_raw(),
+        groups: raw::peer_groups(stream.as_fd())?,
+        pid: credentials.pid.as_raw_pid(),
+        user: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_names_the_process_at_the_other_end() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let principal = identify(&ours).unwrap();
+        assert_eq!(principal.uid, rustix::process::getuid().as_raw());
+        assert_eq!(principal.gid, rustix::process::getgid().as_raw());
+        assert_eq!(principal.pid, i32::try_from(std::process::id()).unwrap());
+        let mut groups: Vec<u32> = rustix::process::getgroups().unwrap().iter().map(|group| group.as_raw()).collect();
+        let mut seen = principal.groups.clone();
+        groups.sort_unstable();
+        seen.sort_unstable();
+        assert_eq!(seen, groups);
+    }
+}

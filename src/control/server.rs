@@ -1,0 +1,159 @@
+//! The server's end of the control socket.
+
+mod answer;
+mod body;
+mod connections;
+mod gate;
+mod handlers;
+mod router;
+mod stream;
+
+use std::{sync::Arc, time::Duration};
+
+use hyper::{Request, body::Incoming, server::conn::http1, service::Service, service::service_fn};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::net::{UnixListener, UnixStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    api,
+    backend::Backend,
+    peer::{Identify, Principal},
+};
+use connections::{Admission, Connections};
+use gate::Gate;
+
+/// How long a client may take to send a request's head, counted from its connection or from its last request.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// The most that a request's head may have, in bytes; every path and header of ours is far shorter.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long requests may go on after the server was told to stop.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long to wait after an accept that failed, which means that the process is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The control socket's server. It serves until its token is cancelled.
+pub struct Server<B> {
+    shared: Arc<Shared<B>>,
+    identify: Identify,
+}
+
+/// What every request's handling needs.
+struct Shared<B> {
+    backend: B,
+    gate: Gate,
+    /// Ends the streams that are followed.
+    shutdown: CancellationToken,
+}
+
+impl<B: Backend> Server<B> {
+    /// A server of what `backend` has, for whoever `identify` finds at the other end, until `shutdown` is cancelled.
+    pub fn new(backend: B, identify: Identify, shutdown: CancellationToken) -> Self {
+        Self { shared: Arc::new(Shared { backend, gate: Gate::default(), shutdown }), identify }
+    }
+
+    /// Serves what connects to `listener`. Returns when the token is cancelled and the last request has ended, or five seconds
+    /// after it was cancelled.
+    pub async fn serve(self, listener: UnixListener) {
+        let router = TowerToHyperService::new(router::build(&self.shared));
+        let busy = TowerToHyperService::new(router::busy());
+        let connections = Connections::default();
+        let tasks = TaskTracker::new();
+        let shutdown = self.shared.shutdown.clone();
+        loop {
+            // Cancel-safe: a connection that was not accepted stays in the backlog.
+            let stream = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _address)) => stream,
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection on the control socket");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+            };
+            let Some((principal, admission)) = self.admit(&stream, &connections) else { continue };
+            let service = match admission {
+                Admission::Served(_) => router.clone(),
+                Admission::Refused(_) => busy.clone(),
+            };
+            let shared = Arc::clone(&self.shared);
+            tasks.spawn(async move {
+                let principal = shared.gate.with_user_name(principal).await;
+                converse(stream, service, principal, &shared.shutdown).await;
+                drop(admission);
+            });
+        }
+        tasks.close();
+        if tokio::time::timeout(DRAIN_TIME_MAX, tasks.wait()).await.is_err() {
+            tracing::warn!(open = tasks.len(), "control connections were cut because they did not end in time");
+        }
+    }
+
+    fn admit(&self, stream: &UnixStream, connections: &Connections) -> Option<(Principal, Admission)> {
+        let principal = match (self.identify)(stream) {
+            Ok(principal) => principal,
+            Err(error) => {
+                tracing::warn!(%error, "cannot tell who connected to the control socket, so the connection was closed");
+                return None;
+            }
+        };
+        let admission = connections.admit(principal.uid)?;
+        Some((principal, admission))
+    }
+}
+
+/// Serves one connection until it ends.
+async fn converse<R>(stream: UnixStream, service: R, principal: Principal, shutdown: &CancellationToken)
+where
+    R: Service<Request<Incoming>, Response = axum::response::Response, Error = std::convert::Infallible>,
+{
+    let principal = Arc::new(principal);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&principal));
+        service.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a control connection ended early");
+    }
+}
+
+impl<B: Backend> Shared<B> {
+    /// The error for a tunnel that is not there, with the name that may have been meant.
+    fn no_such_tunnel(&self, caller: &gate::Caller, name: &str) -> api::Error {
+        /// How alike two names must be for the one to be taken for a slip of the other, from 0 to 1.
+        const ALIKE_MIN: f64 = 0.7;
+        let mut best: Option<(f64, String)> = None;
+        self.backend.tunnels(&mut |tunnel| {
+            let alike = strsim::jaro_winkler(&tunnel.name, name);
+            if alike >= ALIKE_MIN && best.as_ref().is_none_or(|(most, _)| alike > *most) && caller.sees(tunnel) {
+                best = Some((alike, tunnel.name.clone()));
+            }
+        });
+        let error = api::Error::no_such_tunnel(name);
+        match best {
+            Some((_, meant)) => error.with_hint(format!("did you mean {meant:?}?")),
+            None => error.with_hint("\"adit tunnel list\" shows every tunnel"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Answers: JSON, and errors in their one shape.
+
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::control::api::{Error, ErrorBody, ErrorKind};
+
+/// The kind of the error that an answer tells, for whoever keeps what came of a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AnswerKind(pub(super) ErrorKind);
+
+/// The tunnel that a request was about, where its path does not say it.
+#[derive(Debug, Clone)]
+pub(super) struct AnswerTunnel(pub(super) String);
+
+/// The answer 200 with `value` as JSON.
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Response {
+    written(StatusCode::OK, serde_json::to_vec(value).expect("the API's types are JSON"))
+}
+
+/// A JSON list of whatever `visit` hands to its argument, each written at once and not kept.
+pub(super) fn list<T: Serialize>(visit: impl FnOnce(&mut dyn FnMut(&T))) -> Vec<u8> {
+    let mut bytes = vec![b'['];
+    visit(&mut |element| {
+        if bytes.len() > 1 {
+            bytes.push(b',');
+        }
+        serde_json::to_writer(&mut bytes, element).expect("the API's types are JSON");
+    });
+    bytes.push(b']');
+    bytes
+}
+
+/// An answer of bytes that are JSON.
+pub(super) fn written(status: StatusCode, bytes: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let kind = self.kind;
+        let body = serde_json::to_vec(&ErrorBody { error: self }).expect("an error is JSON");
+        let mut response = written(status(kind), body);
+        response.extensions_mut().insert(AnswerKind(kind));
+        response
+    }
+}
+
+fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::Malformed => StatusCode::BAD_REQUEST,
+        ErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        ErrorKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        ErrorKind::NotPermitted => StatusCode::FORBIDDEN,
+        ErrorKind::Conflict | ErrorKind::ReadOnly | ErrorKind::Hold => StatusCode::CONFLICT,
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        ErrorKind::Busy | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

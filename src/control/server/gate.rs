@@ -1,0 +1,228 @@
+//! The decision over each request: who asks, what they may, and what is kept of it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::{FromRequestParts, RawPathParams, Request, State},
+    http::request::Parts,
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, timeout},
+};
+
+use super::{
+    Shared,
+    answer::{AnswerKind, AnswerTunnel},
+};
+use crate::{
+    config::{Access, Role},
+    control::{
+        access::{Object, Policy, Standing},
+        api::{Error, ErrorKind, Tunnel},
+        backend::{Audit, Backend},
+        peer::{Names, Principal},
+        table::{Endpoint, Need},
+    },
+    name::TunnelName,
+};
+
+/// How long the ids of the users and groups in the access rules are taken as known: a group made later counts after this time.
+const NAMES_AGE_MAX: Duration = Duration::from_secs(30);
+
+/// How long the name service may take. Root needs no names and is not kept waiting by it.
+const NAMES_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The most names of users that are remembered.
+const USERS_MAX: usize = 256;
+
+/// Whoever asks, and what they may.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    /// Who.
+    pub(super) principal: Arc<Principal>,
+    /// What they may.
+    pub(super) standing: Arc<Standing>,
+}
+
+/// What is known of the users and groups of this host.
+#[derive(Default)]
+pub(super) struct Gate {
+    policy: tokio::sync::Mutex<Option<(Instant, Arc<Policy>)>>,
+    users: Mutex<BTreeMap<u32, (Instant, Option<String>)>>,
+}
+
+/// The state of the gate before one endpoint.
+pub(super) struct Guarded<B> {
+    /// What the endpoint needs.
+    pub(super) endpoint: Endpoint,
+    /// What every request's handling needs.
+    pub(super) shared: Arc<Shared<B>>,
+}
+
+/// Lets a request pass to its handler, or not; and keeps what came of a change.
+pub(super) async fn guard<B: Backend>(State(guarded): State<Guarded<B>>, request: Request, next: Next) -> Response {
+    let Guarded { endpoint, shared } = guarded;
+    let (mut parts, body) = request.into_parts();
+    let principal =
+        Arc::clone(parts.extensions.get::<Arc<Principal>>().expect("a connection adds its principal to each request"));
+    let tunnel = tunnel_in_path(&mut parts).await;
+    let decision = shared.decide(&endpoint, &principal, tunnel.as_deref()).await;
+    let response = match decision {
+        Ok(standing) => {
+            parts.extensions.insert(Caller { principal: Arc::clone(&principal), standing: Arc::new(standing) });
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(error) => error.into_response(),
+    };
+    if let Some(verb) = endpoint.audit {
+        let named = response.extensions().get::<AnswerTunnel>().map(|AnswerTunnel(name)| name.as_str());
+        let refused = response.extensions().get::<AnswerKind>().map(|AnswerKind(kind)| *kind);
+        shared.backend.audit(&Audit { by: &principal, verb, tunnel: tunnel.as_deref().or(named), refused });
+    }
+    response
+}
+
+impl<B: Backend> Shared<B> {
+    async fn decide(&self, endpoint: &Endpoint, principal: &Principal, tunnel: Option<&str>) -> Result<Standing, Error> {
+        let standing = self.gate.standing(principal, self.backend.access()).await?;
+        let allowed = match endpoint.need {
+            Need::Nothing => true,
+            Need::Everywhere(role) => standing.everywhere(role),
+            Need::Anywhere(role) => standing.anywhere(role),
+            // A grant says nothing about a tunnel that is not there, nor does the answer.
+            Need::ForTunnel(role) => standing.everywhere(role) || self.is_granted(&standing, role, tunnel),
+        };
+        if allowed { Ok(standing) } else { Err(not_permitted(endpoint, principal, &standing)) }
+    }
+
+    fn is_granted(&self, standing: &Standing, role: Role, tunnel: Option<&str>) -> bool {
+        let tunnel = tunnel.and_then(|name| name.parse::<TunnelName>().ok()).and_then(|name| self.backend.tunnel(&name));
+        tunnel.is_some_and(|tunnel| standing.covers(role, &Object::of_tunnel(&tunnel)))
+    }
+
+    /// What `principal` may, for answers about paths that the table does not have.
+    pub(super) async fn may_anything(&self, principal: &Principal) -> bool {
+        let standing = self.gate.standing(principal, self.backend.access()).await;
+        standing.is_ok_and(|standing| standing.anywhere(Role::Viewer))
+    }
+}
+
+impl Gate {
+    /// What `principal` may by the rules of `access`.
+    async fn standing(&self, principal: &Principal, access: Arc<Access>) -> Result<Standing, Error> {
+        if principal.uid == 0 {
+            return Ok(Standing::root());
+        }
+        Ok(self.policy(access).await?.standing(principal))
+    }
+
+    async fn policy(&self, access: Arc<Access>) -> Result<Arc<Policy>, Error> {
+        // Whoever comes while names are looked up waits for that one look-up.
+        let mut known = self.policy.lock().await;
+        if let Some((at, policy)) = known.as_ref()
+            && at.elapsed() < NAMES_AGE_MAX
+            && policy.is_of(&access)
+        {
+            return Ok(Arc::clone(policy));
+        }
+        let former = known.take().map(|(_, policy)| policy).filter(|policy| policy.is_of(&access));
+        let resolved = timeout(NAMES_TIME_MAX, spawn_blocking(move || Policy::resolve(access))).await;
+        let policy = match (resolved, former) {
+            (Ok(Ok(policy)), _) if policy.is_complete() => Arc::new(policy),
+            // While the name service is out of order, what it said last holds.
+            (_, Some(former)) => former,
+            (Ok(Ok(policy)), None) => Arc::new(policy),
+            (Ok(Err(_)) | Err(_), None) => return Err(no_names()),
+        };
+        *known = Some((Instant::now(), Arc::clone(&policy)));
+        Ok(policy)
+    }
+
+    /// `principal` with the name of its user, if that can be had in time.
+    pub(super) async fn with_user_name(&self, mut principal: Principal) -> Principal {
+        if principal.user.is_some() {
+            return principal;
+        }
+        let uid = principal.uid;
+        if let Some((at, user)) = self.users.lock().unwrap_or_else(PoisonError::into_inner).get(&uid)
+            && at.elapsed() < NAMES_AGE_MAX
+        {
+            principal.user.clone_from(user);
+            return principal;
+        }
+        if let Ok(Ok(user)) = timeout(NAMES_TIME_MAX, spawn_blocking(move || Names::of_user(uid))).await {
+            let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+            if users.len() >= USERS_MAX {
+                users.clear();
+            }
+            users.insert(uid, (Instant::now(), user.clone()));
+            principal.user = user;
+        }
+        principal
+    }
+}
+
+impl Caller {
+    /// Whether they may see `tunnel`.
+    pub(super) fn sees(&self, tunnel: &Tunnel) -> bool {
+        self.sees_all() || self.standing.covers(Role::Viewer, &Object::of_tunnel(tunnel))
+    }
+
+    /// Whether they may see everything.
+    pub(super) fn sees_all(&self) -> bool {
+        self.standing.everywhere(Role::Viewer)
+    }
+
+    /// Refuses a definition that reaches beyond what they may write.
+    pub(super) fn check_definition(&self, name: &TunnelName, definition: &serde_json::Value) -> Result<(), Error> {
+        let object = Object::of_definition(name.as_str(), definition);
+        self.standing.may_define(&object).map_err(|why| {
+            Error::new(ErrorKind::NotPermitted, format!("cannot write tunnel {:?}: {why}", name.as_str())).with_hint(HINT)
+        })
+    }
+}
+
+fn no_names() -> Error {
+    let message = "cannot decide what you may: the host's name service does not tell who is in [access]";
+    Error::new(ErrorKind::Unavailable, message).with_hint("root is served without names")
+}
+
+/// What helps whoever is refused.
+const HINT: &str = "\"adit whoami\" shows what you may; an administrator grants more under [access] in the configuration";
+
+fn not_permitted(endpoint: &Endpoint, principal: &Principal, standing: &Standing) -> Error {
+    let needed = endpoint.need.role().map(|role| role.to_string()).unwrap_or_default();
+    let has = match standing.role {
+        Some(role) => format!("has only role \"{role}\" there"),
+        None => "has no role there".to_owned(),
+    };
+    let message =
+        format!("cannot {} {}: user {:?} {has}, and role {needed:?} is needed", endpoint.method, endpoint.path, principal.who());
+    Error::new(ErrorKind::NotPermitted, message).with_hint(HINT)
+}
+
+async fn tunnel_in_path(parts: &mut Parts) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
+    params.iter().find(|(key, _)| *key == "name").map(|(_, name)| name.to_owned())
+}
+
+impl<B> Clone for Guarded<B> {
+    fn clone(&self) -> Self {
+        Self { endpoint: self.endpoint, shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(parts.extensions.get::<Self>().expect("the gate adds the caller to each request that it lets pass").clone())
+    }
+}

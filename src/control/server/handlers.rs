@@ -1,0 +1,40 @@
+//! One function for each endpoint: parse, ask the backend, answer. The gate has decided before any of them runs.
+
+mod feed;
+mod host;
+mod person;
+mod tunnels;
+
+use std::sync::Arc;
+
+use axum::extract::{State, rejection::QueryRejection};
+
+use super::{Shared, gate::Caller};
+use crate::{
+    control::{
+        api::{Error, ErrorKind},
+        backend::Backend,
+    },
+    name::TunnelName,
+};
+
+pub(super) use feed::{events, logs};
+pub(super) use host::{
+    apply, check_credentials, configuration, credentials, health, plan, reload_configuration, status, version,
+};
+pub(super) use person::who_am_i;
+pub(super) use tunnels::{
+    add_route, create_tunnel, delete_tunnel, patch_tunnel, remove_route, replace_tunnel, restart_tunnel, routes, start_tunnel,
+    stop_tunnel, tunnel, tunnels,
+};
+
+type App<B> = State<Arc<Shared<B>>>;
+
+/// A name from a path as a tunnel's name. What cannot be one names no tunnel.
+fn tunnel_name<B: Backend>(shared: &Shared<B>, caller: &Caller, text: &str) -> Result<TunnelName, Error> {
+    text.parse().map_err(|_| shared.no_such_tunnel(caller, text))
+}
+
+fn bad_query(error: &QueryRejection) -> Error {
+    Error::new(ErrorKind::Malformed, format!("cannot read the request's query: {}", error.body_text()))
+}

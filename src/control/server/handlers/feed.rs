@@ -1,0 +1,108 @@
+//! Events and log lines: as lists, or followed.
+
+use std::{collections::BTreeSet, num::NonZeroU16};
+
+use axum::{
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::HeaderMap,
+    response::Response,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{App, bad_query, tunnel_name};
+use crate::control::{
+    api::{Error, Event, LogLine},
+    backend::{Backend, EventQuery, LogQuery},
+    server::{Shared, answer, gate::Caller, stream},
+};
+
+/// How many lines or events are given when nobody says how many.
+const GIVEN: NonZeroU16 = NonZeroU16::new(100).expect("100 is not 0");
+
+/// The most lines or events that are given at once.
+const GIVEN_MAX: NonZeroU16 = NonZeroU16::new(10_000).expect("10,000 is not 0");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::control::server) struct Logs {
+    #[serde(default)]
+    follow: bool,
+    lines: Option<NonZeroU16>,
+    since: Option<u64>,
+    replica: Option<u8>,
+}
+
+pub(in crate::control::server) async fn logs<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    Path(name): Path<String>,
+    query: Result<Query<Logs>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let Query(Logs { follow, lines, since, replica }) = query.map_err(|error| bad_query(&error))?;
+    let name = tunnel_name(&shared, &caller, &name)?;
+    if shared.backend.tunnel(&name).is_none() {
+        return Err(shared.no_such_tunnel(&caller, name.as_str()));
+    }
+    let since = last_seen(&headers).or(since);
+    let query = LogQuery { lines: lines.unwrap_or(GIVEN).min(GIVEN_MAX), since, replica };
+    if !follow {
+        return Ok(answer::json(&shared.backend.logs(&name, &query).await?));
+    }
+    let feed = shared.backend.follow_logs(&name, &query).await?;
+    Ok(stream::follow(feed, |line: &LogLine| line.id, |_| true, shared.shutdown.clone()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::control::server) struct Events {
+    #[serde(default)]
+    follow: bool,
+    limit: Option<NonZeroU16>,
+    since: Option<u64>,
+    from: Option<Timestamp>,
+    tunnel: Option<String>,
+}
+
+pub(in crate::control::server) async fn events<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    query: Result<Query<Events>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let Query(Events { follow, limit, since, from, tunnel }) = query.map_err(|error| bad_query(&error))?;
+    let tunnel = tunnel.map(|name| tunnel_name(&shared, &caller, &name)).transpose()?;
+    let since = last_seen(&headers).or(since);
+    let query = EventQuery { limit: limit.unwrap_or(GIVEN).min(GIVEN_MAX), since, from, tunnel };
+    let shows = visible(&shared, &caller);
+    if !follow {
+        // The limit counts what the caller may see.
+        let limit = usize::from(query.limit.get());
+        let mut events = shared.backend.events(&EventQuery { limit: GIVEN_MAX, ..query }).await?;
+        events.retain(shows);
+        events.drain(..events.len().saturating_sub(limit));
+        return Ok(answer::json(&events));
+    }
+    let feed = shared.backend.follow_events(&query).await?;
+    Ok(stream::follow(feed, |event: &Event| event.id, shows, shared.shutdown.clone()))
+}
+
+/// Which events the caller may see: all, or those of the tunnels that they may see by now.
+fn visible<B: Backend>(shared: &Shared<B>, caller: &Caller) -> impl Fn(&Event) -> bool + Send + 'static {
+    let mut tunnels = BTreeSet::new();
+    let all = caller.sees_all();
+    if !all {
+        shared.backend.tunnels(&mut |tunnel| {
+            if caller.sees(tunnel) {
+                tunnels.insert(tunnel.name.clone());
+            }
+        });
+    }
+    move |event| all || event.subject.tunnel.as_ref().is_some_and(|tunnel| tunnels.contains(tunnel))
+}
+
+/// Where a reader that was cut off goes on: `Last-Event-ID`, as Server-Sent Events have it.
+fn last_seen(headers: &HeaderMap) -> Option<u64> {
+    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,114 @@
+//! The daemon as a whole.
+
+use std::collections::BTreeSet;
+
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    http::StatusCode,
+    response::Response,
+};
+use serde::Deserialize;
+
+use super::App;
+use crate::{
+    control::{
+        api::{Apply, Error, ErrorKind, Overview, Version},
+        backend::Backend,
+        server::{Shared, answer, body::Document, gate::Caller},
+    },
+    name::AccountName,
+};
+
+pub(in crate::control::server) async fn version<B: Backend>(State(shared): App<B>) -> Response {
+    answer::json(&Version { version: shared.backend.overview().daemon.version })
+}
+
+pub(in crate::control::server) async fn health<B: Backend>(State(shared): App<B>, caller: Caller) -> Response {
+    answer::json(&overview(&shared, &caller).health)
+}
+
+pub(in crate::control::server) async fn status<B: Backend>(State(shared): App<B>, caller: Caller) -> Response {
+    let mut bytes = serde_json::to_vec(&overview(&shared, &caller)).expect("the API's types are JSON");
+    let tunnels = answer::list(|each| {
+        shared.backend.tunnels(&mut |tunnel| {
+            if caller.sees(tunnel) {
+                each(tunnel);
+            }
+        });
+    });
+    // The tunnels become one more key of the overview's object, without a copy of them all in memory.
+    bytes.pop();
+    bytes.extend_from_slice(b",\"tunnels\":");
+    bytes.extend_from_slice(&tunnels);
+    bytes.push(b'}');
+    answer::written(StatusCode::OK, bytes)
+}
+
+/// The overview, without what it tells about tunnels and accounts that the caller may not see.
+fn overview<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Overview {
+    let mut overview = shared.backend.overview();
+    if caller.sees_all() {
+        return overview;
+    }
+    let (mut tunnels, mut accounts) = (BTreeSet::new(), BTreeSet::new());
+    shared.backend.tunnels(&mut |tunnel| {
+        if caller.sees(tunnel) {
+            tunnels.insert(tunnel.name.clone());
+            accounts.insert(tunnel.account.clone());
+        }
+    });
+    let visible = |name: &Option<String>| name.as_ref().is_some_and(|name| tunnels.contains(name));
+    overview.health.reasons.retain(|finding| visible(&finding.tunnel));
+    overview.accounts.retain(|account| accounts.contains(&account.name));
+    overview.last_change = overview.last_change.filter(|event| visible(&event.subject.tunnel));
+    overview.daemon.config_problems.clear();
+    overview
+}
+
+pub(in crate::control::server) async fn plan<B: Backend>(State(shared): App<B>) -> Result<Response, Error> {
+    Ok(answer::json(&shared.backend.plan().await?))
+}
+
+pub(in crate::control::server) async fn apply<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    Document(request): Document<Apply>,
+) -> Result<Response, Error> {
+    Ok(answer::json(&shared.backend.apply(&caller.principal, request.hash.as_deref()).await?))
+}
+
+pub(in crate::control::server) async fn configuration<B: Backend>(State(shared): App<B>) -> Response {
+    answer::json(&shared.backend.configuration())
+}
+
+pub(in crate::control::server) async fn reload_configuration<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+) -> Result<Response, Error> {
+    Ok(answer::json(&shared.backend.reload(&caller.principal).await?))
+}
+
+pub(in crate::control::server) async fn credentials<B: Backend>(State(shared): App<B>) -> Response {
+    answer::json(&shared.backend.credentials())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::control::server) struct CheckCredentials {
+    account: Option<String>,
+}
+
+pub(in crate::control::server) async fn check_credentials<B: Backend>(
+    State(shared): App<B>,
+    query: Result<Query<CheckCredentials>, QueryRejection>,
+) -> Result<Response, Error> {
+    let Query(query) = query.map_err(|error| super::bad_query(&error))?;
+    let account = match query.account {
+        None => None,
+        Some(name) => Some(
+            name.parse::<AccountName>()
+                .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot find account {name:?}: {error}")))?,
+        ),
+    };
+    Ok(answer::json(&shared.backend.check_credentials(account.as_ref()).await?))
+}

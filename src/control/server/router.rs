@@ -1,0 +1,116 @@
+//! The table of endpoints as a router.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Extension, State},
+    http::{self, Uri},
+    middleware::from_fn_with_state,
+    response::IntoResponse,
+    routing::{MethodFilter, MethodRouter, on},
+};
+
+use super::{
+    Shared,
+    gate::{Guarded, guard},
+    handlers,
+};
+use crate::control::{
+    api::{Error, ErrorKind},
+    backend::Backend,
+    peer::Principal,
+    table::{Action, ENDPOINTS, Method},
+};
+
+/// The router of everything in the table, each endpoint behind the gate.
+pub(super) fn build<B: Backend>(shared: &Arc<Shared<B>>) -> Router {
+    let mut router = Router::new();
+    for endpoint in ENDPOINTS {
+        let guarded = Guarded { endpoint, shared: Arc::clone(shared) };
+        let handler = handler::<B>(endpoint.action, filter(endpoint.method));
+        router = router.route(endpoint.path, handler.route_layer(from_fn_with_state(guarded, guard::<B>)));
+    }
+    router
+        .fallback(no_such_path::<B>)
+        .method_not_allowed_fallback(no_such_method::<B>)
+        // `Document` has the bound, and the one shape of errors.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(Arc::clone(shared))
+}
+
+/// The router for connections beyond the bounds: it answers that there are too many.
+pub(super) fn busy() -> Router {
+    Router::new().fallback(|| async {
+        let error = Error::new(ErrorKind::Busy, "cannot serve this connection: there are too many")
+            .with_hint("close some of those that you have; a user may have 16");
+        ([(http::header::CONNECTION, "close")], error)
+    })
+}
+
+fn filter(method: Method) -> MethodFilter {
+    match method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
+    }
+}
+
+#[rustfmt::skip]
+fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc<Shared<B>>> {
+    match action {
+        Action::WhoAmI => on(filter, handlers::who_am_i),
+        Action::Version => on(filter, handlers::version::<B>),
+        Action::Health => on(filter, handlers::health::<B>),
+        Action::Status => on(filter, handlers::status::<B>),
+        Action::Tunnels => on(filter, handlers::tunnels::<B>),
+        Action::CreateTunnel => on(filter, handlers::create_tunnel::<B>),
+        Action::Tunnel => on(filter, handlers::tunnel::<B>),
+        Action::ReplaceTunnel => on(filter, handlers::replace_tunnel::<B>),
+        Action::PatchTunnel => on(filter, handlers::patch_tunnel::<B>),
+        Action::DeleteTunnel => on(filter, handlers::delete_tunnel::<B>),
+        Action::StartTunnel => on(filter, handlers::start_tunnel::<B>),
+        Action::StopTunnel => on(filter, handlers::stop_tunnel::<B>),
+        Action::RestartTunnel => on(filter, handlers::restart_tunnel::<B>),
+        Action::Logs => on(filter, handlers::logs::<B>),
+        Action::Routes => on(filter, handlers::routes::<B>),
+        Action::AddRoute => on(filter, handlers::add_route::<B>),
+        Action::RemoveRoute => on(filter, handlers::remove_route::<B>),
+        Action::Events => on(filter, handlers::events::<B>),
+        Action::Plan => on(filter, handlers::plan::<B>),
+        Action::Apply => on(filter, handlers::apply::<B>),
+        Action::Configuration => on(filter, handlers::configuration::<B>),
+        Action::ReloadConfiguration => on(filter, handlers::reload_configuration::<B>),
+        Action::Credentials => on(filter, handlers::credentials::<B>),
+        Action::CheckCredentials => on(filter, handlers::check_credentials::<B>),
+    }
+}
+
+async fn no_such_path<B: Backend>(
+    State(shared): State<Arc<Shared<B>>>,
+    Extension(principal): Extension<Arc<Principal>>,
+    uri: Uri,
+) -> impl IntoResponse {
+    let message = format!("cannot find {:?}: the control socket has no such path", uri.path());
+    known(&shared, &principal, Error::new(ErrorKind::NotFound, message)).await
+}
+
+async fn no_such_method<B: Backend>(
+    State(shared): State<Arc<Shared<B>>>,
+    Extension(principal): Extension<Arc<Principal>>,
+    method: http::Method,
+    uri: Uri,
+) -> impl IntoResponse {
+    let message = format!("cannot {method} {:?}: that path has no such method", uri.path());
+    known(&shared, &principal, Error::new(ErrorKind::MethodNotAllowed, message)).await
+}
+
+/// `error`, for those who may anything at all; the others learn nothing.
+async fn known<B: Backend>(shared: &Shared<B>, principal: &Principal, error: Error) -> Error {
+    if shared.may_anything(principal).await {
+        return error;
+    }
+    Error::new(ErrorKind::NotPermitted, format!("cannot serve user {:?}: they have no role", principal.who()))
+}

@@ -1,0 +1,269 @@
+//! The daemon's inner values as the socket shows them.
+//!
+//! Here, and only here, stands what turns configuration and status into the types of `api`: pure functions over values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::api::{
+    Account, Applied, Connector, Event, Finding, Health, Level, LogLine, Plan, Reason, Route, RouteState, State, Stop, Subject,
+    Tunnel, Verdict,
+};
+use crate::{
+    config, connector,
+    desired::Intended,
+    event::{self, PassResult},
+    health,
+    name::{AccountName, TunnelName},
+    output,
+    plan::{self, HoldCode, Plans},
+    reconciler::PassReport,
+    status::{AccountStatus, ConnectorStatus, Status, TunnelStatus},
+};
+
+/// The names of all tunnels there are: those that are wanted, and those that are still being taken down.
+pub fn names<'a>(intended: &'a Intended, status: &'a Status) -> BTreeSet<&'a TunnelName> {
+    intended.config.tunnels.keys().chain(intended.held.keys()).chain(status.tunnels.keys()).collect()
+}
+
+/// The tunnel of that name, if there is one. `defined_at` is when what is wanted changed last.
+pub fn tunnel(intended: &Intended, defined_at: Timestamp, status: &Status, name: &TunnelName) -> Option<Tunnel> {
+    let wanted = intended.config.tunnels.get(name);
+    let known = status.tunnels.get(name);
+    let held = intended.held.get(name);
+    if wanted.is_none() && known.is_none() && held.is_none() {
+        return None;
+    }
+    let nothing = TunnelStatus::default();
+    let known = known.unwrap_or(&nothing);
+    let provisioned = known.provisioned.as_ref();
+    let account = wanted.map(|wanted| &wanted.account).or(provisioned.map(|provisioned| &provisioned.account));
+    let stop = intended.stops.get(name);
+    let (state, reason) = state(known, stop.is_some());
+    let unreadable = held.map(|why| Reason { code: "definition-unreadable".to_owned(), sentence: why.clone() });
+    // Somebody's edit that is to be reported and no more: nothing waits because of it.
+    let (drift, holds): (Vec<&plan::Hold>, Vec<&plan::Hold>) =
+        provisioned.into_iter().flat_map(|provisioned| &provisioned.holds).partition(|hold| hold.code == HoldCode::Edited);
+    Some(Tunnel {
+        name: name.to_string(),
+        origin: wanted.map_or_else(|| "removed".to_owned(), |wanted| wanted.origin.to_string()),
+        account: account.map_or_else(String::new, ToString::to_string),
+        id: provisioned.and_then(|provisioned| provisioned.id.as_ref()).map(ToString::to_string),
+        cloudflare_status: provisioned.and_then(|provisioned| provisioned.cloudflare_status.clone()),
+        state,
+        reason,
+        settled: wanted.is_some_and(|wanted| settled(wanted, stop.is_some(), defined_at, status, known)),
+        replicas: wanted.map_or(0, |wanted| wanted.replicas),
+        connectors: known.connectors.values().map(connector).collect(),
+        routes: routes(wanted, provisioned),
+        stop: stop.map(|stop| Stop { by: stop.by.clone(), at: stop.at }),
+        holds: holds.into_iter().map(hold).chain(unreadable).collect(),
+        drift: drift.into_iter().next().map(hold),
+        written_version: provisioned.and_then(|provisioned| provisioned.written_version),
+    })
+}
+
+/// Whether everything that is wanted of a tunnel is in force: a pass that began after the last change left nothing to do, and every
+/// connector runs what was written.
+fn settled(wanted: &config::Tunnel, stopped: bool, defined_at: Timestamp, status: &Status, known: &TunnelStatus) -> bool {
+    if stopped {
+        return known.connectors.values().all(|connector| connector.state == connector::State::Stopped);
+    }
+    let seen = status.accounts.get(&wanted.account).and_then(|account| account.last_pass.as_ref());
+    let seen = seen.is_some_and(|pass| pass.result != PassResult::Failed && pass.began_at() >= defined_at);
+    let Some(provisioned) = known.provisioned.as_ref().filter(|_| seen) else { return false };
+    let current = |connector: &ConnectorStatus| {
+        let version = connector.config_version.and_then(|version| i64::try_from(version).ok());
+        connector.serving && connector.successor.is_none() && version >= provisioned.written_version
+    };
+    known.connectors.len() == usize::from(wanted.replicas)
+        && known.connectors.values().all(current)
+        && provisioned.routes.iter().all(|route| route.state != plan::RouteState::Pending)
+}
+
+/// A tunnel's state and reason: those of its worst connector. Without any it is pending, or stopped when somebody stopped it.
+fn state(known: &TunnelStatus, stopped: bool) -> (State, Option<Reason>) {
+    let Some(state) = known.state() else {
+        return if stopped { (State::Stopped, None) } else { (State::Pending, pending(known)) };
+    };
+    let worst = known.connectors.values().find(|connector| connector.state == state);
+    (connector_state(state), worst.and_then(connector_reason))
+}
+
+/// Why a tunnel has no connectors yet.
+fn pending(known: &TunnelStatus) -> Option<Reason> {
+    let provisioned = known.provisioned.as_ref()?;
+    let conflict =
+        provisioned.conflict.as_ref().map(|conflict| Reason { code: "conflict".to_owned(), sentence: conflict.to_string() });
+    provisioned.holds.first().map(hold).or(conflict)
+}
+
+/// The account of that name as it is known.
+pub fn account(name: &AccountName, known: Option<&AccountStatus>) -> Account {
+    let holds = known.into_iter().flat_map(|known| &known.view.holds);
+    Account {
+        name: name.to_string(),
+        id: known.and_then(|known| known.view.account_id.as_ref()).map(ToString::to_string),
+        synced_at: known.and_then(|known| known.last_success),
+        holds: holds.filter(|hold| hold.tunnel().is_none()).map(hold_with_scope).collect(),
+    }
+}
+
+/// The verdict over everything.
+pub fn health(health: &health::Health) -> Health {
+    let reasons = health.reasons.iter().map(|finding| Finding {
+        code: finding.code.clone(),
+        sentence: finding.sentence.clone(),
+        tunnel: finding.tunnel.as_ref().map(ToString::to_string),
+    });
+    let verdict = match health.verdict {
+        health::Verdict::Healthy => Verdict::Healthy,
+        health::Verdict::Attention => Verdict::Attention,
+        health::Verdict::Failing => Verdict::Failing,
+    };
+    Health { verdict, reasons: reasons.collect() }
+}
+
+/// An entry of the feed.
+pub fn event(entry: &event::Entry) -> Event {
+    Event {
+        id: entry.id,
+        at: entry.at,
+        level: match entry.level {
+            event::Level::Reading | event::Level::Info => Level::Info,
+            event::Level::Warn => Level::Warn,
+            event::Level::Error => Level::Error,
+        },
+        kind: entry.kind.clone(),
+        subject: Subject {
+            tunnel: entry.subject.tunnel.as_ref().map(ToString::to_string),
+            replica: entry.subject.replica,
+            generation: entry.subject.generation,
+            account: entry.subject.account.as_ref().map(ToString::to_string),
+        },
+        reason: entry.reason.clone(),
+        sentence: entry.sentence.clone(),
+    }
+}
+
+/// A line of a connector, numbered `id`: its message, and behind it what else it says.
+pub fn log_line(id: u64, line: &output::LogLine) -> LogLine {
+    let mut text = match line.level {
+        Some(level) => format!("{} {}", level.as_str(), line.message),
+        None => line.message.clone(),
+    };
+    for (name, value) in &line.fields {
+        text.push_str(&format!(" {name}={value}"));
+    }
+    LogLine { id, at: line.at, replica: line.replica, text }
+}
+
+/// What would change, and what is left alone.
+pub fn plan(plans: &Plans) -> Plan {
+    let all = || plans.0.values();
+    Plan {
+        hash: plans.hash().to_string(),
+        changes: all().map(|plan| plan.steps.len() + plan.waiting.len()).sum(),
+        left_alone: all().map(|plan| plan.holds.len() + plan.conflicts.len()).sum(),
+        text: plans.to_string(),
+        plans: all().map(|plan| serde_json::to_value(plan).expect("a plan has a JSON form")).collect(),
+    }
+}
+
+/// What came of applying a plan.
+pub fn applied(hash: String, reports: &BTreeMap<AccountName, PassReport>) -> Applied {
+    let left = reports.values().flat_map(|report| &report.left);
+    Applied {
+        hash,
+        done: reports.values().map(|report| report.done.len()).sum(),
+        left: left.map(|left| Reason { code: "not-done".to_owned(), sentence: format!("{}: {}", left.step, left.why) }).collect(),
+    }
+}
+
+fn connector(connector: &ConnectorStatus) -> Connector {
+    Connector {
+        replica: connector.replica,
+        generation: connector.generation.0,
+        state: connector_state(connector.state),
+        serving: connector.serving,
+        reason: connector_reason(connector),
+        since: connector.since,
+        pid: connector.pid,
+        connector_id: connector.connector_id.as_ref().map(ToString::to_string),
+        connections: connector.connections,
+        config_version: connector.config_version.and_then(|version| i64::try_from(version).ok()),
+        restarts_total: connector.restarts_total,
+        next_try_at: connector.next_try_at,
+    }
+}
+
+fn connector_state(state: connector::State) -> State {
+    match state {
+        connector::State::Starting => State::Starting,
+        connector::State::Ready => State::Ready,
+        connector::State::Degraded => State::Degraded,
+        connector::State::Draining => State::Draining,
+        connector::State::Stopped => State::Stopped,
+        connector::State::BackingOff => State::BackingOff,
+        connector::State::Blocked => State::Blocked,
+        connector::State::Quarantined => State::Quarantined,
+    }
+}
+
+/// A connector that is simply ready has no reason to tell.
+fn connector_reason(connector: &ConnectorStatus) -> Option<Reason> {
+    let reason = Reason { code: connector.reason.code.to_string(), sentence: connector.reason.sentence.to_string() };
+    (connector.state != connector::State::Ready).then_some(reason)
+}
+
+/// The routes as far as they are provisioned, or as they are wanted before the first pass saw them.
+fn routes(wanted: Option<&config::Tunnel>, provisioned: Option<&plan::ProvisionedTunnel>) -> Vec<Route> {
+    match provisioned {
+        Some(provisioned) => provisioned.routes.iter().map(route).collect(),
+        None => wanted.into_iter().flat_map(|wanted| &wanted.ingress).map(wanted_route).collect(),
+    }
+}
+
+fn route(route: &plan::RouteStatus) -> Route {
+    let state = match route.state {
+        plan::RouteState::Live => RouteState::Live,
+        plan::RouteState::Pending => RouteState::Pending,
+        plan::RouteState::Conflict => RouteState::Conflict,
+        plan::RouteState::Orphaned => RouteState::Orphaned,
+        plan::RouteState::Off => RouteState::Off,
+    };
+    Route {
+        hostname: route.hostname.as_ref().map(ToString::to_string),
+        path: route.path.clone(),
+        service: route.service.clone(),
+        dns: route.dns == plan::DnsStatus::Managed,
+        state,
+        reason: route.reason.clone(),
+    }
+}
+
+fn wanted_route(rule: &config::IngressRule) -> Route {
+    Route {
+        hostname: rule.hostname.as_ref().map(ToString::to_string),
+        path: rule.path.clone(),
+        service: Some(rule.service.to_string()),
+        dns: rule.dns && rule.hostname.is_some(),
+        state: RouteState::Pending,
+        reason: None,
+    }
+}
+
+fn hold(hold: &plan::Hold) -> Reason {
+    Reason { code: hold.code.as_str().to_owned(), sentence: hold.why.clone() }
+}
+
+fn hold_with_scope(hold: &plan::Hold) -> Reason {
+    let sentence = match &hold.scope {
+        plan::Scope::Account => hold.why.clone(),
+        scope @ (plan::Scope::Zone { .. } | plan::Scope::Tunnel { .. } | plan::Scope::Route { .. }) => {
+            format!("{scope}: {}", hold.why)
+        }
+    };
+    Reason { code: hold.code.as_str().to_owned(), sentence }
+}
