@@ -1,1 +1,26 @@
 //! The composition root: builds every part, wires the channels, owns start order and shutdown.
+//!
+//! ```text
+//!  start   files → state directory (lock) → recorder → socket (lock) → intent → tokens, reconciler, supervisor → metrics → READY
+//!  stop    connectors drain → control socket → reconciler → recorder
+//! ```
+//!
+//! Nothing that may take long stands between the start and READY: tokens, Cloudflare and the connectors are the loops' own affair.
+//! A task that panics ends the daemon (the release build aborts), and systemd starts it again.
+
+mod audit;
+mod backend;
+mod binary;
+mod credential_check;
+mod logging;
+mod metrics_listener;
+mod options;
+mod reload;
+mod reported;
+mod run;
+mod status_line;
+mod systemd;
+mod tokens;
+
+pub use options::{Environment, Options};
+pub use run::{StartError, run};

@@ -1,0 +1,395 @@
+//! What the control socket asks of the daemon: each answer is put together from the parts that know.
+
+mod feeds;
+mod refusals;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use self::{
+    feeds::{LineNumbers, followed, newest, wants_entry, wants_line},
+    refusals::{invalid, not_asked, not_restarted, refused, slow},
+};
+use super::{audit::Audit, credential_check, reload::Reload, tokens::TokenState, tokens::Tokens};
+use crate::{
+    config::Access,
+    connector::Stop,
+    control::{
+        self, Backend, Definition, EventQuery, Feed, LogQuery, Principal,
+        api::{
+            Applied, Change, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Error, ErrorKind, Event,
+            Followed, LogLine, Overview, Plan, Reason, Reloaded, Tunnel,
+        },
+        view,
+    },
+    desired::Intended,
+    event::{DaemonEvent, Sink},
+    health::health,
+    intent::{ChangeError, Changed, Intent, definition_version},
+    name::{AccountName, Hostname, TunnelName},
+    plan::{PlanHash, Plans},
+    reconciler::{PassReport, Reconciler, RequestError},
+    recorder::Recorder,
+    supervisor::{Restart, Supervisor},
+};
+
+/// What a connector that was killed after its grace period may take besides, until it is gone.
+const DRAIN_MARGIN: Duration = Duration::from_secs(10);
+
+/// What came of the passes, by account.
+type Reports = BTreeMap<AccountName, PassReport>;
+
+/// How long a request that asks Cloudflare may take; then the answer says that it goes on by itself.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// Everything that an answer may be made from.
+pub(super) struct DaemonBackend {
+    pub(super) intent: Intent,
+    pub(super) reload: Reload,
+    pub(super) reconciler: Reconciler,
+    pub(super) supervisor: Supervisor,
+    pub(super) recorder: Recorder,
+    pub(super) tokens: Tokens,
+    pub(super) audit: Audit,
+    pub(super) events: Sink,
+}
+
+impl DaemonBackend {
+    fn intended(&self) -> Arc<Intended> {
+        self.intent.intended()
+    }
+
+    fn acted(&self, by: &Principal, verb: &'static str, tunnel: &TunnelName) {
+        self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb, tunnel: Some(tunnel.clone()) });
+    }
+
+    /// Waits until no connector of a tunnel that is wanted no more is left, or until each had the time to finish its requests.
+    async fn until_drained(&self, name: &TunnelName) {
+        let patience = self.intended().config.cloudflared.grace_period + DRAIN_MARGIN;
+        let mut happened = self.recorder.feed().follow(Some(u64::MAX)).next;
+        let drained = async {
+            while self.recorder.status().tunnels.get(name).is_some_and(|tunnel| !tunnel.connectors.is_empty()) {
+                // Whether something happened or was missed, the status is looked at again.
+                let _ = happened.recv().await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, drained).await;
+    }
+
+    /// The plan of the files on disk, if it is the one that was looked at still.
+    async fn looked_at(&self, asked: PlanHash) -> Result<Plans, Error> {
+        let plans = self.preview().await?;
+        let now = plans.hash();
+        if now == asked { Ok(plans) } else { Err(not_asked(RequestError::Changed { asked, now })) }
+    }
+
+    /// What the files on disk would change, from a fresh look at Cloudflare.
+    async fn preview(&self) -> Result<Plans, Error> {
+        let preview = self.intent.preview().await;
+        let preview = preview.map_err(|problems| invalid("cannot plan: the configuration is wrong", problems))?;
+        let planning = tokio::time::timeout(REQUEST_TIME_MAX, self.reconciler.plan(Some(preview.config.clone())));
+        planning.await.map_err(|_| slow())?.map_err(not_asked)
+    }
+
+    /// Applies what there is to do. Of a plan that was looked at, the reload may have begun a part: what is left of it is confirmed,
+    /// and a step that was not in it ends the whole.
+    async fn apply_what_is_left(&self, looked_at: Option<Plans>) -> Result<(PlanHash, Reports), Error> {
+        let Some(looked_at) = looked_at else {
+            let reports = self.reconciler.apply(None).await.map_err(not_asked)?;
+            return Ok((PlanHash::new(""), reports));
+        };
+        loop {
+            let left = self.reconciler.plan(None).await.map_err(not_asked)?;
+            if !left.is_part_of(&looked_at) {
+                return Err(not_asked(RequestError::Changed { asked: looked_at.hash(), now: left.hash() }));
+            }
+            match self.reconciler.apply(Some(left.hash())).await {
+                // A pass was faster; what it left is looked at again.
+                Err(RequestError::Changed { .. }) => {}
+                outcome => return Ok((looked_at.hash(), outcome.map_err(not_asked)?)),
+            }
+        }
+    }
+
+    async fn set_stop(&self, by: &Principal, name: &TunnelName, stop: Option<Stop>) -> Result<Change, Error> {
+        let verb = if stop.is_some() { "stop" } else { "start" };
+        let changed = self.intent.set_stop(name.clone(), stop).await.map_err(refused)?;
+        if changed != Changed::Unchanged {
+            self.acted(by, verb, name);
+        }
+        Ok(change(changed))
+    }
+}
+
+impl Backend for DaemonBackend {
+    fn access(&self) -> Arc<Access> {
+        Arc::new(self.intended().config.access.clone())
+    }
+
+    fn overview(&self) -> Overview {
+        let intended = self.intended();
+        let problems = self.intent.files().problems.clone();
+        let status = self.recorder.status();
+        let accounts = intended.config.accounts.keys();
+        Overview {
+            daemon: Daemon {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                pid: std::process::id(),
+                started_at: status.started_at,
+                config_problems: problems.clone(),
+            },
+            health: view::health(&health(&intended, &status, &problems, &self.intent.unreadable())),
+            accounts: accounts.map(|name| view::account(name, status.accounts.get(name))).collect(),
+            last_change: self.recorder.feed().last().map(|entry| view::event(&entry)),
+        }
+    }
+
+    fn tunnels(&self, show: &mut dyn FnMut(&Tunnel)) {
+        let (intended, defined_at) = (self.intended(), self.intent.defined_at());
+        let status = self.recorder.status();
+        for name in view::names(&intended, &status) {
+            if let Some(tunnel) = view::tunnel(&intended, defined_at, &status, name) {
+                show(&tunnel);
+            }
+        }
+    }
+
+    fn tunnel(&self, name: &TunnelName) -> Option<Tunnel> {
+        view::tunnel(&self.intended(), self.intent.defined_at(), &self.recorder.status(), name)
+    }
+
+    fn definition(&self, name: &TunnelName) -> Option<Definition> {
+        let intended = self.intended();
+        let Some(tunnel) = intended.config.tunnels.get(name) else {
+            // A tunnel that is being taken down, or whose definition cannot be read, is there and has none.
+            return self.tunnel(name).map(|_| Definition { value: Value::Null, version: "0".to_owned() });
+        };
+        Some(Definition { value: tunnel.definition(), version: definition_version(tunnel) })
+    }
+
+    async fn create(&self, by: &Principal, name: TunnelName, definition: Value) -> Result<Change, Error> {
+        let changed = self.intent.create(name.clone(), object(definition)?).await.map_err(refused)?;
+        if changed != Changed::Unchanged {
+            self.acted(by, "create", &name);
+        }
+        Ok(change(changed))
+    }
+
+    async fn replace(
+        &self,
+        by: &Principal,
+        name: &TunnelName,
+        definition: Value,
+        expected: Option<&str>,
+    ) -> Result<Change, Error> {
+        let expected = expected.map(str::to_owned);
+        let changed = self.intent.replace(name.clone(), object(definition)?, expected).await.map_err(refused)?;
+        if changed != Changed::Unchanged {
+            self.acted(by, "update", name);
+        }
+        Ok(change(changed))
+    }
+
+    async fn delete(&self, by: &Principal, name: &TunnelName, expected: Option<&str>) -> Result<Change, Error> {
+        match self.intent.remove(name.clone(), expected.map(str::to_owned)).await {
+            Ok(_) => self.acted(by, "delete", name),
+            // Its definition is gone already and something of it is left: deleting goes on.
+            Err(ChangeError::NotFound(_)) if self.tunnel(name).is_some() => {}
+            Err(error) => return Err(refused(error)),
+        }
+        // The definition is gone for good. What is at Cloudflare goes when the connectors have finished their requests, step by step,
+        // and on its own when this takes too long.
+        let deleting = async {
+            self.until_drained(name).await;
+            self.reconciler.delete_tunnel(name).await
+        };
+        tokio::time::timeout(REQUEST_TIME_MAX, deleting).await.unwrap_or(Ok(false)).map_err(not_asked)?;
+        Ok(Change::Accepted)
+    }
+
+    async fn start(&self, by: &Principal, name: &TunnelName) -> Result<Change, Error> {
+        self.set_stop(by, name, None).await
+    }
+
+    async fn stop(&self, by: &Principal, name: &TunnelName) -> Result<Change, Error> {
+        self.set_stop(by, name, Some(Stop { by: by.who(), at: Timestamp::now() })).await
+    }
+
+    async fn restart(&self, by: &Principal, name: &TunnelName) -> Result<Change, Error> {
+        let intended = self.intended();
+        if !intended.config.tunnels.contains_key(name) {
+            return Err(refused(ChangeError::NotFound(name.clone())));
+        }
+        if let Some(stop) = intended.stops.get(name) {
+            let message = format!("cannot restart tunnel {name}: {} stopped it", stop.by);
+            return Err(Error::new(ErrorKind::Conflict, message).with_hint(format!("start it with `adit tunnel start {name}`")));
+        }
+        self.supervisor.restart(name, Restart::MakeBeforeBreak).await.map_err(not_restarted)?;
+        self.acted(by, "restart", name);
+        Ok(Change::Accepted)
+    }
+
+    async fn plan(&self) -> Result<Plan, Error> {
+        Ok(view::plan(&self.preview().await?))
+    }
+
+    async fn apply(&self, by: &Principal, hash: Option<&str>) -> Result<Applied, Error> {
+        let looked_at = match hash {
+            Some(hash) => Some(self.looked_at(PlanHash::new(hash)).await?),
+            None => None,
+        };
+        self.reload.now().await.map_err(|problems| invalid("cannot apply: the configuration in force stays", problems))?;
+        let applying = tokio::time::timeout(REQUEST_TIME_MAX, self.apply_what_is_left(looked_at));
+        let (hash, reports) = applying.await.map_err(|_| slow())??;
+        self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb: "apply", tunnel: None });
+        Ok(view::applied(hash.to_string(), &reports))
+    }
+
+    async fn logs(&self, name: &TunnelName, query: &LogQuery) -> Result<Vec<LogLine>, Error> {
+        let mut numbers = LineNumbers::default();
+        let lines = self.supervisor.recent_logs(name, usize::from(query.lines.get())).await;
+        let lines = lines.iter().map(|line| view::log_line(numbers.next(line.at), line));
+        Ok(lines.filter(|line| wants_line(query, line)).collect())
+    }
+
+    async fn follow_logs(&self, name: &TunnelName, query: &LogQuery) -> Result<Feed<LogLine>, Error> {
+        // Listening begins before the past is read: a line may come twice then, and none is missed.
+        let next = self.supervisor.follow_logs(name);
+        let mut numbers = LineNumbers::default();
+        let past = self.supervisor.recent_logs(name, usize::from(query.lines.get())).await;
+        let past: Vec<LogLine> = past.iter().map(|line| view::log_line(numbers.next(line.at), line)).collect();
+        let query = query.clone();
+        let wanted = {
+            let query = query.clone();
+            move |line: &LogLine| wants_line(&query, line)
+        };
+        let past = past.into_iter().filter(wanted).map(Followed::Item).collect::<Vec<_>>();
+        let next = followed(next).filter_map(move |followed| {
+            let shown = match followed {
+                Followed::Item(line) => {
+                    Some(view::log_line(numbers.next(line.at), &line)).filter(|line| wants_line(&query, line)).map(Followed::Item)
+                }
+                Followed::Missed(count) => Some(Followed::Missed(count)),
+            };
+            std::future::ready(shown)
+        });
+        Ok(Box::pin(stream::iter(past).chain(next)))
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Vec<Event>, Error> {
+        let entries = self.recorder.feed().entries(query.since);
+        Ok(newest(entries.iter().filter(|entry| wants_entry(query, entry)).map(|entry| view::event(entry)).collect(), query))
+    }
+
+    async fn follow_events(&self, query: &EventQuery) -> Result<Feed<Event>, Error> {
+        let following = self.recorder.feed().follow(query.since);
+        let past = following.past.iter().filter(|entry| wants_entry(query, entry)).map(|entry| view::event(entry));
+        let past = newest(past.collect(), query).into_iter().map(Followed::Item);
+        let query = query.clone();
+        let next = followed(following.next).filter_map(move |followed| {
+            std::future::ready(match followed {
+                Followed::Item(entry) if wants_entry(&query, &entry) => Some(Followed::Item(view::event(&entry))),
+                Followed::Item(_) => None,
+                Followed::Missed(count) => Some(Followed::Missed(count)),
+            })
+        });
+        Ok(Box::pin(stream::iter(past).chain(next)))
+    }
+
+    fn configuration(&self) -> Configuration {
+        let files = self.intent.files();
+        Configuration {
+            accepted_at: Some(files.accepted_at),
+            files: files.sources.iter().map(|source| source.path.display().to_string()).collect(),
+            problems: files.problems.clone(),
+            value: serde_json::to_value(&*self.intended().config)
+                .expect("a configuration is made of strings, numbers and tables"),
+        }
+    }
+
+    async fn reload(&self, by: &Principal) -> Result<Reloaded, Error> {
+        let before = self.intended();
+        let intended =
+            self.reload.now().await.map_err(|problems| invalid("cannot reload: the configuration in force stays", problems))?;
+        self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb: "reload", tunnel: None });
+        let same = before.config == intended.config;
+        let change = if same { Change::Unchanged } else { Change::Accepted };
+        Ok(Reloaded { change, tunnels: intended.config.tunnels.len() })
+    }
+
+    fn credentials(&self) -> Vec<Credential> {
+        let states = self.tokens.states();
+        let intended = self.intended();
+        let accounts = intended.config.accounts.iter();
+        let credential = accounts.map(|(name, account)| {
+            let (state, why) = match states.get(name) {
+                None | Some(TokenState::Unknown) => (CredentialState::Unknown, None),
+                Some(TokenState::Usable) => (CredentialState::Usable, None),
+                Some(TokenState::Refused) => {
+                    let sentence =
+                        "Cloudflare refuses the token, or something that it is needed for (`adit credential check` tells)";
+                    (CredentialState::Unusable, Some(("refused", sentence.to_owned())))
+                }
+                Some(TokenState::Unreadable(error)) => (CredentialState::Unusable, Some(("unreadable", error.clone()))),
+            };
+            let reason = why.map(|(code, sentence)| Reason { code: code.to_owned(), sentence });
+            Credential { account: name.to_string(), source: account.api_token.to_string(), state, reason }
+        });
+        credential.collect()
+    }
+
+    async fn check_credentials(&self, account: Option<&AccountName>) -> Result<Vec<CredentialCheck>, Error> {
+        let intended = self.intended();
+        if let Some(account) = account
+            && !intended.config.accounts.contains_key(account)
+        {
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no account {account} in the configuration")));
+        }
+        let mut answers = Vec::new();
+        for (name, settings) in &intended.config.accounts {
+            if account.is_some_and(|account| account != name) {
+                continue;
+            }
+            let checks = match self.tokens.client(name) {
+                Some(Ok(client)) => {
+                    let hostnames = hostnames(&intended, name);
+                    let checking = credential_check::check(&client, settings, &hostnames);
+                    tokio::time::timeout(REQUEST_TIME_MAX, checking).await.map_err(|_| slow())?
+                }
+                Some(Err(why)) => vec![credential_check::unreadable(why)],
+                None => vec![credential_check::unreadable("the account is being set up".to_owned())],
+            };
+            answers.push(CredentialCheck { account: name.to_string(), checks });
+        }
+        Ok(answers)
+    }
+
+    fn audit(&self, entry: &control::Audit<'_>) {
+        self.audit.keep(entry);
+    }
+}
+
+/// The hostnames of an account's tunnels that want a record.
+fn hostnames(intended: &Intended, account: &AccountName) -> Vec<Hostname> {
+    let tunnels = intended.config.tunnels.values().filter(|tunnel| tunnel.account == *account);
+    tunnels.flat_map(|tunnel| tunnel.public_hostnames().into_iter().cloned()).collect()
+}
+
+fn object(definition: Value) -> Result<Map<String, Value>, Error> {
+    match definition {
+        Value::Object(object) => Ok(object),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(Error::new(ErrorKind::Invalid, "cannot use the definition: it must be an object, as in {\"ingress\": [...]}"))
+        }
+    }
+}
+
+fn change(changed: Changed) -> Change {
+    match changed {
+        Changed::Created | Changed::Updated => Change::Accepted,
+        Changed::Unchanged => Change::Unchanged,
+    }
+}

@@ -1,0 +1,140 @@
+//! `adit credential check`: tries what the daemon needs of a token, without changing anything.
+//!
+//! What may be changed is tried on objects that cannot exist: a token that lacks the permission is refused, one that has it is told
+//! that there is no such thing.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    cloudflare::{Client, Error, RecordPatch, TokenState, Zone},
+    config::Account,
+    control::api::Check,
+    id::{AccountId, RecordId, TunnelId},
+    name::Hostname,
+};
+
+/// How many zones are tried at most; each costs two calls.
+const ZONES_MAX: usize = 10;
+
+/// Tries everything with `client`. `hostnames` are those that the account's tunnels want records for.
+pub(super) async fn check(client: &Client, account: &Account, hostnames: &[Hostname]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let zones = client.zones().await;
+    let account_id = match (&account.account_id, &zones) {
+        (Some(id), _) => Some(id.clone()),
+        (None, Ok(zones)) => only_account(zones),
+        (None, Err(_)) => None,
+    };
+    checks.push(verify(client, account_id.as_ref()).await);
+    match &account_id {
+        Some(id) => checks.extend(tunnels(client, id).await),
+        None => checks.push(failed(
+            "find the account",
+            "the zones that the token sees belong to no account or to several (write account_id into the configuration)"
+                .to_owned(),
+        )),
+    }
+    match zones {
+        Ok(zones) => {
+            checks.push(passed("list zones", format!("{} zones", zones.len())));
+            checks.extend(records(client, &zones, hostnames).await);
+        }
+        Err(error) => checks.push(failed("list zones", error.to_string())),
+    }
+    checks
+}
+
+/// The only check there is of a token that cannot be read.
+pub(super) fn unreadable(why: String) -> Check {
+    failed("read the token", why)
+}
+
+async fn verify(client: &Client, account: Option<&AccountId>) -> Check {
+    let what = "verify the token";
+    match client.verify_token(account).await {
+        Ok(status) if status.status == TokenState::Active => passed(
+            what,
+            match status.expires_on {
+                Some(expires_on) => format!("active, it expires on {expires_on}"),
+                None => "active, it does not expire".to_owned(),
+            },
+        ),
+        Ok(status) => {
+            let word = match status.status {
+                TokenState::Active => "active",
+                TokenState::Disabled => "disabled: somebody switched it off",
+                TokenState::Expired => "expired: make a new one",
+            };
+            failed(what, format!("the token is {word}"))
+        }
+        Err(error) => failed(what, error.to_string()),
+    }
+}
+
+async fn tunnels(client: &Client, account: &AccountId) -> [Check; 2] {
+    let nobody: TunnelId = "00000000-0000-0000-0000-000000000000".parse().expect("it has the form of an identifier");
+    let listed = match client.tunnels(account).await {
+        Ok(tunnels) => passed("list tunnels", format!("{} tunnels", tunnels.len())),
+        Err(error) => failed("list tunnels", error.to_string()),
+    };
+    // Reading a connector token needs the permission to edit (cloudflare-api.md, "Surprises first", 4).
+    [listed, attempted("change tunnels", client.tunnel_token(account, &nobody).await.map(drop))]
+}
+
+/// Tries the zones of the hostnames that are wanted, or the first zone when none is.
+async fn records(client: &Client, zones: &[Zone], hostnames: &[Hostname]) -> Vec<Check> {
+    let wanted: BTreeSet<&str> = hostnames
+        .iter()
+        .filter_map(|hostname| zones.iter().filter(|zone| hostname.is_in_zone(&zone.name)).max_by_key(|zone| zone.name.len()))
+        .map(|zone| zone.name.as_str())
+        .collect();
+    let mut checks = Vec::new();
+    for hostname in hostnames {
+        if !zones.iter().any(|zone| hostname.is_in_zone(&zone.name)) {
+            let sentence = format!("no zone that the token sees has {hostname}");
+            checks.push(failed("find the zone", sentence));
+        }
+    }
+    let nobody: RecordId = "00000000000000000000000000000000".parse().expect("it has the form of an identifier");
+    // A change of nothing is refused for that reason before anybody looks for the record.
+    let change = RecordPatch { proxied: Some(true), ..RecordPatch::default() };
+    let tried = zones
+        .iter()
+        .enumerate()
+        .filter(|(index, zone)| wanted.contains(zone.name.as_str()) || (wanted.is_empty() && *index == 0));
+    for (_, zone) in tried.take(ZONES_MAX) {
+        let name = &zone.name;
+        checks.push(match client.tunnel_records(&zone.id).await {
+            Ok(records) => passed(&format!("read DNS records of {name}"), format!("{} lead to tunnels", records.len())),
+            Err(error) => failed(&format!("read DNS records of {name}"), error.to_string()),
+        });
+        let changed = client.patch_record(&zone.id, &nobody, &change).await.map(drop);
+        checks.push(attempted(&format!("change DNS records of {name}"), changed));
+    }
+    checks
+}
+
+fn only_account(zones: &[Zone]) -> Option<AccountId> {
+    let accounts: BTreeSet<&AccountId> = zones.iter().map(|zone| &zone.account_id).collect();
+    match accounts.len() {
+        1 => accounts.into_iter().next().cloned(),
+        _ => None,
+    }
+}
+
+/// What came of trying to change something that does not exist: that it does not exist is what a permitted caller hears.
+fn attempted(what: &str, outcome: Result<(), Error>) -> Check {
+    match outcome {
+        Ok(()) => passed(what, "permitted".to_owned()),
+        Err(error) if error.is_gone() => passed(what, "permitted".to_owned()),
+        Err(error) => failed(what, error.to_string()),
+    }
+}
+
+fn passed(what: &str, sentence: String) -> Check {
+    Check { what: what.to_owned(), passed: true, sentence }
+}
+
+fn failed(what: &str, sentence: String) -> Check {
+    Check { what: what.to_owned(), passed: false, sentence }
+}

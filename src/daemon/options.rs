@@ -1,0 +1,72 @@
+//! How the daemon was called, and what of its environment it goes by.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::logging::LogSettings;
+use crate::secret::Secret;
+
+/// How `adit daemon` was called.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The main configuration file.
+    pub config: PathBuf,
+    /// The environment, read once when the program started.
+    pub environment: Environment,
+}
+
+/// What the environment says.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    /// `CREDENTIALS_DIRECTORY`: where systemd put the unit's credentials.
+    pub credentials_directory: Option<PathBuf>,
+    /// Whether the program runs as a systemd unit (`INVOCATION_ID`).
+    pub under_systemd: bool,
+    /// `STATE_DIRECTORY`: where the unit keeps its state, for a start without a readable configuration.
+    pub state_directory: Option<PathBuf>,
+    /// `PATH`, on which `cloudflared` is looked up.
+    pub path: Option<String>,
+    /// What decides about logging.
+    pub log: LogSettings,
+    /// Every variable, for tokens that are given in one. Empty under systemd, where none may be.
+    variables: BTreeMap<String, Secret>,
+}
+
+impl Environment {
+    /// Takes in the variables of this process.
+    pub fn new(variables: impl Iterator<Item = (String, String)>) -> Self {
+        let mut variables: BTreeMap<String, Secret> = variables.map(|(name, value)| (name, Secret::new(value))).collect();
+        let text = |name: &str| variables.get(name).map(|value| value.expose().to_owned());
+        let log = LogSettings { filter: text("ADIT_LOG"), journal_stream: text("JOURNAL_STREAM") };
+        let credentials_directory = text("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        let state_directory = text("STATE_DIRECTORY").map(PathBuf::from);
+        let path = text("PATH");
+        let under_systemd = variables.contains_key("INVOCATION_ID");
+        if under_systemd {
+            variables.clear();
+        }
+        Self { credentials_directory, under_systemd, state_directory, path, log, variables }
+    }
+
+    /// The value of the variable `name`.
+    pub(super) fn variable(&self, name: &str) -> Option<Secret> {
+        self.variables.get(name).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn no_token_comes_from_the_environment_of_a_unit() {
+        let alone = environment(&[("CLOUDFLARE_API_TOKEN", "hunter2")]);
+        assert_eq!(alone.variable("CLOUDFLARE_API_TOKEN"), Some(Secret::new("hunter2")));
+        let unit = environment(&[("CLOUDFLARE_API_TOKEN", "hunter2"), ("INVOCATION_ID", "1")]);
+        assert!(unit.under_systemd);
+        assert_eq!(unit.variable("CLOUDFLARE_API_TOKEN"), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! A reload: the files and the tokens are read again, and systemd is told.
+
+use std::sync::Arc;
+
+use super::{systemd::ServiceManager, tokens::Tokens};
+use crate::{desired::Intended, intent::Intent};
+
+/// Whoever holds it can reload. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Reload {
+    pub(super) intent: Intent,
+    pub(super) tokens: Tokens,
+    pub(super) manager: ServiceManager,
+}
+
+impl Reload {
+    /// Reads everything again. When it returns, good files are in force; of bad ones nothing is.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the files, one problem each.
+    pub(super) async fn now(&self) -> Result<Arc<Intended>, Vec<String>> {
+        self.manager.reloading();
+        let outcome = self.intent.reload().await;
+        self.tokens.read_again();
+        // Ready ends the reload for systemd, also when the files were refused: the outcome is in the status.
+        match &outcome {
+            Ok(intended) => self.manager.ready(&format!("{} tunnels configured", intended.config.tunnels.len())),
+            Err(problems) => self.manager.ready(&format!("the files are not in force: {}", problems.join("; "))),
+        }
+        outcome
+    }
+}

@@ -1,0 +1,302 @@
+//! The daemon's life, from its files to its last word.
+
+use std::{
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    time::{Instant, sleep},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{
+    audit::Audit,
+    backend::DaemonBackend,
+    binary, logging,
+    metrics_listener::MetricsListener,
+    options::{Environment, Options},
+    reload::Reload,
+    reported::ReportedVersions,
+    status_line,
+    systemd::ServiceManager,
+    tokens::Tokens,
+};
+use crate::{
+    control::{self, Lock, Server, SocketError},
+    event::{DaemonEvent, Event, Sink},
+    intent::{FirstReading, Intent, NothingToRun},
+    metrics::Metrics,
+    reconciler::{self, Reconciler},
+    recorder::Recorder,
+    store::{Store, StoreError},
+    supervisor::{self, Supervisor},
+};
+
+/// Where the state is when neither the files nor systemd say it.
+const DEFAULT_STATE_DIR: &str = "/var/lib/adit";
+
+/// What binds the state to this machine (`machine-id(5)`).
+const MACHINE_ID: &str = "/etc/machine-id";
+
+/// Why the daemon does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The files are bad and no configuration was accepted before. systemd does not try again.
+    #[error(transparent)]
+    NothingToRun(#[from] NothingToRun),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The control socket cannot be had.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// The metrics cannot be served where the configuration says.
+    #[error("cannot serve metrics on {listen}")]
+    Metrics {
+        /// Where.
+        listen: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The runtime directory cannot be made.
+    #[error("cannot make the runtime directory {directory:?}")]
+    RuntimeDir {
+        /// Which.
+        directory: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The connectors cannot be looked after.
+    #[error("cannot look after connectors")]
+    Supervisor {
+        /// Why not.
+        source: io::Error,
+    },
+    /// Something that every process has is missing.
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+/// Why the daemon ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Every connector is drained and stopped.
+    Stop(&'static str),
+    /// The connectors go on, and the next daemon finds them.
+    Detach,
+}
+
+/// Runs the daemon until a signal ends it.
+///
+/// # Errors
+///
+/// When it cannot start.
+pub async fn run(options: Options) -> Result<(), StartError> {
+    let Options { config: main, environment } = options;
+    logging::start(&environment.log)?;
+    let manager = ServiceManager::from_environment();
+    let reading = FirstReading::of(&main);
+    let state_dir = reading.state_dir().or_else(|| environment.state_directory.clone());
+    let state_dir = state_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR));
+    let store = open_store(&state_dir).await?;
+    let metrics = Metrics::new();
+    let (recorder, _writer) = Recorder::start(&state_dir, metrics.clone());
+    let reported = Arc::new(ReportedVersions::new());
+    let events = sink(&recorder, &reported);
+    let (intent, accepted) = Intent::open(&main, reading, store.clone(), events.clone())?;
+    let config = intent.intended().config.clone();
+    make_runtime_dir(&config.daemon.runtime_dir)?;
+    let lock = Lock::take(&config.daemon.runtime_dir)?;
+    let listener = control::bind(&config.control.socket, config.control.socket_mode, &lock).await?;
+    let metrics_listener = MetricsListener::bind(&config.metrics.listen)
+        .await
+        .map_err(|source| StartError::Metrics { listen: config.metrics.listen.to_string(), source })?;
+    let mut signals = Signals::new()?;
+
+    let tokens = Tokens::new(environment.clone(), events.clone(), metrics.clone());
+    tokens.follow(&config);
+    let binary = watch::Sender::new(binary::resolve(&config.cloudflared.binary, environment.path.as_deref()));
+    let shutdown = CancellationToken::new();
+    let (reconciler, reconciling) = Reconciler::start(reconciler::Start {
+        ledger: store.ledger()?,
+        intended: intent.subscribe(),
+        accepted,
+        clients: tokens.clients(),
+        reported: reported.subscribe(),
+        binary: binary.subscribe(),
+        events: events.clone(),
+        interval: config.daemon.sync_interval,
+        shutdown: shutdown.clone(),
+    });
+    let settings = supervisor::Settings::new(config.daemon.runtime_dir.clone(), state_dir.clone());
+    let started = Supervisor::start(settings, reconciler.wanted(), events.clone()).await;
+    let (supervisor, supervising) = started.map_err(|source| StartError::Supervisor { source })?;
+
+    let reload = Reload { intent: intent.clone(), tokens: tokens.clone(), manager: manager.clone() };
+    let backend = DaemonBackend {
+        intent: intent.clone(),
+        reload: reload.clone(),
+        reconciler: reconciler.clone(),
+        supervisor: supervisor.clone(),
+        recorder: recorder.clone(),
+        tokens: tokens.clone(),
+        audit: Audit::start(&state_dir),
+        events: events.clone(),
+    };
+    let server = Server::new(backend, Arc::new(control::identify), shutdown.clone());
+    let serving = tokio::spawn(server.serve(listener));
+    let _followers = [
+        spawn(follow_config(intent.clone(), tokens, binary, environment)),
+        spawn(keep_confirmed(intent.clone(), reconciler)),
+        spawn(status_line::keep(manager.clone(), intent.clone(), recorder.clone())),
+        spawn(serve_metrics(metrics_listener, metrics, recorder.clone())),
+        spawn(manager.clone().feed_watchdog({
+            let supervisor = supervisor.clone();
+            move || supervisor.heartbeat()
+        })),
+    ];
+    events.tell(DaemonEvent::Started { version: env!("CARGO_PKG_VERSION") });
+    manager.ready("running");
+
+    match signals.end(&reload).await {
+        End::Stop(why) => {
+            events.tell(DaemonEvent::Stopping { why });
+            manager.stopping("draining every connector");
+            supervisor.shutdown();
+        }
+        End::Detach => supervisor.detach(),
+    }
+    tokio::pin!(supervising);
+    tokio::select! {
+        _ = &mut supervising => {}
+        () = signals.again() => {
+            // Whoever asks twice does not want to wait for the grace periods.
+            supervisor.abort();
+            let _ = supervising.await;
+        }
+    }
+    shutdown.cancel();
+    let _ = tokio::join!(serving, reconciling);
+    drop(lock);
+    Ok(())
+}
+
+/// Where every part tells what happens: the recorder first, then those who look at what it recorded.
+fn sink(recorder: &Recorder, reported: &Arc<ReportedVersions>) -> Sink {
+    let (recorder, reported) = (recorder.clone(), reported.clone());
+    Sink::new(move |event| {
+        recorder.record(&event);
+        if let Event::Connector(event) = &event {
+            reported.look(&event.slot, &recorder.status());
+        }
+    })
+}
+
+/// How long a lock may outlive its daemon. A daemon that was killed while it started a connector leaves the lock to that child until
+/// the child has become cloudflared.
+const LOCK_AFTERLIFE: Duration = Duration::from_secs(1);
+
+/// Opens the state directory; the lock of a daemon that has just died is waited for.
+async fn open_store(directory: &Path) -> Result<Store, StoreError> {
+    let end = Instant::now() + LOCK_AFTERLIFE;
+    loop {
+        match Store::open(directory, machine_id().as_deref()) {
+            Err(StoreError::Locked { .. }) if Instant::now() < end => sleep(LOCK_AFTERLIFE / 50).await,
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Everybody may look into it for the socket; what is private is in a folder of its own. Under systemd it is there already.
+fn make_runtime_dir(directory: &Path) -> Result<(), StartError> {
+    let made = DirBuilder::new().recursive(true).mode(0o755).create(directory);
+    made.map_err(|source| StartError::RuntimeDir { directory: directory.to_owned(), source })
+}
+
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(task))
+}
+
+/// Takes over what a new configuration changes for the tokens and the binary.
+async fn follow_config(intent: Intent, tokens: Tokens, binary: watch::Sender<PathBuf>, environment: Environment) {
+    let mut intended = intent.subscribe();
+    while intended.changed().await.is_ok() {
+        let config = intended.borrow_and_update().config.clone();
+        tokens.follow(&config);
+        let found = binary::resolve(&config.cloudflared.binary, environment.path.as_deref());
+        binary.send_if_modified(|current| {
+            let changed = *current != found;
+            *current = found;
+            changed
+        });
+    }
+}
+
+/// Under `apply = "ask"`, keeps a configuration that an operator confirmed as the one to start with.
+async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
+    let mut in_force = reconciler.in_force();
+    while in_force.changed().await.is_ok() {
+        let confirmed = in_force.borrow_and_update().config == intent.intended().config;
+        if confirmed {
+            intent.confirm().await;
+        }
+    }
+}
+
+async fn serve_metrics(listener: Option<MetricsListener>, metrics: Metrics, recorder: Recorder) {
+    if let Some(listener) = listener {
+        listener.serve(move || metrics.render(&recorder.status())).await;
+    }
+}
+
+/// The machine's id; `None` on one that has none, where the state is bound to nothing.
+fn machine_id() -> Option<String> {
+    std::fs::read_to_string(Path::new(MACHINE_ID)).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The signals that mean something.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    detach: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            detach: signal(SignalKind::user_defined1())?,
+        })
+    }
+
+    /// Reloads whenever it is asked for, until a signal ends the daemon.
+    async fn end(&mut self, reload: &Reload) -> End {
+        loop {
+            // Cancel-safe: a signal that came is kept until it is received.
+            tokio::select! {
+                _ = self.terminate.recv() => return End::Stop("SIGTERM"),
+                _ = self.interrupt.recv() => return End::Stop("SIGINT"),
+                _ = self.detach.recv() => return End::Detach,
+                // What was wrong with the files is in the feed and in the status.
+                _ = self.hangup.recv() => drop(reload.now().await),
+            }
+        }
+    }
+
+    async fn again(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! API tokens and the clients that use them: one of each for every account.
+//!
+//! No source delays anything: an account without a token has the reason why in its place. Each account has a task that reads the
+//! token, tries again while that fails, and reads it again when Cloudflare refuses it or an operator asks.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Notify, watch},
+    time::sleep,
+};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::options::Environment;
+use crate::{
+    cloudflare::{Client, Exchange, Kind, Settings},
+    config::{Account, Config, TokenSource},
+    credential::{self, Source},
+    event::{DaemonEvent, Sink},
+    metrics::{ApiRequest, Metrics},
+    name::AccountName,
+    reconciler::Clients,
+    secret::Secret,
+};
+
+/// How soon after a reading the next one may follow, when Cloudflare refuses the token: a command may be slow and costly.
+const REREAD_AFTER: Duration = Duration::from_secs(60);
+
+/// How long to wait after a source failed, at first and at most.
+const RETRY_MIN: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// What is known of an account's token. The token itself is nowhere but in its client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TokenState {
+    /// It is being read for the first time.
+    Unknown,
+    /// It was read, and Cloudflare does not refuse it.
+    Usable,
+    /// It was read, and Cloudflare refuses it, or something that it is needed for.
+    Refused,
+    /// It cannot be read: why.
+    Unreadable(String),
+}
+
+/// The tokens of every account. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Tokens(Arc<Inner>);
+
+struct Inner {
+    environment: Environment,
+    events: Sink,
+    metrics: Metrics,
+    clients: watch::Sender<Arc<Clients>>,
+    accounts: Mutex<BTreeMap<AccountName, Keeper>>,
+}
+
+/// One account's task and what it shares.
+struct Keeper {
+    account: Account,
+    /// The client, or why the account's settings allow none.
+    client: Result<Client, String>,
+    shared: Arc<Shared>,
+    _task: Option<AbortOnDropHandle<()>>,
+}
+
+struct Shared {
+    token: watch::Sender<Option<Secret>>,
+    state: Mutex<TokenState>,
+    refused: Notify,
+    asked: Notify,
+}
+
+impl Tokens {
+    /// No tokens yet: [`Self::follow`] brings them.
+    pub(super) fn new(environment: Environment, events: Sink, metrics: Metrics) -> Self {
+        let clients = watch::Sender::new(Arc::new(Clients::new()));
+        Self(Arc::new(Inner { environment, events, metrics, clients, accounts: Mutex::default() }))
+    }
+
+    /// The clients of the accounts whose tokens were read, and for the others why they were not.
+    pub(super) fn clients(&self) -> watch::Receiver<Arc<Clients>> {
+        self.0.clients.subscribe()
+    }
+
+    /// An account's client.
+    pub(super) fn client(&self, account: &AccountName) -> Option<Result<Client, String>> {
+        self.0.clients.borrow().get(account).cloned()
+    }
+
+    /// What is known of each account's token.
+    pub(super) fn states(&self) -> BTreeMap<AccountName, TokenState> {
+        lock(&self.0.accounts).iter().map(|(name, keeper)| (name.clone(), lock(&keeper.shared.state).clone())).collect()
+    }
+
+    /// Takes over the accounts of `config`: one that is new or changed gets a client and a token, one that is gone loses them.
+    pub(super) fn follow(&self, config: &Config) {
+        let mut accounts = lock(&self.0.accounts);
+        accounts.retain(|name, keeper| config.accounts.get(name) == Some(&keeper.account));
+        for (name, account) in &config.accounts {
+            if !accounts.contains_key(name) {
+                accounts.insert(name.clone(), self.keep(name, account));
+            }
+        }
+        drop(accounts);
+        self.publish();
+    }
+
+    /// Has every token read again, as after an operator's reload. Whoever waits for the clients looks again in any case: the token
+    /// may be the same and be allowed more by now.
+    pub(super) fn read_again(&self) {
+        for keeper in lock(&self.0.accounts).values() {
+            keeper.shared.asked.notify_one();
+        }
+        self.publish();
+    }
+
+    fn keep(&self, name: &AccountName, account: &Account) -> Keeper {
+        let shared = Arc::new(Shared {
+            token: watch::Sender::new(None),
+            state: Mutex::new(TokenState::Unknown),
+            refused: Notify::new(),
+            asked: Notify::new(),
+        });
+        let client = Client::new(Settings {
+            api_base: account.api_base.clone(),
+            budget_per_second: account.budget.per_second(),
+            user_agent: concat!("adit/", env!("CARGO_PKG_VERSION")).to_owned(),
+            token: shared.token.subscribe(),
+            observer: Arc::new(self.observer(name, &shared)),
+        });
+        let client = client.map_err(|error| error.to_string());
+        let task = client.is_ok().then(|| {
+            let source = self.source(&account.api_token);
+            AbortOnDropHandle::new(tokio::spawn(self.clone().keep_reading(source, name.clone(), shared.clone())))
+        });
+        if let Err(error) = &client {
+            *lock(&shared.state) = TokenState::Unreadable(error.clone());
+            self.0.events.tell(DaemonEvent::CredentialFailed { account: name.clone(), error: error.clone() });
+        }
+        Keeper { account: account.clone(), client, shared, _task: task }
+    }
+
+    /// Counts each exchange, and has the token read again when it was refused.
+    fn observer(&self, name: &AccountName, shared: &Arc<Shared>) -> impl Fn(&Exchange) + Send + Sync + 'static {
+        let (name, shared, metrics) = (name.clone(), shared.clone(), self.0.metrics.clone());
+        move |exchange| {
+            let Exchange { method, resource, status, rate_limit_remaining: remaining, failure, .. } = *exchange;
+            metrics.count_api_request(&name, ApiRequest { method, resource, status, remaining });
+            let mut state = lock(&shared.state);
+            match failure {
+                Some(Kind::Auth { .. }) => {
+                    *state = TokenState::Refused;
+                    shared.refused.notify_one();
+                }
+                None if *state == TokenState::Refused => *state = TokenState::Usable,
+                None | Some(_) => {}
+            }
+        }
+    }
+
+    /// Publishes the clients anew; whoever waits for them looks again.
+    fn publish(&self) {
+        let accounts = lock(&self.0.accounts);
+        let clients = accounts.iter().map(|(name, keeper)| {
+            let client = match (&keeper.client, keeper.shared.token.borrow().is_some()) {
+                (Ok(client), true) => Ok(client.clone()),
+                (Err(error), _) => Err(error.clone()),
+                (Ok(_), false) => Err(match &*lock(&keeper.shared.state) {
+                    TokenState::Unreadable(error) => error.clone(),
+                    TokenState::Unknown | TokenState::Usable | TokenState::Refused => "its API token is being read".to_owned(),
+                }),
+            };
+            (name.clone(), client)
+        });
+        // Under the lock: of two who publish at once the later one has the later state.
+        self.0.clients.send_replace(Arc::new(clients.collect()));
+    }
+
+    fn source(&self, source: &TokenSource) -> Source {
+        match source {
+            TokenSource::Credential(name) => {
+                Source::Credential { directory: self.0.environment.credentials_directory.clone(), name: name.clone() }
+            }
+            TokenSource::File(path) => Source::File(path.clone()),
+            TokenSource::Command(argv) => Source::Command(argv.clone()),
+            TokenSource::Env(name) => Source::Environment {
+                name: name.clone(),
+                value: self.0.environment.variable(name),
+                under_systemd: self.0.environment.under_systemd,
+            },
+        }
+    }
+
+    async fn keep_reading(self, source: Source, account: AccountName, shared: Arc<Shared>) {
+        let mut retry = RETRY_MIN;
+        loop {
+            let wait = match credential::read(&source).await {
+                Ok(token) => {
+                    retry = RETRY_MIN;
+                    self.take(&account, &shared, token);
+                    None
+                }
+                Err(error) => {
+                    self.complain(&account, &shared, error.to_string());
+                    let wait = retry;
+                    retry = (retry * 2).min(RETRY_MAX);
+                    Some(wait)
+                }
+            };
+            // Each arm is cancel-safe: a notification that is not consumed stays for the next turn.
+            tokio::select! {
+                () = shared.asked.notified() => {}
+                () = async { sleep(REREAD_AFTER).await; shared.refused.notified().await }, if wait.is_none() => {}
+                () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+            }
+        }
+    }
+
+    fn take(&self, account: &AccountName, shared: &Shared, token: Secret) {
+        let changed = shared.token.borrow().as_ref() != Some(&token);
+        if changed {
+            shared.token.send_replace(Some(token));
+            *lock(&shared.state) = TokenState::Usable;
+            self.0.events.tell(DaemonEvent::CredentialRead { account: account.clone() });
+            self.publish();
+        }
+    }
+
+    /// Says once, not at every try, why there is no token. A token that was read before stays in use.
+    fn complain(&self, account: &AccountName, shared: &Shared, error: String) {
+        let state = TokenState::Unreadable(error.clone());
+        if std::mem::replace(&mut *lock(&shared.state), state.clone()) != state {
+            self.0.events.tell(DaemonEvent::CredentialFailed { account: account.clone(), error });
+            self.publish();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
