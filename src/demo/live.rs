@@ -1,0 +1,169 @@
+//! The live view: draws the scene, takes keys, lets the user break things and watch them heal.
+
+use std::{io::IsTerminal, time::Duration};
+
+use anyhow::{Context, bail};
+use ratatui::{
+    DefaultTerminal,
+    crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyEventKind, KeyModifiers},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
+
+use super::{
+    load::Load,
+    say,
+    scene::{Scene, VISITED, all_serve},
+    view::{Screen, draw},
+};
+use crate::{control::api::Status, sandbox::switchboard::Command};
+
+/// How often the screen is drawn anew.
+const FRAME: Duration = Duration::from_millis(200);
+
+/// How many events the screen may show.
+const EVENTS_MAX: u16 = 100;
+
+/// How many keys may wait; a person is slower.
+const KEYS_MAX: usize = 16;
+
+/// Shows the scene until `q` is pressed or `duration` is over.
+///
+/// # Errors
+///
+/// Without a terminal, or when the scene cannot be set.
+pub(super) async fn show(duration: Option<Duration>) -> anyhow::Result<bool> {
+    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
+        bail!("cannot show the live demo without a terminal: use `adit demo --plain`");
+    }
+    say("starting a sandbox Cloudflare, a daemon and three tunnels …");
+    let mut scene = Scene::start().await?;
+    let load = Load::start(scene.stage.front(), VISITED.map(str::to_owned).to_vec());
+    let mut terminal = ratatui::try_init().context("cannot use the terminal")?;
+    let shown = Live { scene: &mut scene, load: &load, note: String::new(), crash: None }.run(&mut terminal, duration).await;
+    ratatui::restore();
+    let tally = load.stop().await;
+    say("draining every connector …");
+    scene.stop().await?;
+    say(&format!(
+        "requests {} sent, planned-change failed {}, crash failed {}",
+        tally.sent, tally.planned_failed, tally.crash_failed
+    ));
+    shown.map(|()| true)
+}
+
+struct Live<'a> {
+    scene: &'a mut Scene,
+    load: &'a Load,
+    note: String,
+    /// When a crash that was asked for began, until everything serves again.
+    crash: Option<Instant>,
+}
+
+impl Live<'_> {
+    async fn run(&mut self, terminal: &mut DefaultTerminal, duration: Option<Duration>) -> anyhow::Result<()> {
+        let mut keys = keys();
+        let mut frames = interval(FRAME);
+        frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let end = duration.map(|duration| Instant::now() + duration);
+        loop {
+            tokio::select! {
+                // Each is cancel-safe: a receive, a tick and a deadline lose nothing.
+                key = keys.recv() => match key {
+                    Some('q') | None => return Ok(()),
+                    Some(key) => self.press(key).await,
+                },
+                _ = frames.tick() => self.draw(terminal).await?,
+                () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => return Ok(()),
+            }
+        }
+    }
+
+    async fn draw(&mut self, terminal: &mut DefaultTerminal) -> anyhow::Result<()> {
+        let status = self.scene.client.status().await.map_err(|error| error.to_string());
+        let events = self.scene.client.events(&[("limit", EVENTS_MAX.to_string())]).await.unwrap_or_default();
+        self.note_the_end_of_a_crash(status.as_ref().ok());
+        let places = self.scene.places();
+        let screen = Screen {
+            status: status.as_ref().map_err(String::as_str),
+            events: &events,
+            tally: self.load.tally(),
+            places: &places,
+            note: &self.note,
+            api_fails: self.scene.api_fails(),
+        };
+        terminal.draw(|frame| draw(frame, &screen)).context("cannot draw")?;
+        Ok(())
+    }
+
+    fn note_the_end_of_a_crash(&mut self, status: Option<&Status>) {
+        if status.is_some_and(all_serve)
+            && let Some(begun) = self.crash.take_if(|begun| begun.elapsed() > FRAME)
+        {
+            self.load.crash_is_over();
+            self.note = format!("everything serves again after {:.1} s", begun.elapsed().as_secs_f64());
+        }
+    }
+
+    /// Does what a key says; what went wrong is the note.
+    async fn press(&mut self, key: char) {
+        let done = match key {
+            'k' => self.kill().await,
+            'h' => self.hang().await,
+            'd' => self.delete_record(),
+            'r' => self
+                .scene
+                .client
+                .restart_tunnel("web")
+                .await
+                .map(|_| "web restarts, its successor first".to_owned())
+                .map_err(Into::into),
+            'c' => self.scene.move_app().await.map(|()| format!("app.example.com leads to \"{}\" now", self.scene.app_origin())),
+            'a' => {
+                self.scene.set_api_fails(!self.scene.api_fails());
+                Ok(if self.scene.api_fails() { "the API answers 500" } else { "the API works again" }.to_owned())
+            }
+            _ => return,
+        };
+        self.note = done.unwrap_or_else(|error| format!("{error:#}"));
+    }
+
+    async fn kill(&mut self) -> anyhow::Result<String> {
+        let (_, pid) = self.scene.connector("web", 0).await?;
+        if self.crash.is_none() {
+            self.load.crash_begins();
+            self.crash = Some(Instant::now());
+        }
+        Scene::kill(pid)?;
+        Ok(format!("killed the process {pid}"))
+    }
+
+    async fn hang(&mut self) -> anyhow::Result<String> {
+        let (_, pid) = self.scene.connector("api", 0).await?;
+        self.scene.stage.switchboard.command(pid, Command::Hang);
+        Ok(format!("the process {pid} stops answering; three missed probes tell"))
+    }
+
+    fn delete_record(&mut self) -> anyhow::Result<String> {
+        self.scene.stage.world.dashboard().delete_record("docs.example.com").context("cannot delete the record")?;
+        Ok("somebody deleted docs.example.com in the dashboard".to_owned())
+    }
+}
+
+/// The keys that are pressed, read on a thread of their own because the terminal has no other way. Ctrl-C is `q`.
+fn keys() -> mpsc::Receiver<char> {
+    let (sender, keys) = mpsc::channel(KEYS_MAX);
+    std::thread::spawn(move || {
+        while let Ok(read) = event::read() {
+            let TerminalEvent::Key(key) = read else { continue };
+            let KeyCode::Char(character) = key.code else { continue };
+            let pressed = if key.modifiers.contains(KeyModifiers::CONTROL) && character == 'c' { 'q' } else { character };
+            if key.kind == KeyEventKind::Press && sender.blocking_send(pressed).is_err() {
+                return;
+            }
+        }
+    });
+    keys
+}
