@@ -1,1 +1,216 @@
 //! The command line: one file for each command, and rendering of values into tables or JSON.
+//!
+//! A command is arguments, a call or two of the daemon, and a pure rendering of the answer. Data goes to stdout, words for people
+//! to stderr. How it went is an [`Ending`], which `main` turns into the exit code.
+
+mod apply;
+mod arguments;
+mod completion;
+mod config;
+mod confirm;
+mod credential;
+mod daemon;
+mod definition;
+mod demo;
+mod ending;
+mod events;
+mod logs;
+mod plan;
+mod render;
+mod route;
+mod sandbox;
+mod status;
+mod terminal;
+mod tunnel;
+mod version;
+mod wait;
+mod whoami;
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::{control::Client, daemon::Environment};
+
+pub use daemon::Arguments as DaemonArguments;
+pub use demo::Arguments as DemoArguments;
+pub use ending::{Ending, Failure};
+pub use terminal::Terminal;
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(name = "adit", about, long_about = LONG_ABOUT, after_help = AFTER_HELP, version, max_term_width = 100)]
+pub struct CommandLine {
+    /// The daemon's control socket.
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH", env = "ADIT_SOCKET", hide_env_values = true)]
+    #[arg(default_value = "/run/adit/adit.sock")]
+    socket: PathBuf,
+    /// How data is printed: for people, or as the control socket's own JSON, whose names are stable.
+    #[arg(short, long, global = true, help_heading = EVERYWHERE, value_name = "table|json", value_enum)]
+    #[arg(default_value_t = Output::Table, hide_possible_values = true)]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// How data is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Table,
+    /// For programs: the control socket's own JSON, whose names are stable.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Daemon(daemon::Arguments),
+    Demo(demo::Arguments),
+    #[command(hide = true)]
+    Sandbox(sandbox::Arguments),
+    Status(status::Arguments),
+    #[command(subcommand)]
+    Tunnel(tunnel::Command),
+    #[command(subcommand)]
+    Route(route::Command),
+    Plan(plan::Arguments),
+    Apply(apply::Arguments),
+    Logs(logs::Arguments),
+    Events(events::Arguments),
+    #[command(subcommand)]
+    Config(config::Command),
+    #[command(subcommand)]
+    Credential(credential::Command),
+    Whoami(whoami::Arguments),
+    Version(version::Arguments),
+    Completion(completion::Arguments),
+}
+
+/// Which runtime a command needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runtime {
+    /// One thread, which is there at once: for clients.
+    Client,
+    /// Several threads: for the daemon.
+    Daemon,
+}
+
+/// What a command has at hand.
+struct Context<'a> {
+    client: Client,
+    output: Output,
+    terminal: &'a mut Terminal,
+}
+
+/// Reads the arguments of the process.
+///
+/// # Errors
+///
+/// When they cannot be understood, and when they ask for help, which is the error's text then.
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
+    CommandLine::try_parse_from(arguments)
+}
+
+/// Runs one command to its end. `environment` is for the daemon; every other command may be given an empty one.
+///
+/// # Errors
+///
+/// When it did not do what was asked for. A reader that went away, such as `head`, is fine.
+pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Terminal) -> Result<Ending, Failure> {
+    let mut context = Context { client: Client::new(line.socket), output: line.output, terminal };
+    let result = match line.command {
+        Command::Daemon(arguments) => daemon::run(arguments, environment).await,
+        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Sandbox(arguments) => sandbox::run(arguments, &mut context).await,
+        Command::Status(arguments) => status::run(arguments, &mut context).await,
+        Command::Tunnel(command) => tunnel::run(command, &mut context).await,
+        Command::Route(command) => route::run(command, &mut context).await,
+        Command::Plan(arguments) => plan::run(arguments, &mut context).await,
+        Command::Apply(arguments) => apply::run(arguments, &mut context).await,
+        Command::Logs(arguments) => logs::run(arguments, &mut context).await,
+        Command::Events(arguments) => events::run(arguments, &mut context).await,
+        Command::Config(command) => config::run(command, &mut context).await,
+        Command::Credential(command) => credential::run(command, &mut context).await,
+        Command::Whoami(arguments) => whoami::run(arguments, &mut context).await,
+        Command::Version(arguments) => version::run(arguments, &mut context).await,
+        Command::Completion(arguments) => completion::run(&arguments, &mut context),
+    };
+    match result {
+        Err(failure) if failure.is_reader_gone() => Ok(Ending::Fine),
+        Ok(_) | Err(_) => result,
+    }
+}
+
+impl CommandLine {
+    /// Which runtime the command needs.
+    pub fn runtime(&self) -> Runtime {
+        match self.command {
+            Command::Daemon(_) | Command::Demo(_) | Command::Sandbox(_) => Runtime::Daemon,
+            Command::Status(_)
+            | Command::Tunnel(_)
+            | Command::Route(_)
+            | Command::Plan(_)
+            | Command::Apply(_)
+            | Command::Logs(_)
+            | Command::Events(_)
+            | Command::Config(_)
+            | Command::Credential(_)
+            | Command::Whoami(_)
+            | Command::Version(_)
+            | Command::Completion(_) => Runtime::Client,
+        }
+    }
+}
+
+/// What the options of every command stand under.
+const EVERYWHERE: &str = "Options of every command";
+
+const LONG_ABOUT: &str = "\
+The control plane for Cloudflare Tunnels on a Linux host.
+
+One daemon (`adit daemon`, run by systemd) makes tunnels at Cloudflare, leads hostnames to them, runs and watches a cloudflared \
+for each connector, and restarts what fails. Every other command asks that daemon over its socket; what you may is decided by \
+your Unix user and groups (`adit whoami`).";
+
+const AFTER_HELP: &str = "\
+Examples:
+  adit demo                                  see it work: no account, no root, no network
+  adit status                                everything at one look
+  adit tunnel create web --hostname app.example.com --service http://localhost:8080 --wait
+  adit plan                                  what would change, and why
+  adit logs -f web                           what its connectors write
+
+Exit codes:
+  0 fine   1 failed, or something to look at   2 wrong usage, or changes pending (plan)
+  3 daemon not reachable   4 not permitted   5 conflict or hold";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn no_flag_takes_a_secret() {
+        fn flags(command: &clap::Command, names: &mut Vec<String>) {
+            names.extend(command.get_arguments().map(|argument| argument.get_id().to_string()));
+            command.get_subcommands().for_each(|command| flags(command, names));
+        }
+        let mut names = Vec::new();
+        flags(&CommandLine::command(), &mut names);
+        let secret = |name: &String| ["token", "secret", "password", "key"].iter().any(|word| name.contains(word));
+        assert_eq!(names.iter().find(|name| secret(name)), None);
+    }
+
+    #[test]
+    fn only_the_daemon_and_the_demo_need_more_than_one_thread() {
+        let runtime = |arguments: &[&str]| CommandLine::try_parse_from(arguments).unwrap().runtime();
+        assert_eq!(runtime(&["adit", "daemon"]), Runtime::Daemon);
+        assert_eq!(runtime(&["adit", "status"]), Runtime::Client);
+    }
+}

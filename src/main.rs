@@ -1,3 +1,98 @@
-//! The `adit` program.
+//! The `adit` program: one command, its error, its exit code.
 
-fn main() {}
+use std::{ffi::OsString, io::Write, path::Path, process::ExitCode};
+
+use adit::{
+    cli::{self, CommandLine, Ending, Runtime, Terminal},
+    daemon::Environment,
+    process,
+    sandbox::connector,
+};
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match entry(&arguments) {
+        Entry::CommandLine => command_line(arguments),
+        Entry::StandIn => connector::main(arguments.into_iter()),
+        Entry::ExecHelper => process::exec_helper(arguments.into_iter().skip(2)),
+    }
+}
+
+/// What this process is to be.
+enum Entry {
+    /// The command line of a person or a script.
+    CommandLine,
+    /// The sandbox's stand-in for cloudflared, started by that name.
+    StandIn,
+    /// The last step before a connector: it boxes its own process and becomes cloudflared.
+    ExecHelper,
+}
+
+/// Decides before the command line is read: neither of the others may depend on it.
+fn entry(arguments: &[OsString]) -> Entry {
+    let program = arguments.first().and_then(|program| Path::new(program).file_name());
+    match (program, arguments.get(1)) {
+        (Some(name), _) if name == connector::PROGRAM => Entry::StandIn,
+        (_, Some(first)) if first == process::EXEC_HELPER => Entry::ExecHelper,
+        (_, _) => Entry::CommandLine,
+    }
+}
+
+fn command_line(arguments: Vec<OsString>) -> ExitCode {
+    let line = match cli::parse(arguments) {
+        Ok(line) => line,
+        Err(error) => {
+            // Help that nobody reads is no failure.
+            let _ = error.print();
+            return exit_code(if error.use_stderr() { Ending::Usage } else { Ending::Fine });
+        }
+    };
+    let ending = match run(line) {
+        Ok(ending) => ending,
+        Err(failure) => {
+            let _ = std::io::stderr().write_all(failure.report().as_bytes());
+            failure.ending
+        }
+    };
+    exit_code(ending)
+}
+
+fn run(line: CommandLine) -> Result<Ending, cli::Failure> {
+    let runtime = match line.runtime() {
+        Runtime::Client => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        // One thread would do for the work; the second answers while the first is busy.
+        Runtime::Daemon => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
+    };
+    let mut terminal = Terminal::of_process(refuses_colours());
+    let result = runtime.block_on(cli::run(line, environment(), &mut terminal));
+    // What still runs is of no use to anybody: waiting for it would only keep the caller.
+    runtime.shutdown_background();
+    result
+}
+
+/// The exit code of each ending. They are documented and never change.
+fn exit_code(ending: Ending) -> ExitCode {
+    ExitCode::from(match ending {
+        Ending::Fine => 0,
+        Ending::Attention | Ending::Failed => 1,
+        Ending::ChangesPending | Ending::Usage => 2,
+        Ending::NotReachable => 3,
+        Ending::NotPermitted => 4,
+        Ending::Conflict => 5,
+        // EX_CONFIG of sysexits.h: the unit's RestartPreventExitStatus names it.
+        Ending::NothingToRun => 78,
+    })
+}
+
+/// Whether the environment asks for no colours: `NO_COLOR` with a value (no-color.org), or a terminal that has none.
+#[expect(clippy::disallowed_methods, reason = "here is where the environment is read")]
+fn refuses_colours() -> bool {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    no_color || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// The variables of the process, read once. One that is not UTF-8 is none of those that mean something.
+fn environment() -> Environment {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    Environment::new(std::env::vars_os().filter_map(text))
+}

@@ -1,0 +1,126 @@
+//! `adit config …`
+
+use clap::{Args, Subcommand};
+
+use super::{Context, Ending, Failure, Output, arguments::Files, render::plain};
+use crate::{
+    config::{self, Config},
+    config_files,
+    control::api::Change,
+};
+
+/// Check and show the configuration, or have it read again
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Check(Check),
+    Show(Show),
+    Schema(Schema),
+    Reload(Reload),
+}
+
+/// Check the configuration's files and report every mistake at once
+///
+/// It needs no daemon and asks nobody.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit config check\n  adit config check --config ./adit.toml")]
+pub(super) struct Check {
+    #[command(flatten)]
+    files: Files,
+}
+
+/// Show the configuration with every default filled in
+///
+/// Without --config it is the one that is in force, from the daemon; with it, the one that the file and its conf.d make.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Read this file and conf.d beside it, without a daemon.
+    #[arg(long = "config", value_name = "FILE")]
+    main: Option<std::path::PathBuf>,
+}
+
+/// Print the JSON Schema of the configuration, for editors
+#[derive(Debug, Args)]
+pub(super) struct Schema {}
+
+/// Have the daemon read the configuration's files again
+///
+/// When they are bad, the configuration in force stays.
+#[derive(Debug, Args)]
+pub(super) struct Reload {}
+
+pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    match command {
+        Command::Check(arguments) => check(&arguments, context),
+        Command::Show(Show { main: Some(main) }) => show_files(&Files { main }, context),
+        Command::Show(Show { main: None }) => show_in_force(context).await,
+        Command::Schema(_) => context.terminal.print_json(&config::schema()).map(|()| Ending::Fine),
+        Command::Reload(_) => reload(context).await,
+    }
+}
+
+fn check(arguments: &Check, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let sources = config_files::read(&arguments.files.main).map_err(Failure::of)?;
+    let (problems, fit) = match config::parse(&sources) {
+        Ok(config) => (config.warnings, true),
+        Err(problems) => (problems.0, false),
+    };
+    match context.output {
+        Output::Json => context.terminal.print_json(&problems)?,
+        Output::Table => {
+            let text: String = problems.iter().map(|problem| lines(&problem.to_string())).collect();
+            context.terminal.print(&text)?;
+        }
+    }
+    let files = if sources.len() == 1 { "1 file".to_owned() } else { format!("{} files", sources.len()) };
+    match (fit, problems.len()) {
+        (true, 0) => context.terminal.tell(&format!("{files}: no mistakes")),
+        (true, count) => context.terminal.tell(&format!("{files}: can be used, with {count} warnings")),
+        (false, count) => context.terminal.tell(&format!("{files}: cannot be used, {count} problems")),
+    }
+    Ok(if fit { Ending::Fine } else { Ending::Failed })
+}
+
+fn show_files(files: &Files, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let sources = config_files::read(&files.main).map_err(Failure::of)?;
+    let config: Config = config::parse(&sources).map_err(|problems| {
+        let message = format!("cannot show {:?}: it has {} problems", files.main, problems.0.len());
+        Failure::new(Ending::Failed, message).with_hint("\"adit config check\" shows each")
+    })?;
+    match context.output {
+        Output::Json => context.terminal.print_json(&config)?,
+        Output::Table => context.terminal.print(&lines(&config::show(&config)))?,
+    }
+    Ok(Ending::Fine)
+}
+
+async fn show_in_force(context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let configuration = context.client.configuration().await?;
+    match context.output {
+        Output::Json => context.terminal.print_json(&configuration)?,
+        Output::Table => {
+            let text = toml::to_string(&configuration.value).map_err(Failure::of)?;
+            context.terminal.print(&lines(&text))?;
+            for problem in &configuration.problems {
+                context.terminal.tell(&format!("not in force because of: {problem}"));
+            }
+        }
+    }
+    Ok(if configuration.problems.is_empty() { Ending::Fine } else { Ending::Attention })
+}
+
+async fn reload(context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let reloaded = context.client.reload_configuration().await?;
+    match (context.output, reloaded.change) {
+        (Output::Json, Change::Accepted | Change::Unchanged) => context.terminal.print_json(&reloaded)?,
+        (Output::Table, Change::Accepted) => {
+            context.terminal.tell(&format!("accepted: a configuration with {} tunnels is in force", reloaded.tunnels));
+        }
+        (Output::Table, Change::Unchanged) => context.terminal.tell("nothing to change, the files say what is in force"),
+    }
+    Ok(Ending::Fine)
+}
+
+/// Text of several lines, each harmless to a terminal, with a final newline.
+fn lines(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", plain(line))).collect()
+}

@@ -1,0 +1,90 @@
+//! `adit credential …`
+
+use clap::{Args, Subcommand};
+
+use super::{
+    Context, Ending, Failure, Output,
+    render::{Cell, Table, Tone},
+};
+use crate::control::api::{Credential, CredentialCheck, CredentialState};
+
+/// Look at the accounts' API tokens; the tokens themselves are never shown
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    List(List),
+    Check(Check),
+}
+
+/// List where each account's API token comes from, and whether it can be used
+#[derive(Debug, Args)]
+pub(super) struct List {}
+
+/// Try what is needed with the API tokens, and name each permission that is missing
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit credential check\n  adit credential check default")]
+pub(super) struct Check {
+    /// Only the token of this account, by its name in the configuration.
+    account: Option<String>,
+}
+
+pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    match command {
+        Command::List(_) => list(context).await,
+        Command::Check(arguments) => check(arguments, context).await,
+    }
+}
+
+async fn list(context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let credentials = context.client.credentials().await?;
+    match context.output {
+        Output::Json => context.terminal.print_json(&credentials)?,
+        Output::Table => {
+            let text = list_table(&credentials).render(context.terminal.look);
+            context.terminal.print(&text)?;
+        }
+    }
+    let unusable = credentials.iter().any(|credential| credential.state == CredentialState::Unusable);
+    Ok(if unusable { Ending::Attention } else { Ending::Fine })
+}
+
+fn list_table(credentials: &[Credential]) -> Table<4> {
+    let mut table = Table::new(["ACCOUNT", "SOURCE", "STATE", "WHY"]);
+    for credential in credentials {
+        let (state, tone) = match credential.state {
+            CredentialState::Unknown => ("not tried", Tone::Notice),
+            CredentialState::Usable => ("usable", Tone::Good),
+            CredentialState::Unusable => ("unusable", Tone::Bad),
+        };
+        table.row([
+            Cell::new(&credential.account),
+            Cell::new(&credential.source),
+            Cell::toned(state, tone),
+            Cell::maybe(credential.reason.as_ref().map(|reason| &reason.sentence)),
+        ]);
+    }
+    table
+}
+
+async fn check(arguments: Check, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let checks = context.client.check_credentials(arguments.account.as_deref()).await?;
+    match context.output {
+        Output::Json => context.terminal.print_json(&checks)?,
+        Output::Table => {
+            let text = check_table(&checks).render(context.terminal.look);
+            context.terminal.print(&text)?;
+        }
+    }
+    let passed = checks.iter().flat_map(|account| &account.checks).all(|check| check.passed);
+    Ok(if passed { Ending::Fine } else { Ending::Failed })
+}
+
+fn check_table(accounts: &[CredentialCheck]) -> Table<4> {
+    let mut table = Table::new(["ACCOUNT", "TRIED", "RESULT", "WHAT CAME OF IT"]);
+    for CredentialCheck { account, checks } in accounts {
+        for check in checks {
+            let (result, tone) = if check.passed { ("passed", Tone::Good) } else { ("failed", Tone::Bad) };
+            table.row([Cell::new(account), Cell::new(&check.what), Cell::toned(result, tone), Cell::new(&check.sentence)]);
+        }
+    }
+    table
+}

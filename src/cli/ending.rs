@@ -1,0 +1,154 @@
+//! How a command ended.
+
+use std::{fmt::Write as _, io};
+
+use crate::{
+    cli::render::plain,
+    control::{
+        Trouble,
+        api::{ErrorKind, Problem},
+    },
+};
+
+/// How a command ended. `main` has the exit code of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It did what was asked for.
+    Fine,
+    /// It did, and shows something that wants to be looked at.
+    Attention,
+    /// It shows changes that were not made.
+    ChangesPending,
+    /// It did not do it.
+    Failed,
+    /// It was asked for in a way that makes no sense.
+    Usage,
+    /// Nobody answers at the control socket.
+    NotReachable,
+    /// The caller may not.
+    NotPermitted,
+    /// Something stands in the way that is not to be pushed aside.
+    Conflict,
+    /// The daemon has no configuration that it could run.
+    NothingToRun,
+}
+
+/// Why a command did not do what was asked for.
+#[derive(Debug)]
+pub struct Failure {
+    /// How that counts.
+    pub ending: Ending,
+    error: anyhow::Error,
+    details: Vec<Problem>,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure that reads `message`.
+    pub(super) fn new(ending: Ending, message: impl Into<String>) -> Self {
+        Self { ending, error: anyhow::anyhow!(message.into()), details: Vec::new(), hint: None }
+    }
+
+    /// A failure with `error` as its reason.
+    pub(super) fn of(error: impl Into<anyhow::Error>) -> Self {
+        Self { ending: Ending::Failed, error: error.into(), details: Vec::new(), hint: None }
+    }
+
+    /// The same, counted as `ending`.
+    pub(super) fn ending_in(self, ending: Ending) -> Self {
+        Self { ending, ..self }
+    }
+
+    /// The same with a sentence about what would help.
+    pub(super) fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Whether it is only that nobody reads what is printed.
+    pub(super) fn is_reader_gone(&self) -> bool {
+        let io = self.error.chain().find_map(|error| error.downcast_ref::<io::Error>());
+        self.ending == Ending::Failed && io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// The whole chain of reasons in one line, then every single problem, then what would help.
+    pub fn report(&self) -> String {
+        let chain: Vec<String> = self.error.chain().map(ToString::to_string).collect();
+        let mut text = format!("adit: {}\n", plain(&chain.join(": ")));
+        for Problem { at, problem } in &self.details {
+            let place = at.as_deref().map(|at| format!("{}: ", plain(at))).unwrap_or_default();
+            let _ = writeln!(text, "  {place}{}", plain(problem));
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(text, "hint: {}", plain(hint));
+        }
+        text
+    }
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        let none = (Vec::new(), None);
+        let (ending, (details, hint)) = match &trouble {
+            Trouble::NotReachable { source, .. } => (Ending::NotReachable, (Vec::new(), Some(unreachable_hint(source)))),
+            Trouble::Refused(error) => (ending(error.kind), (error.details.clone(), error.hint.clone())),
+            Trouble::Broken { .. } | Trouble::Slow { .. } => (Ending::Failed, none),
+        };
+        Self { ending, error: trouble.into(), details, hint }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::of(error)
+    }
+}
+
+fn ending(kind: ErrorKind) -> Ending {
+    match kind {
+        ErrorKind::NotPermitted => Ending::NotPermitted,
+        ErrorKind::Conflict | ErrorKind::ReadOnly | ErrorKind::Hold => Ending::Conflict,
+        ErrorKind::Malformed
+        | ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::MethodNotAllowed
+        | ErrorKind::TooLarge
+        | ErrorKind::TooSlow
+        | ErrorKind::Busy
+        | ErrorKind::Unavailable
+        | ErrorKind::Internal => Ending::Failed,
+    }
+}
+
+fn unreachable_hint(error: &io::Error) -> String {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        return "your user may not open the socket: see socket_mode under [control] in the configuration".to_owned();
+    }
+    "is it running? \"systemctl status adit\" tells; another socket is named by --socket or ADIT_SOCKET".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::api::Error;
+
+    #[test]
+    fn a_report_has_the_chain_the_problems_and_the_hint() {
+        let problem = Problem { at: Some("ingress[0].hostname".to_owned()), problem: "it has no dot".to_owned() };
+        let error = Error::new(ErrorKind::Invalid, "cannot create tunnel \"web\"\u{1b}[31m").with_details(vec![problem]);
+        let failure = Failure::from(Trouble::Refused(Box::new(error.with_hint("write it out"))));
+        assert_eq!(
+            failure.report(),
+            "adit: cannot create tunnel \"web\"[31m\n  ingress[0].hostname: it has no dot\nhint: write it out\n"
+        );
+        assert_eq!(failure.ending, Ending::Failed);
+    }
+
+    #[test]
+    fn an_unreachable_daemon_is_told_with_its_reason() {
+        let source = io::Error::from(io::ErrorKind::ConnectionRefused);
+        let failure = Failure::from(Trouble::NotReachable { socket: "/run/adit/adit.sock".into(), source });
+        assert_eq!(failure.ending, Ending::NotReachable);
+        assert!(failure.report().starts_with("adit: cannot reach the daemon at \"/run/adit/adit.sock\": connection refused\n"));
+    }
+}

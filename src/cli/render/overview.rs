@@ -1,0 +1,156 @@
+//! Everything at one look.
+
+use jiff::Timestamp;
+
+use super::{Cell, Look, Table, Tone, age, plain};
+use crate::control::api::{Reason, Route, Status, Tunnel, Verdict};
+
+/// The whole status: the verdict with its reasons, the accounts, the tunnels, the last change.
+pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> String {
+    let overview = &status.overview;
+    let verdict = match overview.health.verdict {
+        Verdict::Healthy => "healthy",
+        Verdict::Attention => "wants to be looked at",
+        Verdict::Failing => "failing",
+    };
+    let verdict = Tone::of_verdict(overview.health.verdict).paint(verdict, look);
+    let daemon = &overview.daemon;
+    let mut text = format!("adit {} · up {} · {verdict}\n", plain(&daemon.version), age(daemon.started_at, now));
+    for finding in &overview.health.reasons {
+        let subject = finding.tunnel.as_deref().map(|tunnel| format!("{}: ", plain(tunnel))).unwrap_or_default();
+        text.push_str(&format!("  ! {subject}{} ({})\n", plain(&finding.sentence), plain(&finding.code)));
+    }
+    for problem in &daemon.config_problems {
+        text.push_str(&format!("  ! an older configuration is in force: {}\n", plain(problem)));
+    }
+    if !overview.accounts.is_empty() {
+        text.push('\n');
+        text.push_str(&accounts(status, now, look));
+    }
+    text.push('\n');
+    text.push_str(&tunnels(&status.tunnels, now, look));
+    if let Some(change) = &overview.last_change {
+        text.push_str(&format!("\nlast change {} ago: {}\n", age(change.at, now), plain(&change.sentence)));
+    }
+    text
+}
+
+fn accounts(status: &Status, now: Timestamp, look: Look) -> String {
+    let mut table = Table::new(["ACCOUNT", "ID", "IN SYNC", "WAITS FOR"]);
+    for account in &status.overview.accounts {
+        let synced = account.synced_at.map(|at| format!("{} ago", age(at, now)));
+        table.row([
+            Cell::new(&account.name),
+            Cell::maybe(account.id.as_ref()),
+            synced.map_or(Cell::toned("never", Tone::Notice), Cell::new),
+            Cell::toned(sentences(&account.holds), Tone::Notice),
+        ]);
+    }
+    table.render(look)
+}
+
+/// One line for each tunnel.
+fn tunnels(tunnels: &[Tunnel], now: Timestamp, look: Look) -> String {
+    if tunnels.is_empty() {
+        return "no tunnels; \"adit tunnel create\" makes one\n".to_owned();
+    }
+    let mut table = Table::new(["TUNNEL", "STATE", "SINCE", "SERVING", "CONNECTIONS", "CLOUDFLARE", "ROUTES", "WHY"]);
+    for tunnel in tunnels {
+        let since = tunnel.connectors.iter().filter(|connector| connector.state == tunnel.state).map(|c| c.since).max();
+        let serving = tunnel.connectors.iter().filter(|connector| connector.serving).count();
+        let connections: u32 = tunnel.connectors.iter().map(|connector| u32::from(connector.connections)).sum();
+        table.row([
+            Cell::new(&tunnel.name),
+            Cell::toned(tunnel.state.word(), Tone::of_state(tunnel.state)),
+            Cell::maybe(since.map(|since| age(since, now))),
+            Cell::new(format!("{serving}/{}", tunnel.replicas)),
+            Cell::new(format!("{connections}/{}", u32::from(tunnel.replicas) * 4)),
+            Cell::maybe(tunnel.cloudflare_status.as_ref()),
+            Cell::new(routes(&tunnel.routes)),
+            Cell::new(why(tunnel, now)),
+        ]);
+    }
+    table.render(look)
+}
+
+fn routes(routes: &[Route]) -> String {
+    let hostnames: Vec<&str> = routes.iter().filter_map(|route| route.hostname.as_deref()).collect();
+    match hostnames.split_first() {
+        None => String::new(),
+        Some((first, [])) => (*first).to_owned(),
+        Some((first, rest)) => format!("{first} +{}", rest.len()),
+    }
+}
+
+/// All that is not simply well with a tunnel, in one line.
+fn why(tunnel: &Tunnel, now: Timestamp) -> String {
+    let stop = tunnel.stop.as_ref().map(|stop| format!("stopped by {} {} ago", stop.by, age(stop.at, now)));
+    let reason = tunnel.reason.as_ref().filter(|_| stop.is_none()).map(|reason| reason.sentence.clone());
+    let holds = tunnel.holds.iter().map(|hold| hold.sentence.clone());
+    let drift = tunnel.drift.iter().map(|drift| drift.sentence.clone());
+    let route = |route: &Route| {
+        let reason = route.reason.as_ref()?;
+        Some(format!("{}: {}", route.hostname.as_deref().unwrap_or("*"), reason))
+    };
+    let routes = tunnel.routes.iter().filter_map(route);
+    stop.into_iter().chain(reason).chain(holds).chain(drift).chain(routes).collect::<Vec<_>>().join("; ")
+}
+
+fn sentences(reasons: &[Reason]) -> String {
+    reasons.iter().map(|reason| reason.sentence.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::render::detail::tests::{example, now};
+    use crate::control::api::{Account, Daemon, Finding, Health, Overview, State, Stop};
+
+    #[test]
+    fn one_screen_says_what_is_wrong_and_since_when() {
+        let web = example();
+        let mut stopped = Tunnel { name: "api".to_owned(), state: State::Stopped, connectors: Vec::new(), ..example() };
+        stopped.stop = Some(Stop { by: "alice".to_owned(), at: now() - jiff::SignedDuration::from_mins(5) });
+        stopped.routes.clear();
+        let finding = Finding {
+            code: "connections-lost".to_owned(),
+            sentence: "3 of 4 connections".to_owned(),
+            tunnel: Some("web".to_owned()),
+        };
+        let status = Status {
+            overview: Overview {
+                daemon: Daemon {
+                    version: "0.1.0".to_owned(),
+                    pid: 1,
+                    started_at: now() - jiff::SignedDuration::from_hours(72),
+                    config_problems: Vec::new(),
+                },
+                health: Health { verdict: Verdict::Attention, reasons: vec![finding] },
+                accounts: vec![Account {
+                    name: "default".to_owned(),
+                    id: Some("0a1b".to_owned()),
+                    synced_at: Some(now() - jiff::SignedDuration::from_secs(40)),
+                    holds: Vec::new(),
+                }],
+                last_change: None,
+            },
+            tunnels: vec![stopped, web],
+        };
+        let text = overview(&status, now(), Look { colour: false, width: None });
+        assert_eq!(
+            text,
+            "\
+adit 0.1.0 · up 3d · wants to be looked at
+  ! web: 3 of 4 connections (connections-lost)
+
+ACCOUNT  ID    IN SYNC
+default  0a1b  40s ago
+
+TUNNEL  STATE     SINCE  SERVING  CONNECTIONS  CLOUDFLARE  ROUTES              WHY
+api     stopped          0/1      0/4          healthy                         stopped by alice 5m ago
+web     degraded  3m     1/1      3/4          healthy     app.example.com +1  3 of 4 connections; *.dev.example.com: a record of \
+             someone else stands in its place
+"
+        );
+    }
+}

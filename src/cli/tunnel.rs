@@ -1,0 +1,50 @@
+//! `adit tunnel …`
+
+mod change;
+mod create;
+mod delete;
+mod run;
+mod show;
+
+use clap::Subcommand;
+
+use super::{Context, Ending, Failure, Output};
+use crate::control::api::{Change, Changed};
+
+/// Make, change, start, stop and delete tunnels
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    List(show::List),
+    Show(show::Show),
+    Create(create::Create),
+    Update(change::Update),
+    Delete(delete::Delete),
+    Start(run::Start),
+    Stop(run::Stop),
+    Restart(run::Restart),
+}
+
+pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    match command {
+        Command::List(_) => show::list(context).await,
+        Command::Show(arguments) => show::show(arguments, context).await,
+        Command::Create(arguments) => create::create(arguments, context).await,
+        Command::Update(arguments) => change::update(arguments, context).await,
+        Command::Delete(arguments) => delete::delete(arguments, context).await,
+        Command::Start(arguments) => run::start(arguments, context).await,
+        Command::Stop(arguments) => run::stop(arguments, context).await,
+        Command::Restart(arguments) => run::restart(arguments, context).await,
+    }
+}
+
+/// Tells that a change was accepted: as data for programs, as words for people.
+pub(super) fn tell(context: &mut Context<'_>, changed: &Changed, done: &str) -> Result<(), Failure> {
+    match (context.output, changed.change) {
+        (Output::Json, Change::Accepted | Change::Unchanged) => context.terminal.print_json(changed)?,
+        (Output::Table, Change::Accepted) => context.terminal.tell(&format!("{}: {done}", changed.tunnel)),
+        (Output::Table, Change::Unchanged) => {
+            context.terminal.tell(&format!("{}: nothing to change, it was so before", changed.tunnel));
+        }
+    }
+    Ok(())
+}

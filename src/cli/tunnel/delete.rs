@@ -1,0 +1,39 @@
+//! `adit tunnel delete`
+
+use clap::Args;
+
+use super::tell;
+use crate::cli::{
+    Context, Ending, Failure,
+    arguments::{Wait, Yes},
+    confirm::confirm,
+    wait::{Goal, wait},
+};
+
+/// Delete a tunnel that was made over the socket, here and at Cloudflare
+///
+/// Its DNS records go first, then its connectors, then the tunnel. What Adit did not make stays. Tunnels of the configuration's
+/// files are removed there.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  adit tunnel delete web --yes --wait")]
+pub(in crate::cli) struct Delete {
+    /// The tunnel's name.
+    name: String,
+    #[command(flatten)]
+    yes: Yes,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) async fn delete(arguments: Delete, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let name = &arguments.name;
+    if !arguments.yes.yes {
+        // Asked before the person is, so that nobody consents to what is not there.
+        let tunnel = context.client.tunnel(name).await?.tunnel;
+        let doing = format!("Delete tunnel {:?} with {} routes", tunnel.name, tunnel.routes.len());
+        confirm(context.terminal, false, &doing)?;
+    }
+    let changed = context.client.delete_tunnel(name).await?;
+    tell(context, &changed, "accepted; the tunnel is being deleted")?;
+    wait(&arguments.wait, context, name, &Goal::Gone).await
+}

@@ -1,0 +1,70 @@
+//! `adit tunnel start`, `adit tunnel stop`, `adit tunnel restart`
+
+use clap::Args;
+
+use super::tell;
+use crate::cli::{
+    Context, Ending, Failure,
+    arguments::{Wait, Yes},
+    confirm::confirm,
+    wait::{Goal, wait},
+};
+
+/// Start a tunnel that an operator stopped
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Start {
+    /// The tunnel's name.
+    name: String,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Stop a tunnel's connectors until somebody starts them
+///
+/// Requests that end within the grace period are finished. The stop lasts over restarts and reboots, and "adit status" shows who
+/// it was.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Stop {
+    /// The tunnel's name.
+    name: String,
+    #[command(flatten)]
+    yes: Yes,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// Replace a tunnel's connectors by fresh ones, one after the other
+///
+/// Each starts and serves before the former one is drained, so that no request is lost.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Restart {
+    /// The tunnel's name.
+    name: String,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+pub(super) async fn start(arguments: Start, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let changed = context.client.start_tunnel(&arguments.name).await?;
+    tell(context, &changed, "accepted; its connectors are started")?;
+    wait(&arguments.wait, context, &arguments.name, &Goal::Serving).await
+}
+
+pub(super) async fn stop(arguments: Stop, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    confirm(context.terminal, arguments.yes.yes, &format!("Stop tunnel {:?}", arguments.name))?;
+    let changed = context.client.stop_tunnel(&arguments.name).await?;
+    tell(context, &changed, "accepted; its connectors are drained")?;
+    wait(&arguments.wait, context, &arguments.name, &Goal::Stopped).await
+}
+
+pub(super) async fn restart(arguments: Restart, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let goal = if arguments.wait.wait {
+        let tunnel = context.client.tunnel(&arguments.name).await?.tunnel;
+        Goal::ServingAfresh(tunnel.connectors.iter().map(|connector| (connector.replica, connector.generation)).collect())
+    } else {
+        Goal::Serving
+    };
+    let changed = context.client.restart_tunnel(&arguments.name).await?;
+    tell(context, &changed, "accepted; its connectors are replaced one after the other")?;
+    wait(&arguments.wait, context, &arguments.name, &goal).await
+}

@@ -1,0 +1,256 @@
+//! The program as people and scripts meet it: what it prints, and how it ends.
+#![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
+
+#[path = "control/backend.rs"]
+mod backend;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use adit::control::api;
+use backend::{Host, user};
+use serde_json::{Value, json};
+
+/// What came of running the program.
+#[derive(Debug)]
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// Runs the program with its stdin closed, on a thread of its own so that the test can serve meanwhile.
+async fn adit(socket: &Path, arguments: &[&str]) -> Ran {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
+    command.args(arguments).env_clear().env("ADIT_SOCKET", socket).stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+async fn offline(arguments: &[&str]) -> Ran {
+    adit(Path::new("/nonexistent/adit.sock"), arguments).await
+}
+
+#[tokio::test]
+async fn a_daemon_that_is_not_there_ends_with_3_and_says_what_to_look_at() {
+    let ran = offline(&["status"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (3, ""));
+    assert_eq!(
+        ran.err,
+        "adit: cannot reach the daemon at \"/nonexistent/adit.sock\": No such file or directory (os error 2)\n\
+         hint: is it running? \"systemctl status adit\" tells; another socket is named by --socket or ADIT_SOCKET\n"
+    );
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_2_and_help_with_0() {
+    let usage = offline(&["tunnel", "crate"]).await;
+    assert_eq!((usage.code, usage.out.as_str()), (2, ""));
+    assert!(usage.err.contains("create"), "it names what may be meant: {}", usage.err);
+    let help = offline(&["--help"]).await;
+    assert_eq!((help.code, help.err.as_str()), (0, ""));
+    assert!(help.out.contains("Exit codes:") && help.out.contains("adit tunnel create web"), "{}", help.out);
+}
+
+#[tokio::test]
+async fn who_may_not_is_told_with_4() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    host.become_user(user(2003, "vera"));
+    let ran = adit(&host.socket, &["tunnel", "stop", "web", "--yes"]).await;
+    assert_eq!(ran.code, 4);
+    assert_eq!(
+        ran.err,
+        "adit: cannot POST /v1/tunnels/{name}/stop: user \"vera\" has only role \"viewer\" there, and role \"operator\" is needed\n\
+         hint: \"adit whoami\" shows what you may; an administrator grants more under [access] in the configuration\n"
+    );
+}
+
+#[tokio::test]
+async fn status_shows_everything_and_ends_with_1_when_something_wants_to_be_looked_at() {
+    let host = Host::start().await;
+    let ran = adit(&host.socket, &["status"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("healthy") && ran.out.contains("no tunnels"), "{}", ran.out);
+    host.backend.put("web", json!({ "ingress": [{ "hostname": "app.example.com", "service": "http://localhost:1" }] }));
+    let ran = adit(&host.socket, &["status"]).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.out.contains("! web: web was seen (seen)") && ran.out.contains("app.example.com"), "{}", ran.out);
+    assert!(!ran.out.contains('\u{1b}'), "no colours where nobody sees them");
+}
+
+#[tokio::test]
+async fn json_is_the_sockets_own() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    let ran = adit(&host.socket, &["tunnel", "list", "-o", "json"]).await;
+    let tunnels: Vec<api::Tunnel> = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(tunnels, host.client.tunnels().await.unwrap());
+    let ran = adit(&host.socket, &["-o", "json", "status"]).await;
+    assert_eq!(serde_json::from_str::<Value>(&ran.out).unwrap()["daemon"]["version"], "1.2.3");
+}
+
+#[tokio::test]
+async fn a_tunnel_is_made_shown_changed_and_deleted() {
+    let host = Host::start().await;
+    let create = ["tunnel", "create", "web", "--hostname", "app.example.com", "--service", "http://localhost:8080", "--wait"];
+    let ran = adit(&host.socket, &create).await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, "web: accepted; the tunnel is being made\n"));
+    let ran = adit(&host.socket, &create).await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, "web: nothing to change, it was so before\n"));
+    let ran = adit(&host.socket, &["tunnel", "create", "web", "--replicas", "3"]).await;
+    assert_eq!(ran.code, 5, "another definition is a conflict: {ran:?}");
+    let ran =
+        adit(&host.socket, &["route", "add", "web", "--hostname", "b.example.com", "--service", "http://localhost:1"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = adit(&host.socket, &["tunnel", "update", "web", "--replicas", "2"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = adit(&host.socket, &["tunnel", "show", "web"]).await;
+    assert!(ran.out.starts_with("web is ready\n"), "{}", ran.out);
+    assert!(ran.out.contains("[tunnels.web]\n") && ran.out.contains("replicas = 2\n"), "{}", ran.out);
+    let ran = adit(&host.socket, &["route", "list", "web"]).await;
+    let hostnames: Vec<_> = ran.out.lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(hostnames, ["app.example.com", "b.example.com"]);
+    let ran = adit(&host.socket, &["tunnel", "delete", "web", "--yes", "--wait"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(host.backend.definition_of("web"), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_taken_back_is_refused_when_nobody_can_be_asked() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    host.backend.set_plan(&["- tunnel old"]);
+    for (arguments, err) in [
+        (
+            vec!["tunnel", "delete", "web"],
+            "adit: cannot delete tunnel \"web\" with 0 routes without consent: nobody is there to be asked\n\
+             hint: --yes says that it is meant\n",
+        ),
+        (
+            vec!["tunnel", "stop", "web"],
+            "adit: cannot stop tunnel \"web\" without consent: nobody is there to be asked\nhint: --yes says that it is meant\n",
+        ),
+    ] {
+        let ran = adit(&host.socket, &arguments).await;
+        assert_eq!((ran.code, ran.err.as_str()), (2, err));
+    }
+    let ran = adit(&host.socket, &["apply"]).await;
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(host.backend.audited().is_empty(), "nothing was asked of the daemon");
+}
+
+#[tokio::test]
+async fn a_mistyped_name_is_answered_with_the_one_that_may_be_meant() {
+    let host = Host::start().await;
+    host.backend.put("webshop", json!({}));
+    let ran = adit(&host.socket, &["status", "webshp"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.ends_with("hint: did you mean \"webshop\"?\n"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn a_plan_with_changes_ends_with_2_and_apply_makes_them() {
+    let host = Host::start().await;
+    let ran = adit(&host.socket, &["plan"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, ""));
+    host.backend.set_plan(&["+ tunnel web", "~ configuration of api"]);
+    let ran = adit(&host.socket, &["plan"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (2, "+ tunnel web\n~ configuration of api\n"));
+    let ran = adit(&host.socket, &["apply", "--plan", "plan-7"]).await;
+    assert_eq!(ran.code, 5, "another plan by now: {ran:?}");
+    let ran = adit(&host.socket, &["apply", "--yes"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "2 steps done\n"));
+}
+
+#[tokio::test]
+async fn log_lines_are_harmless_and_a_reader_that_goes_away_is_fine() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    let ran = adit(&host.socket, &["logs", "web"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.starts_with("1970-01-01T00:00:00.000Z 0 line 1 [31mred\n"), "{}", ran.out);
+    let socket = host.socket.clone();
+    let status = tokio::task::spawn_blocking(move || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
+        command.args(["logs", "-f", "web"]).env_clear().env("ADIT_SOCKET", socket);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        child.wait().unwrap()
+    });
+    assert_eq!(status.await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_stream_that_the_daemon_ends_is_told() {
+    let host = Host::start().await;
+    let socket = host.socket.clone();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
+    command.args(["events", "-f", "-o", "json"]).env_clear().env("ADIT_SOCKET", socket);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let out = child.stdout.take().unwrap();
+    let first = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+        line
+    });
+    let event: api::Event = serde_json::from_str(&first.await.unwrap()).unwrap();
+    assert_eq!(event.id, 1);
+    host.shutdown.cancel();
+    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+}
+
+#[tokio::test]
+async fn a_wait_that_takes_too_long_says_what_it_waits_for() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    host.backend.change("web", |tunnel| tunnel.state = api::State::Starting);
+    let ran = adit(&host.socket, &["tunnel", "restart", "web", "--wait", "--timeout", "1ms"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("is not as asked for after"), "{}", ran.err);
+}
+
+#[tokio::test]
+async fn the_configuration_is_checked_without_a_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("adit.toml");
+    let run = async |text: &str, command: &[&str]| {
+        fs::write(&file, text).unwrap();
+        let path: PathBuf = file.clone();
+        offline(&[command, &["--config", path.to_str().unwrap()]].concat()).await
+    };
+    let good = "[accounts.default]\napi_token = { file = \"/etc/adit/token\" }\n";
+    let ran = run(good, &["config", "check"]).await;
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "", "1 file: no mistakes\n"));
+    let ran = run("[daemon]\nstat_dir = \"/x\"\nruntime_dir = 7\n", &["config", "check"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.out.contains("adit.toml:2: ") && ran.out.contains("adit.toml:3: "), "every mistake: {}", ran.out);
+    let ran = run(good, &["config", "show"]).await;
+    assert!(ran.code == 0 && ran.out.contains("[accounts.default]"), "{ran:?}");
+    let ran = offline(&["config", "schema"]).await;
+    assert!(serde_json::from_str::<Value>(&ran.out).unwrap().is_object());
+}
+
+#[tokio::test]
+async fn version_and_completion_need_no_daemon() {
+    let ran = offline(&["version"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, concat!("adit ", env!("CARGO_PKG_VERSION"), "\n")));
+    let ran = offline(&["completion", "bash"]).await;
+    assert!(ran.code == 0 && ran.out.contains("_adit"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn whoami_works_for_somebody_without_a_role() {
+    let host = Host::start().await;
+    host.become_user(user(2999, "stranger"));
+    let ran = adit(&host.socket, &["whoami"]).await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "user    stranger (uid 2999)\ngroups  2999\nrole    none\n"));
+}

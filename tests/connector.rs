@@ -1,0 +1,17 @@
+//! The stand-in connector behaves like cloudflared, and the sandbox's data path loses nothing that it does not have to.
+//!
+//! Everything runs against real child processes. The table of short runs needs no edge: with `ADIT_TEST_CLOUDFLARED=PATH` it holds
+//! for that binary too, which is how the stand-in is compared with the original.
+
+#![expect(clippy::unwrap_used, reason = "a helper that fails ends its test")]
+
+#[path = "connector/data_path.rs"]
+mod data_path;
+#[path = "connector/harness.rs"]
+mod harness;
+#[path = "connector/misbehaviour.rs"]
+mod misbehaviour;
+#[path = "connector/process.rs"]
+mod process;
+#[path = "connector/short_runs.rs"]
+mod short_runs;

@@ -1,0 +1,16 @@
+//! The control socket as its clients meet it: real sockets, real HTTP, a backend that keeps what it is given.
+
+#[path = "control/backend.rs"]
+mod backend;
+#[path = "control/access.rs"]
+mod access;
+#[path = "control/bad_input.rs"]
+mod bad_input;
+#[path = "control/place.rs"]
+mod place;
+#[path = "control/raw.rs"]
+mod raw;
+#[path = "control/tunnels.rs"]
+mod tunnels;
+#[path = "control/streams.rs"]
+mod streams;

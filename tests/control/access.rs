@@ -1,0 +1,171 @@
+//! Who may do what.
+
+use adit::{
+    config::Access,
+    control::{ENDPOINTS, api::ErrorKind},
+};
+use serde_json::json;
+
+use crate::{
+    backend::{Host, root, user},
+    raw::request,
+};
+
+/// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
+const ALLOWED: [(&str, &str, &str); 24] = [
+    ("GET", "/v1/whoami", "-voea"),
+    ("GET", "/v1/version", "voea"),
+    ("GET", "/v1/health", "voea"),
+    ("GET", "/v1/status", "voea"),
+    ("GET", "/v1/tunnels", "voea"),
+    ("POST", "/v1/tunnels", "ea"),
+    ("GET", "/v1/tunnels/{name}", "voea"),
+    ("PUT", "/v1/tunnels/{name}", "ea"),
+    ("PATCH", "/v1/tunnels/{name}", "ea"),
+    ("DELETE", "/v1/tunnels/{name}", "ea"),
+    ("POST", "/v1/tunnels/{name}/start", "oea"),
+    ("POST", "/v1/tunnels/{name}/stop", "oea"),
+    ("POST", "/v1/tunnels/{name}/restart", "oea"),
+    ("GET", "/v1/tunnels/{name}/logs", "oea"),
+    ("GET", "/v1/routes", "voea"),
+    ("POST", "/v1/tunnels/{name}/routes", "ea"),
+    ("DELETE", "/v1/tunnels/{name}/routes", "ea"),
+    ("GET", "/v1/events", "voea"),
+    ("GET", "/v1/plan", "voa"),
+    ("POST", "/v1/apply", "a"),
+    ("GET", "/v1/config", "voa"),
+    ("POST", "/v1/config/reload", "a"),
+    ("GET", "/v1/credentials", "voa"),
+    ("POST", "/v1/credentials/check", "oa"),
+];
+
+#[tokio::test]
+async fn every_endpoint_lets_in_those_it_should_and_nobody_else() {
+    let host = Host::start().await;
+    let table: Vec<_> = ENDPOINTS.iter().map(|endpoint| (endpoint.method.to_string(), endpoint.path)).collect();
+    let expected: Vec<_> = ALLOWED.iter().map(|(method, path, _)| ((*method).to_owned(), *path)).collect();
+    assert_eq!(table, expected, "the table and what is expected of it name the same endpoints");
+    for (method, path, allowed) in ALLOWED {
+        for (letter, uid) in [('-', 2999), ('v', 2003), ('o', 2002), ('e', 2004), ('a', 2001), ('a', 0)] {
+            host.backend.put("web", json!({}));
+            host.become_user(user(uid, "someone"));
+            let answer = request(&host.socket, method, &path.replace("{name}", "web"), "").await;
+            let is_allowed = answer.status != 403;
+            assert_eq!(is_allowed, allowed.contains(letter), "{method} {path} as {uid}: {answer:?}");
+            if !is_allowed {
+                assert_eq!(answer.error().kind, ErrorKind::NotPermitted);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_without_a_role_learns_which_paths_there_are() {
+    let host = Host::start().await;
+    host.become_user(user(2999, "stranger"));
+    for path in ["/v1/tunnels/web", "/v1/tunnels/no-such", "/v1/nothing", "/"] {
+        assert_eq!(request(&host.socket, "GET", path, "").await.status, 403, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_kernel_says_who_asks() {
+    let own = rustix::process::getuid().as_raw();
+    let nobody = || Access { admin: Vec::new(), operator: Vec::new(), viewer: Vec::new(), grants: Vec::new() };
+    let host = Host::start_with_kernel(nobody()).await;
+    let who = host.client.who_am_i().await.unwrap();
+    assert_eq!(who.uid, own);
+    assert_eq!(who.role.as_deref(), if own == 0 { Some("admin") } else { None }, "the daemon's own user is nobody special");
+    let host = Host::start_with_kernel(Access { operator: vec![own.to_string().parse().unwrap()], ..nobody() }).await;
+    let who = host.client.who_am_i().await.unwrap();
+    assert_eq!(who.role.as_deref(), Some(if own == 0 { "admin" } else { "operator" }));
+}
+
+#[tokio::test]
+async fn a_group_gives_its_members_its_role() {
+    let access = Access {
+        admin: vec!["@7001".parse().unwrap()],
+        operator: Vec::new(),
+        viewer: vec!["@7003".parse().unwrap()],
+        grants: Vec::new(),
+    };
+    let host = Host::start_with(access).await;
+    for (uid, groups, role) in [
+        (2999, vec![5, 7003], Some("viewer")),
+        (2999, vec![7003, 7001], Some("admin")),
+        (7001, vec![], Some("admin")),
+        (2999, vec![5], None),
+    ] {
+        let mut member = user(uid, "member");
+        member.groups = groups.clone();
+        host.become_user(member);
+        assert_eq!(host.client.who_am_i().await.unwrap().role.as_deref(), role, "{uid} {groups:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_shows_only_what_it_is_for() {
+    let host = Host::start().await;
+    let rule = |hostname: &str| json!({ "ingress": [{ "hostname": hostname, "service": "http://localhost:1" }] });
+    host.backend.put("web-shop", rule("shop.web.example.com"));
+    host.backend.put("web-other", rule("www.example.com"));
+    host.backend.put("api", rule("api.web.example.com"));
+    host.become_user(user(2005, "web-team"));
+    let names: Vec<_> = host.client.tunnels().await.unwrap().into_iter().map(|tunnel| tunnel.name).collect();
+    assert_eq!(names, ["web-shop"]);
+    let status = host.client.status().await.unwrap();
+    assert_eq!(status.tunnels.len(), 1);
+    let reasons: Vec<_> = status.overview.health.reasons.into_iter().map(|finding| finding.sentence).collect();
+    assert_eq!(reasons, ["web-shop was seen"]);
+    assert!(status.overview.accounts.is_empty(), "an account without a visible tunnel is not told");
+    let routes: Vec<_> = host.client.routes().await.unwrap().into_iter().map(|route| route.tunnel).collect();
+    assert_eq!(routes, ["web-shop"]);
+    let events: Vec<_> = host.client.events(&[]).await.unwrap().into_iter().map(|event| event.id).collect();
+    assert_eq!(events, [1, 3]);
+    for hidden in ["web-other", "api", "no-such"] {
+        let trouble = host.client.tunnel(hidden).await.unwrap_err();
+        assert_eq!(trouble.kind(), Some(ErrorKind::NotPermitted), "{hidden}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_lets_write_only_within_its_patterns() {
+    let host = Host::start().await;
+    let rule = |hostname: &str| json!({ "hostname": hostname, "service": "http://localhost:1" });
+    let definition = |hostname: &str| json!({ "account": "default", "ingress": [rule(hostname)] });
+    host.become_user(user(2005, "web-team"));
+    let client = &host.client;
+    client.create_tunnel("web-shop", definition("shop.web.example.com")).await.unwrap();
+    client.add_route("web-shop", &rule("new.web.example.com")).await.unwrap();
+    client.patch_tunnel("web-shop", &json!({ "replicas": 2 })).await.unwrap();
+    for refused in [
+        client.create_tunnel("api", definition("shop.web.example.com")).await,
+        client.create_tunnel("web-2", definition("www.example.com")).await,
+        client.create_tunnel("web-2", json!({ "account": "other" })).await,
+        client.create_tunnel("web-2", json!({ "protocol": "http2" })).await,
+        client.add_route("web-shop", &rule("www.example.com")).await,
+        client.add_route("web-shop", &json!({ "hostname": "b.web.example.com", "service": "bastion" })).await,
+        client.patch_tunnel("web-shop", &json!({ "private_networks": [{ "network": "10.0.0.0/8" }] })).await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), Some(ErrorKind::NotPermitted));
+    }
+    let rules = host.backend.definition_of("web-shop").unwrap();
+    let ingress = json!([rule("shop.web.example.com"), rule("new.web.example.com")]);
+    assert_eq!(rules, json!({ "account": "default", "replicas": 2, "ingress": ingress }));
+    assert_eq!(host.backend.definition_of("web-2"), None);
+}
+
+#[tokio::test]
+async fn every_change_and_every_refusal_is_audited() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    host.become_user(user(2002, "olga"));
+    host.client.stop_tunnel("web").await.unwrap();
+    host.client.delete_tunnel("web").await.unwrap_err();
+    host.client.tunnels().await.unwrap();
+    host.become_user(root());
+    host.client.create_tunnel("new", json!({})).await.unwrap();
+    host.client.create_tunnel("new", json!({ "replicas": 2 })).await.unwrap_err();
+    let expected = ["olga stop web done", "olga delete web not_permitted", "root create new done", "root create new conflict"];
+    assert_eq!(host.backend.audited(), expected);
+}

@@ -1,0 +1,350 @@
+//! A daemon without tunnels' processes or an account: it keeps what it is given and answers from it, behind a real socket.
+#![allow(dead_code, reason = "each of the test programs uses its part")]
+#![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use adit::{
+    config::Access,
+    control::{
+        Audit, Backend, Client, Definition, EventQuery, Feed, Lock, LogQuery, Principal, Server,
+        api::{self, Change, Error, ErrorKind, Followed},
+        bind,
+    },
+    name::{AccountName, TunnelName},
+};
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A served socket. Whoever connects is `who`.
+pub(crate) struct Host {
+    pub(crate) backend: Kept,
+    pub(crate) client: Client,
+    pub(crate) socket: PathBuf,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) task: JoinHandle<()>,
+    who: Arc<Mutex<Principal>>,
+    _lock: Lock,
+    _folder: TempDir,
+}
+
+impl Host {
+    /// Serves with the access rules of [`access`], to root until [`Host::become_user`].
+    pub(crate) async fn start() -> Self {
+        Self::start_with(access()).await
+    }
+
+    /// The same, with other access rules.
+    pub(crate) async fn start_with(access: Access) -> Self {
+        let who = Arc::new(Mutex::new(root()));
+        let identified = Arc::clone(&who);
+        Self::serve(who, Arc::new(move |_| Ok(identified.lock().unwrap().clone())), access).await
+    }
+
+    /// Serves to whoever the kernel says.
+    pub(crate) async fn start_with_kernel(access: Access) -> Self {
+        Self::serve(Arc::new(Mutex::new(root())), Arc::new(adit::control::identify), access).await
+    }
+
+    async fn serve(who: Arc<Mutex<Principal>>, identify: adit::control::Identify, access: Access) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("adit.sock");
+        let lock = Lock::take(folder.path()).unwrap();
+        let listener = bind(&socket, 0o666, &lock).await.unwrap();
+        let backend = Kept::new(access);
+        let shutdown = CancellationToken::new();
+        let server = Server::new(backend.clone(), identify, shutdown.clone());
+        let task = tokio::spawn(server.serve(listener));
+        let client = Client::new(&socket);
+        Self { backend, client, socket, shutdown, task, who, _lock: lock, _folder: folder }
+    }
+
+    /// Connections that are made from now on are this user's.
+    pub(crate) fn become_user(&self, principal: Principal) {
+        *self.who.lock().unwrap() = principal;
+    }
+}
+
+pub(crate) fn root() -> Principal {
+    user(0, "root")
+}
+
+pub(crate) fn user(uid: u32, name: &str) -> Principal {
+    Principal { uid, gid: uid, groups: Vec::new(), pid: 4711, user: Some(name.to_owned()) }
+}
+
+/// 2001 is admin, 2002 operator, 2003 viewer; 2004 may edit everything by a grant, 2005 only web-*.
+pub(crate) fn access() -> Access {
+    let grant = |who: &str, accounts: Option<Vec<AccountName>>, tunnels: &str, hostnames: &str| adit::config::Grant {
+        role: adit::config::Role::Editor,
+        who: vec![who.parse().unwrap()],
+        accounts,
+        tunnels: Some(vec![tunnels.parse().unwrap()]),
+        hostnames: Some(vec![hostnames.parse().unwrap()]),
+        origins: Some(vec!["*".parse().unwrap()]),
+    };
+    Access {
+        admin: vec!["2001".parse().unwrap()],
+        operator: vec!["2002".parse().unwrap()],
+        viewer: vec!["2003".parse().unwrap()],
+        grants: vec![
+            grant("2004", None, "*", "*"),
+            grant("2005", Some(vec!["default".parse().unwrap()]), "web-*", "*.web.example.com"),
+        ],
+    }
+}
+
+/// What the backend keeps.
+#[derive(Clone)]
+pub(crate) struct Kept(Arc<State>);
+
+struct State {
+    access: Arc<Access>,
+    tunnels: Mutex<BTreeMap<String, (api::Tunnel, Value)>>,
+    audit: Mutex<Vec<String>>,
+    plan: Mutex<Vec<String>>,
+}
+
+impl Kept {
+    fn new(access: Access) -> Self {
+        Self(Arc::new(State {
+            access: Arc::new(access),
+            tunnels: Mutex::default(),
+            audit: Mutex::default(),
+            plan: Mutex::default(),
+        }))
+    }
+
+    /// Puts a tunnel there, as the daemon shows one that is ready.
+    pub(crate) fn put(&self, name: &str, definition: Value) {
+        let tunnel = tunnel(name, &definition);
+        self.0.tunnels.lock().unwrap().insert(name.to_owned(), (tunnel, definition));
+    }
+
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut api::Tunnel)) {
+        change(&mut self.0.tunnels.lock().unwrap().get_mut(name).unwrap().0);
+    }
+
+    pub(crate) fn definition_of(&self, name: &str) -> Option<Value> {
+        self.0.tunnels.lock().unwrap().get(name).map(|(_, definition)| definition.clone())
+    }
+
+    /// Each audited change as `who verb tunnel result`.
+    pub(crate) fn audited(&self) -> Vec<String> {
+        self.0.audit.lock().unwrap().clone()
+    }
+
+    pub(crate) fn set_plan(&self, steps: &[&str]) {
+        *self.0.plan.lock().unwrap() = steps.iter().map(|step| (*step).to_owned()).collect();
+    }
+
+    fn hash(&self) -> String {
+        format!("plan-{}", self.0.plan.lock().unwrap().len())
+    }
+
+    fn write(&self, name: &TunnelName, expected: Option<&str>, definition: Option<Value>) -> Result<Change, Error> {
+        let found = self.definition(name).ok_or_else(|| Error::no_such_tunnel(name.as_str()))?;
+        if self.tunnel(name).is_some_and(|tunnel| tunnel.origin != "api") {
+            return Err(Error::new(ErrorKind::ReadOnly, format!("cannot change tunnel \"{name}\": a file defines it")));
+        }
+        if expected.is_some_and(|expected| expected != found.version) {
+            return Err(Error::new(ErrorKind::Conflict, format!("cannot change tunnel \"{name}\": it changed meanwhile")));
+        }
+        match definition {
+            Some(definition) if definition == found.value => return Ok(Change::Unchanged),
+            Some(definition) => self.put(name.as_str(), definition),
+            None => {
+                self.0.tunnels.lock().unwrap().remove(name.as_str());
+            }
+        }
+        Ok(Change::Accepted)
+    }
+}
+
+impl Backend for Kept {
+    fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.0.access)
+    }
+
+    fn overview(&self) -> api::Overview {
+        let finding = |tunnel: &str| api::Finding {
+            code: "seen".to_owned(),
+            sentence: format!("{tunnel} was seen"),
+            tunnel: Some(tunnel.to_owned()),
+        };
+        let reasons: Vec<_> = self.0.tunnels.lock().unwrap().keys().map(|name| finding(name)).collect();
+        let verdict = if reasons.is_empty() { api::Verdict::Healthy } else { api::Verdict::Attention };
+        api::Overview {
+            daemon: api::Daemon {
+                version: "1.2.3".to_owned(),
+                pid: 1,
+                started_at: Timestamp::UNIX_EPOCH,
+                config_problems: Vec::new(),
+            },
+            health: api::Health { verdict, reasons },
+            accounts: vec![api::Account { name: "secret-account".to_owned(), id: None, synced_at: None, holds: Vec::new() }],
+            last_change: None,
+        }
+    }
+
+    fn tunnels(&self, show: &mut dyn FnMut(&api::Tunnel)) {
+        self.0.tunnels.lock().unwrap().values().for_each(|(tunnel, _)| show(tunnel));
+    }
+
+    fn tunnel(&self, name: &TunnelName) -> Option<api::Tunnel> {
+        self.0.tunnels.lock().unwrap().get(name.as_str()).map(|(tunnel, _)| tunnel.clone())
+    }
+
+    fn definition(&self, name: &TunnelName) -> Option<Definition> {
+        let value = self.definition_of(name.as_str())?;
+        let version = value.to_string().len().to_string();
+        Some(Definition { value, version })
+    }
+
+    async fn create(&self, _by: &Principal, name: TunnelName, definition: Value) -> Result<Change, Error> {
+        match self.definition_of(name.as_str()) {
+            Some(former) if former == definition => Ok(Change::Unchanged),
+            Some(_) => Err(Error::new(ErrorKind::Conflict, format!("cannot create tunnel \"{name}\": there is another one"))),
+            None => {
+                self.put(name.as_str(), definition);
+                Ok(Change::Accepted)
+            }
+        }
+    }
+
+    async fn replace(
+        &self,
+        _by: &Principal,
+        name: &TunnelName,
+        definition: Value,
+        expected: Option<&str>,
+    ) -> Result<Change, Error> {
+        self.write(name, expected, Some(definition))
+    }
+
+    async fn delete(&self, _by: &Principal, name: &TunnelName, expected: Option<&str>) -> Result<Change, Error> {
+        self.write(name, expected, None)
+    }
+
+    async fn start(&self, _by: &Principal, name: &TunnelName) -> Result<Change, Error> {
+        self.change(name.as_str(), |tunnel| tunnel.stop = None);
+        Ok(Change::Accepted)
+    }
+
+    async fn stop(&self, by: &Principal, name: &TunnelName) -> Result<Change, Error> {
+        let stop = api::Stop { by: by.who(), at: Timestamp::UNIX_EPOCH };
+        self.change(name.as_str(), |tunnel| {
+            tunnel.stop = Some(stop);
+            tunnel.state = api::State::Stopped;
+        });
+        Ok(Change::Accepted)
+    }
+
+    async fn restart(&self, _by: &Principal, _name: &TunnelName) -> Result<Change, Error> {
+        Ok(Change::Accepted)
+    }
+
+    async fn plan(&self) -> Result<api::Plan, Error> {
+        let steps = self.0.plan.lock().unwrap().clone();
+        let text = steps.iter().map(|step| format!("{step}\n")).collect();
+        Ok(api::Plan { hash: self.hash(), changes: steps.len(), left_alone: 0, text, plans: Vec::new() })
+    }
+
+    async fn apply(&self, _by: &Principal, hash: Option<&str>) -> Result<api::Applied, Error> {
+        if hash.is_some_and(|hash| hash != self.hash()) {
+            return Err(Error::new(ErrorKind::Conflict, "cannot apply that plan: it is another one by now"));
+        }
+        Ok(api::Applied { hash: self.hash(), done: std::mem::take(&mut *self.0.plan.lock().unwrap()).len(), left: Vec::new() })
+    }
+
+    async fn logs(&self, _name: &TunnelName, query: &LogQuery) -> Result<Vec<api::LogLine>, Error> {
+        let line = |id: u64| api::LogLine { id, at: Timestamp::UNIX_EPOCH, replica: 0, text: format!("line {id} \u{1b}[31mred") };
+        let lines = (1..=5).filter(|id| query.since.is_none_or(|since| *id > since)).map(line);
+        Ok(lines.collect())
+    }
+
+    async fn follow_logs(&self, name: &TunnelName, query: &LogQuery) -> Result<Feed<api::LogLine>, Error> {
+        let lines = self.logs(name, query).await?;
+        Ok(stream::iter(lines.into_iter().map(Followed::Item)).chain(stream::pending()).boxed())
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Vec<api::Event>, Error> {
+        let event = |id: u64, tunnel: &str| api::Event {
+            id,
+            at: Timestamp::UNIX_EPOCH,
+            level: api::Level::Info,
+            kind: "operator-acted".to_owned(),
+            subject: api::Subject { tunnel: Some(tunnel.to_owned()), ..api::Subject::default() },
+            reason: None,
+            sentence: format!("event {id}"),
+        };
+        let events = [event(1, "web-shop"), event(2, "api"), event(3, "web-shop")];
+        Ok(events.into_iter().filter(|event| query.since.is_none_or(|since| event.id > since)).collect())
+    }
+
+    async fn follow_events(&self, query: &EventQuery) -> Result<Feed<api::Event>, Error> {
+        let events = self.events(query).await?;
+        let items = stream::iter(events.into_iter().map(Followed::Item));
+        Ok(items.chain(stream::iter([Followed::Missed(7)])).chain(stream::pending()).boxed())
+    }
+
+    fn configuration(&self) -> api::Configuration {
+        api::Configuration { accepted_at: None, files: Vec::new(), problems: Vec::new(), value: json!({ "daemon": {} }) }
+    }
+
+    async fn reload(&self, _by: &Principal) -> Result<api::Reloaded, Error> {
+        Ok(api::Reloaded { change: Change::Unchanged, tunnels: 0 })
+    }
+
+    fn credentials(&self) -> Vec<api::Credential> {
+        Vec::new()
+    }
+
+    async fn check_credentials(&self, _account: Option<&AccountName>) -> Result<Vec<api::CredentialCheck>, Error> {
+        Ok(Vec::new())
+    }
+
+    fn audit(&self, entry: &Audit<'_>) {
+        let result = entry.refused.map_or("done", ErrorKind::word);
+        let line = format!("{} {} {} {result}", entry.by.who(), entry.verb, entry.tunnel.unwrap_or("-"));
+        self.0.audit.lock().unwrap().push(line);
+    }
+}
+
+fn tunnel(name: &str, definition: &Value) -> api::Tunnel {
+    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
+    let rules = definition.get("ingress").and_then(Value::as_array).into_iter().flatten();
+    let route = |rule: &Value| api::Route {
+        hostname: text(rule, "hostname"),
+        path: text(rule, "path"),
+        service: text(rule, "service"),
+        dns: true,
+        state: api::RouteState::Live,
+        reason: None,
+    };
+    api::Tunnel {
+        name: name.to_owned(),
+        origin: "api".to_owned(),
+        account: text(definition, "account").unwrap_or_else(|| "default".to_owned()),
+        id: None,
+        cloudflare_status: None,
+        state: api::State::Ready,
+        reason: None,
+        settled: true,
+        replicas: 1,
+        connectors: Vec::new(),
+        routes: rules.map(route).collect(),
+        stop: None,
+        holds: Vec::new(),
+        drift: None,
+        written_version: None,
+    }
+}

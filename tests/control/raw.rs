@@ -1,0 +1,49 @@
+//! HTTP by hand, for what a well-behaved client never sends.
+#![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
+
+use std::path::Path;
+
+use adit::control::api::{Error, ErrorBody};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+/// A status and a body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    pub(crate) fn error(&self) -> Error {
+        serde_json::from_str::<ErrorBody>(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}")).error
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+}
+
+/// Sends one request, which asks to close the connection after it.
+pub(crate) async fn request(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: adit\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    send(socket, format!("{head}{body}").as_bytes()).await
+}
+
+/// Sends bytes and reads all that comes back until the server closes. A server that closes early is no error: what it said counts.
+pub(crate) async fn send(socket: &Path, bytes: &[u8]) -> Answer {
+    let stream = UnixStream::connect(socket).await.unwrap();
+    let (mut reader, mut writer) = stream.into_split();
+    let mut answer = Vec::new();
+    let read = reader.read_to_end(&mut answer);
+    let write = writer.write_all(bytes);
+    let (_, _) = tokio::join!(write, read);
+    let text = String::from_utf8(answer).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text:?}"));
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+}

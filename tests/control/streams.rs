@@ -1,0 +1,67 @@
+//! Streams that are followed, and the server's end.
+
+use adit::control::api::Followed;
+use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+};
+
+use crate::backend::{Host, user};
+
+#[tokio::test]
+async fn events_are_followed_with_their_gaps_until_the_daemon_stops() {
+    let host = Host::start().await;
+    let mut stream = host.client.follow_events(&[("since", "1".to_owned())]).await.unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        seen.push(match stream.next().await.unwrap().unwrap() {
+            Followed::Item(event) => event.sentence,
+            Followed::Missed(count) => format!("{count} missed"),
+        });
+    }
+    assert_eq!(seen, ["event 2", "event 3", "7 missed"]);
+    host.shutdown.cancel();
+    assert_eq!(stream.next().await.unwrap(), None);
+    host.task.await.expect("the server ends when its streams have ended");
+}
+
+#[tokio::test]
+async fn a_follower_by_grant_sees_only_their_tunnels_events() {
+    let host = Host::start().await;
+    host.backend.put("web-shop", json!({}));
+    host.become_user(user(2005, "web-team"));
+    let mut stream = host.client.follow_events(&[]).await.unwrap();
+    let mut seen = Vec::new();
+    while let Some(Followed::Item(event)) = stream.next().await.unwrap() {
+        seen.push(event.id);
+    }
+    assert_eq!(seen, [1, 3]);
+}
+
+#[tokio::test]
+async fn a_reader_that_was_cut_off_goes_on_where_it_was() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    let stream = UnixStream::connect(&host.socket).await.unwrap();
+    let (reader, mut writer) = stream.into_split();
+    let request = "GET /v1/tunnels/web/logs?follow=true HTTP/1.1\r\nhost: adit\r\nlast-event-id: 4\r\n\r\n";
+    writer.write_all(request.as_bytes()).await.unwrap();
+    let mut lines = BufReader::new(reader).lines();
+    let id = loop {
+        let line = lines.next_line().await.unwrap().expect("the stream is open");
+        if let Some(id) = line.strip_prefix("id: ") {
+            break id.to_owned();
+        }
+    };
+    assert_eq!(id, "5");
+}
+
+#[tokio::test]
+async fn a_stop_finishes_what_was_asked_and_takes_no_more() {
+    let host = Host::start().await;
+    host.client.status().await.unwrap();
+    host.shutdown.cancel();
+    host.task.await.unwrap();
+    host.client.status().await.unwrap_err();
+}

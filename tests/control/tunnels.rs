@@ -1,0 +1,69 @@
+//! Tunnels and routes over the socket.
+
+use adit::control::{
+    Trouble,
+    api::{Change, ErrorKind},
+};
+use serde_json::json;
+
+use crate::{backend::Host, raw::send};
+
+fn kind(result: Result<impl std::fmt::Debug, Trouble>) -> ErrorKind {
+    result.expect_err("it is refused").kind().expect("the daemon answered")
+}
+
+#[tokio::test]
+async fn a_tunnel_is_made_once_and_the_same_one_again_is_fine() {
+    let host = Host::start().await;
+    let definition = json!({ "replicas": 2 });
+    assert_eq!(host.client.create_tunnel("web", definition.clone()).await.unwrap().change, Change::Accepted);
+    assert_eq!(host.client.create_tunnel("web", definition.clone()).await.unwrap().change, Change::Unchanged);
+    assert_eq!(kind(host.client.create_tunnel("web", json!({})).await), ErrorKind::Conflict);
+    assert_eq!(kind(host.client.create_tunnel("Not A Name", json!({})).await), ErrorKind::Invalid);
+    let detail = host.client.tunnel("web").await.unwrap();
+    assert_eq!((detail.tunnel.name.as_str(), detail.definition), ("web", definition));
+    host.client.delete_tunnel("web").await.unwrap();
+    assert_eq!(kind(host.client.tunnel("web").await), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn routes_are_added_and_removed_one_by_one() {
+    let host = Host::start().await;
+    let rule = |hostname: &str| json!({ "hostname": hostname, "service": "http://localhost:1" });
+    host.client.create_tunnel("web", json!({})).await.unwrap();
+    host.client.add_route("web", &rule("a.example.com")).await.unwrap();
+    assert_eq!(host.client.add_route("web", &rule("b.example.com")).await.unwrap().change, Change::Accepted);
+    assert_eq!(host.client.add_route("web", &rule("b.example.com")).await.unwrap().change, Change::Unchanged);
+    host.client.remove_route("web", "a.example.com", None).await.unwrap();
+    assert_eq!(kind(host.client.remove_route("web", "a.example.com", None).await), ErrorKind::NotFound);
+    let routes: Vec<_> = host.client.routes().await.unwrap().into_iter().map(|route| route.route.hostname).collect();
+    assert_eq!(routes, [Some("b.example.com".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_a_file_defines_is_read_only() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    host.backend.change("web", |tunnel| tunnel.origin = "file:/etc/adit/adit.toml".to_owned());
+    assert_eq!(kind(host.client.patch_tunnel("web", &json!({ "replicas": 2 })).await), ErrorKind::ReadOnly);
+    assert_eq!(kind(host.client.delete_tunnel("web").await), ErrorKind::ReadOnly);
+}
+
+#[tokio::test]
+async fn a_writer_who_looked_at_another_version_is_told() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({ "replicas": 1 }));
+    let seen = send(&host.socket, b"GET /v1/tunnels/web HTTP/1.1\r\nhost: adit\r\nconnection: close\r\n\r\n").await;
+    let tag = seen.head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned();
+    let put = |tag: &str, body: &str| {
+        let length = body.len();
+        let head = "PUT /v1/tunnels/web HTTP/1.1\r\nhost: adit\r\nconnection: close\r\n";
+        format!("{head}if-match: {tag}\r\ncontent-length: {length}\r\n\r\n{body}")
+    };
+    let first = send(&host.socket, put(&tag, "{\"replicas\": 10}").as_bytes()).await;
+    assert_eq!(first.status, 200, "{first:?}");
+    assert_eq!(first.json()["change"], "accepted");
+    let second = send(&host.socket, put(&tag, "{\"replicas\": 100}").as_bytes()).await;
+    assert_eq!((second.status, second.error().kind), (409, ErrorKind::Conflict));
+    assert_eq!(host.backend.definition_of("web"), Some(json!({ "replicas": 10 })));
+}
