@@ -1,0 +1,55 @@
+//! The built program as a daemon: real processes, sockets, files and signals, against the embedded sandbox.
+//!
+//! Every exchange with the sandbox's API is checked against the contract, and every test has a host of its own.
+
+#![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
+
+#[path = "support/contract.rs"]
+mod contract;
+#[path = "support/host.rs"]
+mod host;
+#[path = "support/processes.rs"]
+mod processes;
+#[path = "support/service_manager.rs"]
+mod service_manager;
+#[path = "support/visitor.rs"]
+mod visitor;
+
+#[path = "daemon/access.rs"]
+mod access;
+#[path = "daemon/adoption.rs"]
+mod adoption;
+#[path = "daemon/bad_answers.rs"]
+mod bad_answers;
+#[path = "daemon/bad_cloudflared.rs"]
+mod bad_cloudflared;
+#[path = "daemon/bad_credential.rs"]
+mod bad_credential;
+#[path = "daemon/bad_files.rs"]
+mod bad_files;
+#[path = "daemon/bad_requests.rs"]
+mod bad_requests;
+#[path = "daemon/commands.rs"]
+mod commands;
+#[path = "daemon/conflict.rs"]
+mod conflict;
+#[path = "daemon/crash.rs"]
+mod crash;
+#[path = "daemon/disk.rs"]
+mod disk;
+#[path = "daemon/drift.rs"]
+mod drift;
+#[path = "daemon/interrupted.rs"]
+mod interrupted;
+#[path = "daemon/outage.rs"]
+mod outage;
+#[path = "daemon/provision.rs"]
+mod provision;
+#[path = "daemon/reload.rs"]
+mod reload;
+#[path = "daemon/secrets.rs"]
+mod secrets;
+#[path = "daemon/state.rs"]
+mod state;
+#[path = "daemon/stop.rs"]
+mod stop;

@@ -1,0 +1,172 @@
+//! Secrets appear nowhere but where they are used.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use adit::{
+    credential::connector_token,
+    sandbox::{
+        faults::{Fault, Matching, Times},
+        switchboard::{Command, Crash},
+        world::TokenStatus,
+    },
+    secret::Secret,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+use crate::{host::Host, processes::Process};
+
+const TWO_TUNNELS: &str = r#"
+[tunnels.web]
+replicas = 2
+ingress = [{ hostname = "app.example.com", service = "ORIGIN" }]
+
+[tunnels.api]
+ingress = [{ hostname = "api.example.com", service = "ORIGIN" }]
+"#;
+
+/// The commands that tell something.
+const COMMANDS: [&[&str]; 10] = [
+    &["status", "-o", "json"],
+    &["tunnel", "show", "web", "-o", "json"],
+    &["route", "list", "-o", "json"],
+    &["plan", "-o", "json"],
+    &["events", "-n", "1000", "-o", "json"],
+    &["logs", "web", "-n", "1000", "-o", "json"],
+    &["config", "show", "-o", "json"],
+    &["credential", "list", "-o", "json"],
+    &["credential", "check", "-o", "json"],
+    &["whoami", "-o", "json"],
+];
+
+#[tokio::test]
+async fn tokens_and_tunnel_secrets_appear_in_nothing_that_is_told_kept_or_shown() {
+    let host = Host::serving(TWO_TUNNELS).await;
+    let secrets = secrets_of(&host);
+    assert_eq!(secrets.len(), 5, "the API token, two tunnel secrets, two connector tokens");
+    make_trouble(&host).await;
+
+    let mut told = BTreeMap::new();
+    for arguments in COMMANDS {
+        let shown = host.adit(arguments).await;
+        told.insert(format!("adit {arguments:?}"), shown.stdout + &shown.stderr);
+    }
+    told.insert("the log".to_owned(), host.log());
+    told.insert("the status lines".to_owned(), host.manager.lines().join("\n"));
+    told.insert("the metrics".to_owned(), metrics(&host).await);
+    let daemon = Process::find(host.daemon_pid()).unwrap();
+    for Process { pid, arguments, environment } in host.connectors().into_iter().chain([daemon]) {
+        told.insert(format!("process {pid}"), format!("{arguments:?} {environment:?}"));
+    }
+    for (path, text) in files(&host.path("")).into_iter().filter(|(path, _)| !keeps_secrets(&host, path)) {
+        told.insert(path.display().to_string(), text);
+    }
+
+    assert!(told.len() > 20, "{:?}", told.keys());
+    for (what, text) in &told {
+        for (name, secret) in &secrets {
+            assert!(!text.contains(secret.expose()), "{name} is in {what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_keeps_secrets_is_for_nobody_else_to_read() {
+    let host = Host::serving(TWO_TUNNELS).await;
+    let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&host.path("state")), 0o700);
+    assert_eq!(mode(&host.path("run/private")), 0o700);
+    assert_eq!(mode(&host.path("run/adit.sock")), 0o666, "every request is decided by its peer");
+    let kept: Vec<PathBuf> =
+        ["state", "run/private"].iter().flat_map(|folder| files(&host.path(folder))).map(|(path, _)| path).collect();
+    assert!(kept.len() >= 4, "{kept:?}");
+    for path in kept {
+        assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_connector_gets_nothing_of_the_daemons_environment_and_descriptors() {
+    let host = Host::serving(TWO_TUNNELS).await;
+    for connector in host.connectors() {
+        let names: Vec<&str> = connector.environment.iter().filter_map(|variable| Some(variable.split_once('=')?.0)).collect();
+        assert!(!names.contains(&"TUNNEL_TOKEN"), "{names:?}");
+        let notify = connector.environment.iter().find(|variable| variable.starts_with("NOTIFY_SOCKET="));
+        assert!(notify.is_none_or(|notify| !notify.contains("/notify.sock") || notify.contains("/run/")), "{notify:?}");
+        let open = fs::read_dir(format!("/proc/{}/fd", connector.pid)).unwrap();
+        let open: Vec<PathBuf> = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).collect();
+        let state = host.path("state");
+        let foreign: Vec<&PathBuf> =
+            open.iter().filter(|path| path.starts_with(&state) && !path.starts_with(state.join("logs"))).collect();
+        assert!(foreign.is_empty(), "{foreign:?}");
+        assert!(open.iter().all(|path| !path.ends_with("adit.sock") && !path.ends_with("daemon.log")), "{open:?}");
+    }
+}
+
+/// What must not be seen, by what it is.
+fn secrets_of(host: &Host) -> BTreeMap<String, Secret> {
+    let mut secrets = BTreeMap::from([("the API token".to_owned(), host.stage.world.api_token())]);
+    for tunnel in ["web", "api"] {
+        let record: toml::Table =
+            fs::read_to_string(host.path(&format!("state/records/{tunnel}.toml"))).unwrap().parse().unwrap();
+        let secret = Secret::new(record["secret"].as_str().unwrap());
+        let id = record["id"].as_str().unwrap().parse().unwrap();
+        secrets.insert(format!("the token of {tunnel}"), connector_token(&host.stage.world.account_id(), &id, &secret));
+        secrets.insert(format!("the secret of {tunnel}"), secret);
+    }
+    secrets
+}
+
+/// Lets everything go wrong that has something to say: calls, answers, connectors, files.
+async fn make_trouble(host: &Host) {
+    let connector = host.connector("web").await;
+    host.stage.switchboard.command(connector.pid.unwrap(), Command::Crash(Crash::Panic("trouble".to_owned())));
+    let token = host.stage.world.api_token();
+    host.stage.world.dashboard().set_token_status(&token, TokenStatus::Expired).unwrap();
+    host.until("the refusal is told", async |host| !host.status().await.overview.accounts[0].holds.is_empty()).await;
+    host.stage.world.dashboard().set_token_status(&token, TokenStatus::Active).unwrap();
+    // A proxy's page that repeats the request would be no secret's excuse either.
+    host.stage.world.faults().add(Fault::WrongShape, Matching::resource("cfd_tunnel"), Times::Times(2));
+    host.configure("[tunnels.web]\nreplica = 1");
+    assert!(host.client.reload_configuration().await.is_err());
+    host.configure(TWO_TUNNELS);
+    host.client.reload_configuration().await.unwrap();
+    host.until_all_serve().await;
+}
+
+async fn metrics(host: &Host) -> String {
+    let mut stream = UnixStream::connect(host.path("metrics.sock")).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: adit\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("adit_build_info"), "{answer}");
+    answer
+}
+
+/// Whether secrets belong in the file: the token's own, the records, and what connectors are handed.
+fn keeps_secrets(host: &Host, path: &Path) -> bool {
+    path == host.path("token") || path.starts_with(host.path("state/records")) || path.starts_with(host.path("run/private"))
+}
+
+/// Every regular file below a folder, with its content.
+fn files(folder: &Path) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(files(&entry.path()));
+        } else if kind.is_file() {
+            // One that has gone meanwhile had its time.
+            found.extend(fs::read(entry.path()).ok().map(|bytes| (entry.path(), String::from_utf8_lossy(&bytes).into_owned())));
+        }
+    }
+    found
+}

@@ -1,0 +1,12 @@
+//! The reconciler against the embedded Cloudflare, with real files and real HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
+
+#[path = "reconciler/failures.rs"]
+mod failures;
+#[path = "reconciler/harness.rs"]
+mod harness;
+#[path = "reconciler/lifecycle.rs"]
+mod lifecycle;
+#[path = "reconciler/scale.rs"]
+mod scale;
