@@ -190,7 +190,11 @@ fn grant(section: Section<'_>, report: &mut Report<'_>) -> Result<Grant, Reporte
         ["accounts", "tunnels", "hostnames", "origins"].into_iter().filter(|key| section.get(key).is_none()).collect();
     if role >= Role::Editor && !missing.is_empty() && !report.has_syntax_errors() {
         let message = format!("an editor's grant must say what it holds for: {} is missing", missing.join(", "));
-        return Err(report.error_with_help(section.place, message, "[\"*\"] stands for everything"));
+        return Err(report.error_with_help(
+            section.place,
+            message,
+            "accounts are named, in the others [\"*\"] stands for everything",
+        ));
     }
     Ok(Grant { role, who, accounts: accounts?, tunnels: tunnels?, hostnames: hostnames?, origins: origins? })
 }

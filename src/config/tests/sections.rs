@@ -307,7 +307,7 @@ fn a_grant_says_who_may_do_what_and_where() {
         (
             "role = 'editor'\nwho = ['@web']\ntunnels = ['web-*']",
             "adit.toml:1: access.grant[0]: an editor's grant must say what it holds for: accounts, hostnames, origins is missing \
-             ([\"*\"] stands for everything)",
+             (accounts are named, in the others [\"*\"] stands for everything)",
         ),
         (
             "role = 'admin'\nwho = ['a']",
