@@ -12,8 +12,8 @@ use crate::cli::{
 
 /// Delete a tunnel that was made over the socket, here and at Cloudflare
 ///
-/// Its connectors finish their requests first, then its DNS records go, then the tunnel. What Adit did not make stays. Tunnels of the configuration's
-/// files are removed there.
+/// Its connectors finish their requests first, then its DNS records go, then the tunnel. What Adit did not make stays. Tunnels
+/// of the configuration's files are removed there.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  adit tunnel delete web --yes --wait")]
 pub(in crate::cli) struct Delete {
