@@ -10,6 +10,7 @@ mod config;
 mod confirm;
 mod credential;
 mod daemon;
+mod daemon_cleanup;
 mod definition;
 mod demo;
 mod ending;
@@ -65,6 +66,8 @@ enum Output {
 #[derive(Debug, Subcommand)]
 enum Command {
     Daemon(daemon::Arguments),
+    #[command(hide = true)]
+    DaemonCleanup(daemon_cleanup::Arguments),
     Demo(demo::Arguments),
     #[command(hide = true)]
     Sandbox(sandbox::Arguments),
@@ -111,7 +114,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
     CommandLine::try_parse_from(arguments)
 }
 
-/// Runs one command to its end. `environment` is for the daemon; every other command may be given an empty one.
+/// Runs one command to its end. `environment` is for the daemon and what its unit runs beside it; every other command may be given
+/// an empty one.
 ///
 /// # Errors
 ///
@@ -119,7 +123,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
 pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Terminal) -> Result<Ending, Failure> {
     let mut context = Context { client: Client::new(line.socket), output: line.output, terminal };
     let result = match line.command {
-        Command::Daemon(arguments) => daemon::run(arguments, environment).await,
+        Command::Daemon(arguments) => daemon::run(arguments, environment, &mut context).await,
+        Command::DaemonCleanup(arguments) => daemon_cleanup::run(arguments, &environment, &mut context).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments, &mut context).await,
         Command::Status(arguments) => status::run(arguments, &mut context).await,
@@ -146,7 +151,8 @@ impl CommandLine {
     pub fn runtime(&self) -> Runtime {
         match self.command {
             Command::Daemon(_) | Command::Demo(_) | Command::Sandbox(_) => Runtime::Daemon,
-            Command::Status(_)
+            Command::DaemonCleanup(_)
+            | Command::Status(_)
             | Command::Tunnel(_)
             | Command::Route(_)
             | Command::Plan(_)

@@ -4,7 +4,7 @@
 //!  client ─▶ socket ─▶ connections (who is it? how many?) ─▶ gate (may they?) ─▶ handlers ─▶ Backend
 //!               ▲              SO_PEERCRED, bounds           table + access        api types
 //!       bound in private/,
-//!       then renamed
+//!       then linked
 //! ```
 //!
 //! The server is built from one table ([`ENDPOINTS`]) that says what each request needs. What it serves comes from a [`Backend`],
@@ -26,5 +26,5 @@ pub use backend::{Audit, Backend, Definition, EventQuery, Feed, LogQuery};
 pub use client::{Client, Follow, Trouble};
 pub use peer::{Identify, Principal, identify};
 pub use server::Server;
-pub use socket::{Lock, SocketError, adopt, bind};
+pub use socket::{Lock, SocketError, SocketFile, adopt, bind, check_former, obstacles, private_folder};
 pub use table::{Action, ENDPOINTS, Endpoint, Method, Need};

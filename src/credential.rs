@@ -6,6 +6,7 @@
 mod command;
 mod connector_token;
 mod file;
+mod find;
 mod text;
 
 use std::{fmt, io, path::PathBuf, time::Duration};
@@ -15,6 +16,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use crate::secret::Secret;
 
 pub use self::connector_token::{ConnectorToken, ConnectorTokenError, connector_token, new_tunnel_secret, parse_connector_token};
+pub use self::find::find;
 
 /// How long reading a file may take: a file on a network file system that does not answer must not hold its reader for ever.
 const FILE_WITHIN: Duration = Duration::from_secs(10);

@@ -11,7 +11,11 @@
 mod audit;
 mod backend;
 mod binary;
+mod check;
+mod cleanup;
 mod credential_check;
+mod descriptor_store;
+mod listeners;
 mod logging;
 mod metrics_listener;
 mod options;
@@ -22,5 +26,8 @@ mod status_line;
 mod systemd;
 mod tokens;
 
+pub use check::{Check, check, runtime_dirs};
+pub use cleanup::{Cleanup, CleanupError, clean_up};
+pub use descriptor_store::PassedDescriptors;
 pub use options::{Environment, Options};
 pub use run::{StartError, run};

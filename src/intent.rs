@@ -6,6 +6,7 @@
 
 mod assemble;
 mod change;
+mod would_run;
 
 use std::{
     path::{Path, PathBuf},
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 
 pub use change::{ChangeError, Changed, definition_version};
+pub use would_run::{WouldRun, last_accepted};
 
 use crate::{
     config::{self, ApplyMode, Config, Problems, Source},
@@ -70,6 +72,13 @@ pub struct NothingToRun {
     problems: Vec<String>,
 }
 
+impl NothingToRun {
+    /// What is wrong, one problem each.
+    pub fn problems(&self) -> &[String] {
+        &self.problems
+    }
+}
+
 impl FirstReading {
     /// Reads the files behind `main`, before it is known where the state is.
     pub fn of(main: &Path) -> Self {
@@ -84,6 +93,15 @@ impl FirstReading {
             // Files that could not be read at all say nothing, not even by a default.
             Err(_) if self.sources.is_empty() => None,
             Err(_) => config::salvage(&self.sources).map(|daemon| daemon.state_dir),
+        }
+    }
+
+    /// Where the daemon keeps what only this boot needs, as the files say it.
+    pub fn runtime_dir(&self) -> Option<PathBuf> {
+        match &self.parsed {
+            Ok(config) => Some(config.daemon.runtime_dir.clone()),
+            Err(_) if self.sources.is_empty() => None,
+            Err(_) => config::salvage(&self.sources).map(|daemon| daemon.runtime_dir),
         }
     }
 }
@@ -103,13 +121,7 @@ impl Intent {
     ) -> Result<(Self, Option<Arc<Config>>), NothingToRun> {
         let accepted = accepted(&store);
         let before = accepted.as_ref().ok().map(|(_, config)| Arc::new(config.clone()));
-        let (sources, config, problems) = match reading.parsed {
-            Ok(config) => (reading.sources, config, Vec::new()),
-            Err(problems) => match accepted {
-                Ok((sources, config)) => (sources, config, problems),
-                Err(why) => return Err(NothingToRun { problems: problems.into_iter().chain(why).collect() }),
-            },
-        };
+        let (sources, config, problems) = choose(reading, accepted)?;
         if !problems.is_empty() {
             events.tell(DaemonEvent::ConfigRefused { problems: problems.join("; ") });
         } else if config.daemon.apply == ApplyMode::Auto
@@ -258,6 +270,18 @@ fn accepted(store: &Store) -> Result<(Vec<Source>, Config), Option<String>> {
     let sources = store.accepted().map_err(Some)?.ok_or(None)?;
     let config = config::parse(&sources).map_err(|problems| Some(format!("the configuration accepted last: {problems}")))?;
     Ok((sources, config))
+}
+
+/// What runs: what the files say, or what was accepted last, with what is wrong with the files.
+fn choose(
+    reading: FirstReading,
+    accepted: Result<(Vec<Source>, Config), Option<String>>,
+) -> Result<(Vec<Source>, Config, Vec<String>), NothingToRun> {
+    match (reading.parsed, accepted) {
+        (Ok(config), _) => Ok((reading.sources, config, Vec::new())),
+        (Err(problems), Ok((sources, config))) => Ok((sources, config, problems)),
+        (Err(problems), Err(why)) => Err(NothingToRun { problems: problems.into_iter().chain(why).collect() }),
+    }
 }
 
 fn lines(problems: &Problems) -> Vec<String> {

@@ -25,6 +25,7 @@ mod leftovers;
 mod limits;
 mod out_of_memory;
 mod raw;
+mod readable;
 mod spawn;
 mod survivors;
 
@@ -33,11 +34,12 @@ pub use exec_helper::{EXEC_HELPER, exec_helper};
 pub use handle::{End, Process};
 pub use leftovers::{Leftovers, end_leftovers};
 pub use limits::raise_descriptor_limit;
+pub use readable::{ReadableRecords, readable_records};
 pub use spawn::{SpawnRequest, Spawned, Spawner};
 pub use survivors::{Survivors, survivors};
 
 /// An error with its causes, in one line.
-fn with_cause(error: &dyn std::error::Error) -> String {
+pub fn with_cause(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -55,13 +55,29 @@ struct Inner {
     directory: PathBuf,
     install: InstallId,
     seal: Option<Seal>,
+    purpose: Purpose,
     /// Holds the lock for as long as the store lives.
     _lock: File,
+}
+
+/// What a state directory was opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To run with it; it is locked.
+    Run,
+    /// To look at it; nothing is locked, and nothing may be written.
+    Look,
 }
 
 /// Why the state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// It was opened to be looked at.
+    #[error("cannot write to state directory {directory:?}: it was opened to be looked at")]
+    OnlyLooked {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// Another daemon uses it.
     #[error(
         "cannot use state directory {directory:?}: another adit daemon uses it (stop that one, or give this one its own state_dir)"
@@ -120,7 +136,25 @@ impl Store {
         if seal.is_none() {
             durable::remove_leftovers(directory);
         }
-        Ok(Self { inner: Arc::new(Inner { directory: directory.to_owned(), install, seal, _lock: lock }) })
+        let inner = Inner { directory: directory.to_owned(), install, seal, purpose: Purpose::Run, _lock: lock };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the state directory to look at it, also while a daemon runs with it: nothing is made, locked or written. `None` when it
+    /// was never used.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be opened.
+    pub fn look(directory: &Path, machine_id: Option<&str>) -> Result<Option<Self>, StoreError> {
+        let opened = match File::open(directory) {
+            Ok(opened) => opened,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("open", directory, error)),
+        };
+        let Some((install, seal)) = identity::known(directory, machine_id) else { return Ok(None) };
+        let inner = Inner { directory: directory.to_owned(), install, seal, purpose: Purpose::Look, _lock: opened };
+        Ok(Some(Self { inner: Arc::new(inner) }))
     }
 
     /// The id of this installation.
@@ -139,10 +173,19 @@ impl Store {
     ///
     /// When the directory of the records cannot be listed.
     pub fn ledger(&self) -> Result<Ledger, StoreError> {
+        Ok(Ledger::new(self.clone(), self.records()?))
+    }
+
+    /// Reads the records. Those that cannot be trusted are held.
+    ///
+    /// # Errors
+    ///
+    /// When the directory of the records cannot be listed.
+    pub fn records(&self) -> Result<Records, StoreError> {
         let mut records = Records::new(self.inner.install.clone());
         records.seal = self.inner.seal.clone();
         records::read_all(&self.path("records"), &mut records)?;
-        Ok(Ledger::new(self.clone(), records))
+        Ok(records)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -151,6 +194,7 @@ impl Store {
 
     fn check_writable(&self) -> Result<(), StoreError> {
         match &self.inner.seal {
+            _ if self.inner.purpose == Purpose::Look => Err(StoreError::OnlyLooked { directory: self.inner.directory.clone() }),
             None => Ok(()),
             Some(seal) => Err(StoreError::Sealed(seal.clone())),
         }

@@ -1,15 +1,17 @@
 //! The socket in the file system, and the lock that says whose it is.
 
 mod error;
+mod file;
 mod lock;
+mod obstacles;
 
 use std::{
-    fs::{self, DirBuilder, Permissions},
+    fs::{self, DirBuilder},
     io,
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+            fs::{DirBuilderExt, FileTypeExt, MetadataExt},
             net::UnixListener as StdListener,
         },
     },
@@ -20,30 +22,27 @@ use rustix::net::sockopt;
 use tokio::net::{UnixListener, UnixStream};
 
 pub use error::SocketError;
+pub use file::SocketFile;
 pub use lock::Lock;
+pub use obstacles::obstacles;
 
 /// Binds the control socket at `path` with the permission bits `mode`.
 ///
-/// It is bound in the private folder that `lock` guards, where nobody can connect, gets its mode there, and is then renamed into
-/// place: at no moment is there a socket with other rights than those asked for, and a socket that a former daemon left is
-/// replaced at once. Both must be on one file system.
+/// It is bound in the private folder that `lock` guards, where nobody can connect, gets its mode there, and is then led to by `path`:
+/// at no moment is there a socket with other rights than those asked for, and a socket that a former daemon left is replaced at once.
+/// Both must be on one file system.
 ///
 /// # Errors
 ///
 /// When others than us and root could replace the socket, when a daemon answers there, or when the file system refuses.
-pub async fn bind(path: &Path, mode: u32, lock: &Lock) -> Result<UnixListener, SocketError> {
-    check_place(path)?;
+pub async fn bind(path: &Path, mode: u32, lock: &Lock) -> Result<(UnixListener, SocketFile), SocketError> {
+    check_place(path, own_user())?;
     check_former(path).await?;
-    let nascent = lock.folder().join("control.sock");
-    let failed = |doing: &'static str| {
-        let path = path.to_owned();
-        move |source| SocketError::Failed { doing, path, source }
-    };
-    remove(&nascent).map_err(failed("remove the unfinished"))?;
-    let listener = UnixListener::bind(&nascent).map_err(failed("bind"))?;
-    fs::set_permissions(&nascent, Permissions::from_mode(mode)).map_err(failed("set the mode of"))?;
-    fs::rename(&nascent, path).map_err(failed("move into place"))?;
-    Ok(listener)
+    SocketFile::bind(lock.folder(), "control", path, mode).map_err(|source| SocketError::Failed {
+        doing: "bind",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Takes over a listening socket that somebody else bound, such as one that systemd kept over a restart.
@@ -56,8 +55,7 @@ pub fn adopt(descriptor: OwnedFd) -> io::Result<UnixListener> {
         && sockopt::socket_type(&descriptor)? == rustix::net::SocketType::STREAM
         && sockopt::socket_acceptconn(&descriptor)?;
     if !is_ours {
-        let message = "cannot use the descriptor as the control socket: it is no listening Unix stream socket";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no listening Unix stream socket"));
     }
     let listener = StdListener::from(descriptor);
     listener.set_nonblocking(true)?;
@@ -65,19 +63,20 @@ pub fn adopt(descriptor: OwnedFd) -> io::Result<UnixListener> {
 }
 
 /// Whoever can write to the folder can put another socket in the place of ours and be asked instead.
-fn check_place(path: &Path) -> Result<(), SocketError> {
+fn check_place(path: &Path, daemon: u32) -> Result<(), SocketError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let metadata = fs::metadata(folder).map_err(|source| SocketError::Failed {
         doing: "look at the folder of",
         path: path.to_owned(),
         source,
     })?;
-    check_owner_and_mode(folder, &metadata, 0o022)
+    check_owner_and_mode(folder, &metadata, 0o022, daemon)
 }
 
-fn check_owner_and_mode(folder: &Path, metadata: &fs::Metadata, forbidden: u32) -> Result<(), SocketError> {
+/// `daemon` is the user that the daemon runs as.
+fn check_owner_and_mode(folder: &Path, metadata: &fs::Metadata, forbidden: u32, daemon: u32) -> Result<(), SocketError> {
     let (owner, mode) = (metadata.uid(), metadata.mode() & 0o7777);
-    if owner != ROOT && owner != rustix::process::geteuid().as_raw() {
+    if owner != ROOT && owner != daemon {
         return Err(SocketError::FolderOfOthers { folder: folder.to_owned(), owner });
     }
     if mode & forbidden != 0 {
@@ -88,12 +87,13 @@ fn check_owner_and_mode(folder: &Path, metadata: &fs::Metadata, forbidden: u32) 
 
 /// What stands at `path` may be replaced only when it is a socket on which nobody listens. The lock already keeps out a daemon
 /// with the same private folder; this keeps out one with another.
-async fn check_former(path: &Path) -> Result<(), SocketError> {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.file_type().is_socket() => {}
-        Ok(_) => return Err(SocketError::NoSocket(path.to_owned())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(SocketError::Failed { doing: "look at", path: path.to_owned(), source }),
+///
+/// # Errors
+///
+/// [`SocketError::NoSocket`] and [`SocketError::InUse`], or when the file system refuses.
+pub async fn check_former(path: &Path) -> Result<(), SocketError> {
+    if !is_socket(path)? {
+        return Ok(());
     }
     match UnixStream::connect(path).await {
         Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Ok(()),
@@ -102,16 +102,24 @@ async fn check_former(path: &Path) -> Result<(), SocketError> {
     }
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
+/// Whether a socket stands at `path`, or nothing at all.
+fn is_socket(path: &Path) -> Result<bool, SocketError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.file_type().is_socket() => Ok(true),
+        Ok(_) => Err(SocketError::NoSocket(path.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(SocketError::Failed { doing: "look at", path: path.to_owned(), source }),
     }
 }
 
-/// Makes `runtime_dir/private` if it is missing, and checks that nobody else can look into it.
-fn private_folder(runtime_dir: &Path) -> Result<PathBuf, SocketError> {
-    let folder = runtime_dir.join("private");
+/// Where the daemon with this runtime directory keeps what is nobody else's business.
+pub fn private_folder(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("private")
+}
+
+/// Makes the private folder if it is missing, and checks that nobody else can look into it.
+fn make_private_folder(runtime_dir: &Path) -> Result<PathBuf, SocketError> {
+    let folder = private_folder(runtime_dir);
     let failed = |doing| {
         let path = folder.clone();
         move |source| SocketError::Failed { doing, path, source }
@@ -120,12 +128,21 @@ fn private_folder(runtime_dir: &Path) -> Result<PathBuf, SocketError> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed("make the folder")(error)),
         Ok(()) | Err(_) => {}
     }
-    let metadata = fs::symlink_metadata(&folder).map_err(failed("look at the folder"))?;
+    check_private_folder(&folder, own_user())?;
+    Ok(folder)
+}
+
+fn check_private_folder(folder: &Path, daemon: u32) -> Result<(), SocketError> {
+    let failed = |doing| move |source| SocketError::Failed { doing, path: folder.to_owned(), source };
+    let metadata = fs::symlink_metadata(folder).map_err(failed("look at the folder"))?;
     if !metadata.is_dir() {
         return Err(failed("use as a folder")(io::Error::from(io::ErrorKind::NotADirectory)));
     }
-    check_owner_and_mode(&folder, &metadata, 0o077)?;
-    Ok(folder)
+    check_owner_and_mode(folder, &metadata, 0o077, daemon)
+}
+
+fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// The user that may replace anything anyway.

@@ -1,6 +1,16 @@
 //! The metrics listener: `GET /metrics` on TCP or a Unix socket.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdTcpListener},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::net::UnixListener as StdUnixListener,
+    },
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -12,14 +22,19 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use rustix::net::{getsockname, sockopt::socket_acceptconn};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, UnixListener},
     sync::Semaphore,
     time::timeout,
 };
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::config::MetricsListen;
+use crate::{
+    config::MetricsListen,
+    control::{self, SocketFile},
+};
 
 /// How many scrapers are served at once; one more waits in the backlog.
 const CONNECTIONS_MAX: usize = 16;
@@ -30,12 +45,26 @@ const CONNECTION_TIME: Duration = Duration::from_secs(60);
 /// How long a scraper may take to send the head of its request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
 
+/// How long scrapes may go on after the server was told to stop; each takes some milliseconds.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// The mode of a Unix socket: metrics are for everybody on the host.
+const SOCKET_MODE: u32 = 0o666;
+
 /// A bound listener that answers once it is served.
 pub(super) enum MetricsListener {
     /// On an address.
     Tcp(TcpListener),
-    /// On a Unix socket, for everybody on the host.
-    Unix(UnixListener),
+    /// On a Unix socket.
+    Unix(UnixListener, SocketFile),
+}
+
+/// Where a listener that was handed in listens.
+pub(super) enum Place {
+    /// On an address.
+    Tcp,
+    /// On a Unix socket.
+    Unix(SocketFile),
 }
 
 impl MetricsListener {
@@ -48,44 +77,121 @@ impl MetricsListener {
         Ok(match listen {
             MetricsListen::Off => None,
             MetricsListen::Tcp(address) => Some(Self::Tcp(TcpListener::bind(address).await?)),
-            MetricsListen::Unix(path) => Some(Self::Unix(bind_unix(path)?)),
+            MetricsListen::Unix(path) => {
+                let (listener, file) = bind_unix(path).await?;
+                Some(Self::Unix(listener, file))
+            }
         })
     }
 
-    /// Answers `GET /metrics` with what `render` gives, for ever.
-    pub(super) async fn serve(self, render: impl Fn() -> String + Send + Sync + 'static) {
-        let render = Arc::new(render);
+    /// Whether a descriptor listens where the configuration says, and where that is.
+    pub(super) fn fits(descriptor: &OwnedFd, wanted: &MetricsListen) -> Option<Place> {
+        if !socket_acceptconn(descriptor).ok()? {
+            return None;
+        }
+        match wanted {
+            MetricsListen::Off => None,
+            MetricsListen::Tcp(wanted) => {
+                let address = SocketAddr::try_from(getsockname(descriptor).ok()?).ok()?;
+                let same_port = wanted.port() == address.port() || wanted.port() == ANY_PORT;
+                (address.ip() == wanted.ip() && same_port).then_some(Place::Tcp)
+            }
+            MetricsListen::Unix(path) => SocketFile::of(descriptor, path, SOCKET_MODE).map(Place::Unix),
+        }
+    }
+
+    /// Takes over a descriptor that fits.
+    pub(super) fn adopt(descriptor: OwnedFd, place: Place) -> io::Result<Self> {
+        Ok(match place {
+            Place::Tcp => {
+                let listener = StdTcpListener::from(descriptor);
+                listener.set_nonblocking(true)?;
+                Self::Tcp(TcpListener::from_std(listener)?)
+            }
+            Place::Unix(file) => {
+                let listener = StdUnixListener::from(descriptor);
+                listener.set_nonblocking(true)?;
+                Self::Unix(UnixListener::from_std(listener)?, file)
+            }
+        })
+    }
+
+    /// The names of its socket, where it has any.
+    pub(super) fn file(&self) -> Option<&SocketFile> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Unix(_, file) => Some(file),
+        }
+    }
+
+    /// Answers `GET /metrics` with what `render` gives until `shutdown` is cancelled, and then until the last scrape is answered.
+    pub(super) async fn serve(&self, render: Arc<impl Fn() -> String + Send + Sync + 'static>, shutdown: &CancellationToken) {
         let router = Router::new().route("/metrics", get(move || answer(render.clone())));
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let tasks = TaskTracker::new();
         loop {
-            let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
-            let connection: Box<dyn Connection> = match self.accept().await {
-                Ok(connection) => connection,
-                // Out of descriptors, most likely: a place to breathe, not a loop at full speed.
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
+            // Cancel-safe: a connection that was not accepted stays in the backlog.
+            let (place, connection) = tokio::select! {
+                () = shutdown.cancelled() => break,
+                (place, accepted) = async {
+                    let place = places.clone().acquire_owned().await.expect("the semaphore is never closed");
+                    (place, self.accept().await)
+                } => match accepted {
+                    Ok(connection) => (place, connection),
+                    // Out of descriptors, most likely: a place to breathe, not a loop at full speed.
+                    Err(_) => {
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                },
             };
-            let router = router.clone();
-            tokio::spawn(async move {
-                let served = hyper::server::conn::http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEAD_TIME)
-                    .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
+            let (router, shutdown) = (router.clone(), shutdown.clone());
+            tasks.spawn(async move {
                 // A scraper that goes away early or sends garbage is its own problem.
-                let _ = timeout(CONNECTION_TIME, served).await;
+                let _ = timeout(CONNECTION_TIME, converse(connection, router, &shutdown)).await;
                 drop(place);
             });
         }
+        tasks.close();
+        let _ = timeout(DRAIN_TIME_MAX, tasks.wait()).await;
     }
 
     async fn accept(&self) -> io::Result<Box<dyn Connection>> {
         Ok(match self {
             Self::Tcp(listener) => Box::new(listener.accept().await?.0),
-            Self::Unix(listener) => Box::new(listener.accept().await?.0),
+            Self::Unix(listener, _) => Box::new(listener.accept().await?.0),
         })
     }
+}
+
+impl AsFd for MetricsListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(listener) => listener.as_fd(),
+            Self::Unix(listener, _) => listener.as_fd(),
+        }
+    }
+}
+
+/// What a configuration says that leaves the port to the kernel.
+const ANY_PORT: u16 = 0;
+
+/// Serves one connection: to its end, or to the end of the present scrape when the server is to stop.
+async fn converse(connection: Box<dyn Connection>, router: Router, shutdown: &CancellationToken) {
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        result = connection.as_mut() => result,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    // Whoever asked has gone.
+    drop(ended);
 }
 
 trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -98,16 +204,42 @@ async fn answer(render: Arc<impl Fn() -> String + Send + Sync + 'static>) -> Res
     ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response()
 }
 
-/// Binds beside the path and renames into place, so that the socket never shows with a narrower mode than it keeps, and a stale one
-/// of an earlier run is replaced.
-fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    let beside = path.with_extension("binding");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
+/// Binds beside the path, which is then led to the socket: it never shows with a narrower mode than it keeps. A stale one of an
+/// earlier run is replaced.
+async fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    control::check_former(path).await.map_err(io::Error::other)?;
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    SocketFile::bind(folder, ".metrics", path, SOCKET_MODE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_fits_where_the_configuration_says_and_nowhere_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let tcp = StdTcpListener::bind("127.0.0.1:0").unwrap();
+        let address = tcp.local_addr().unwrap();
+        let path = directory.path().join("metrics.sock");
+        let (unix, _file) = bind_unix(&path).await.unwrap();
+        let (tcp, unix) = (OwnedFd::from(tcp), OwnedFd::from(unix.into_std().unwrap()));
+        let wanted = |text: &str| MetricsListen::Tcp(text.parse().unwrap());
+
+        assert!(MetricsListener::fits(&tcp, &MetricsListen::Tcp(address)).is_some());
+        assert!(MetricsListener::fits(&tcp, &wanted("127.0.0.1:0")).is_some());
+        assert!(MetricsListener::fits(&unix, &MetricsListen::Unix(path.clone())).is_some());
+        for (descriptor, wanted) in [
+            (&tcp, wanted("127.0.0.1:1")),
+            (&tcp, wanted("[::1]:0")),
+            (&tcp, MetricsListen::Off),
+            (&tcp, MetricsListen::Unix(path.clone())),
+            (&unix, MetricsListen::Unix(directory.path().join("other.sock"))),
+            (&unix, MetricsListen::Tcp(address)),
+        ] {
+            assert!(MetricsListener::fits(descriptor, &wanted).is_none(), "{wanted}");
+        }
+        let connected = OwnedFd::from(std::net::TcpStream::connect(address).unwrap());
+        assert!(MetricsListener::fits(&connected, &wanted("127.0.0.1:0")).is_none());
     }
-    let listener = UnixListener::bind(&beside)?;
-    fs::set_permissions(&beside, fs::Permissions::from_mode(0o666))?;
-    fs::rename(&beside, path)?;
-    Ok(listener)
 }

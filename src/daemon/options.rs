@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use super::logging::LogSettings;
+use super::{descriptor_store::PassedDescriptors, logging::LogSettings};
 use crate::secret::Secret;
 
 /// How `adit daemon` was called.
@@ -23,10 +23,14 @@ pub struct Environment {
     pub under_systemd: bool,
     /// `STATE_DIRECTORY`: where the unit keeps its state, for a start without a readable configuration.
     pub state_directory: Option<PathBuf>,
+    /// `RUNTIME_DIRECTORY`: where the unit keeps what only this boot needs.
+    pub runtime_directory: Option<PathBuf>,
     /// `PATH`, on which `cloudflared` is looked up.
     pub path: Option<String>,
     /// What decides about logging.
     pub log: LogSettings,
+    /// What systemd says about descriptors.
+    pub passed: PassedDescriptors,
     /// Every variable, for tokens that are given in one. Empty under systemd, where none may be.
     variables: BTreeMap<String, Secret>,
 }
@@ -39,12 +43,19 @@ impl Environment {
         let log = LogSettings { filter: text("ADIT_LOG"), journal_stream: text("JOURNAL_STREAM") };
         let credentials_directory = text("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         let state_directory = text("STATE_DIRECTORY").map(PathBuf::from);
+        let runtime_directory = text("RUNTIME_DIRECTORY").map(PathBuf::from);
         let path = text("PATH");
+        let passed = PassedDescriptors {
+            notify_socket: text("NOTIFY_SOCKET"),
+            pid: text("LISTEN_PID"),
+            count: text("LISTEN_FDS"),
+            names: text("LISTEN_FDNAMES"),
+        };
         let under_systemd = variables.contains_key("INVOCATION_ID");
         if under_systemd {
             variables.clear();
         }
-        Self { credentials_directory, under_systemd, state_directory, path, log, variables }
+        Self { credentials_directory, under_systemd, state_directory, runtime_directory, path, log, passed, variables }
     }
 
     /// The value of the variable `name`.

@@ -19,7 +19,9 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use super::{
     audit::Audit,
     backend::DaemonBackend,
-    binary, logging,
+    binary,
+    descriptor_store::{DescriptorStore, Kept},
+    listeners, logging,
     metrics_listener::MetricsListener,
     options::{Environment, Options},
     reload::Reload,
@@ -40,7 +42,7 @@ use crate::{
 };
 
 /// Where the state is when neither the files nor systemd say it.
-const DEFAULT_STATE_DIR: &str = "/var/lib/adit";
+pub(super) const DEFAULT_STATE_DIR: &str = "/var/lib/adit";
 
 /// What binds the state to this machine (`machine-id(5)`).
 const MACHINE_ID: &str = "/etc/machine-id";
@@ -101,6 +103,7 @@ enum End {
 pub async fn run(options: Options) -> Result<(), StartError> {
     let Options { config: main, environment } = options;
     logging::start(&environment.log)?;
+    let descriptors = DescriptorStore::open(&environment.passed);
     let manager = ServiceManager::from_environment();
     let reading = FirstReading::of(&main);
     let state_dir = reading.state_dir().or_else(|| environment.state_directory.clone());
@@ -114,8 +117,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let config = intent.intended().config.clone();
     make_runtime_dir(&config.daemon.runtime_dir)?;
     let lock = Lock::take(&config.daemon.runtime_dir)?;
-    let listener = control::bind(&config.control.socket, config.control.socket_mode, &lock).await?;
-    let metrics_listener = MetricsListener::bind(&config.metrics.listen)
+    let (listener, socket_file) = listeners::control(&descriptors, &config.control, &lock).await?;
+    let metrics_listener = listeners::metrics(&descriptors, &config.metrics.listen)
         .await
         .map_err(|source| StartError::Metrics { listen: config.metrics.listen.to_string(), source })?;
     let mut signals = Signals::new()?;
@@ -152,11 +155,11 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     let server = Server::new(backend, Arc::new(control::identify), shutdown.clone());
     let serving = tokio::spawn(server.serve(listener));
+    let serving_metrics = tokio::spawn(serve_metrics(metrics_listener, metrics, recorder.clone(), shutdown.clone()));
     let _followers = [
         spawn(follow_config(intent.clone(), tokens, binary, environment)),
         spawn(keep_confirmed(intent.clone(), reconciler)),
         spawn(status_line::keep(manager.clone(), intent.clone(), recorder.clone())),
-        spawn(serve_metrics(metrics_listener, metrics, recorder.clone())),
         spawn(manager.clone().feed_watchdog({
             let supervisor = supervisor.clone();
             move || supervisor.heartbeat()
@@ -165,7 +168,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     events.tell(DaemonEvent::Started { version: env!("CARGO_PKG_VERSION") });
     manager.ready("running");
 
-    match signals.end(&reload).await {
+    let end = signals.end(&reload).await;
+    match end {
         End::Stop(why) => {
             events.tell(DaemonEvent::Stopping { why });
             manager.stopping("draining every connector");
@@ -183,7 +187,20 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         }
     }
     shutdown.cancel();
-    let _ = tokio::join!(serving, reconciling);
+    let (_, served_metrics, _) = tokio::join!(serving, serving_metrics, reconciling);
+    match end {
+        End::Stop(_) => {
+            for kept in [Kept::Control, Kept::Metrics] {
+                descriptors.forget(kept);
+            }
+            socket_file.remove();
+            if let Some(file) = served_metrics.ok().flatten().as_ref().and_then(MetricsListener::file) {
+                file.remove();
+            }
+        }
+        // Whoever connects from here on waits in the listeners' queues for the next daemon.
+        End::Detach => {}
+    }
     drop(lock);
     Ok(())
 }
@@ -250,14 +267,20 @@ async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
     }
 }
 
-async fn serve_metrics(listener: Option<MetricsListener>, metrics: Metrics, recorder: Recorder) {
-    if let Some(listener) = listener {
-        listener.serve(move || metrics.render(&recorder.status())).await;
-    }
+/// Serves metrics until `shutdown` is cancelled, and gives the listener back.
+async fn serve_metrics(
+    listener: Option<MetricsListener>,
+    metrics: Metrics,
+    recorder: Recorder,
+    shutdown: CancellationToken,
+) -> Option<MetricsListener> {
+    let listener = listener?;
+    listener.serve(Arc::new(move || metrics.render(&recorder.status())), &shutdown).await;
+    Some(listener)
 }
 
 /// The machine's id; `None` on one that has none, where the state is bound to nothing.
-fn machine_id() -> Option<String> {
+pub(super) fn machine_id() -> Option<String> {
     std::fs::read_to_string(Path::new(MACHINE_ID)).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 

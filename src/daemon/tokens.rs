@@ -135,7 +135,7 @@ impl Tokens {
         });
         let client = client.map_err(|error| error.to_string());
         let task = client.is_ok().then(|| {
-            let source = self.source(&account.api_token);
+            let source = source(&account.api_token, &self.0.environment);
             AbortOnDropHandle::new(tokio::spawn(self.clone().keep_reading(source, name.clone(), shared.clone())))
         });
         if let Err(error) = &client {
@@ -181,21 +181,6 @@ impl Tokens {
         self.0.clients.send_replace(Arc::new(clients.collect()));
     }
 
-    fn source(&self, source: &TokenSource) -> Source {
-        match source {
-            TokenSource::Credential(name) => {
-                Source::Credential { directory: self.0.environment.credentials_directory.clone(), name: name.clone() }
-            }
-            TokenSource::File(path) => Source::File(path.clone()),
-            TokenSource::Command(argv) => Source::Command(argv.clone()),
-            TokenSource::Env(name) => Source::Environment {
-                name: name.clone(),
-                value: self.0.environment.variable(name),
-                under_systemd: self.0.environment.under_systemd,
-            },
-        }
-    }
-
     async fn keep_reading(self, source: Source, account: AccountName, shared: Arc<Shared>) {
         let mut retry = RETRY_MIN;
         loop {
@@ -238,6 +223,22 @@ impl Tokens {
             self.0.events.tell(DaemonEvent::CredentialFailed { account: account.clone(), error });
             self.publish();
         }
+    }
+}
+
+/// Where a token is, with what the environment says of that.
+pub(super) fn source(source: &TokenSource, environment: &Environment) -> Source {
+    match source {
+        TokenSource::Credential(name) => {
+            Source::Credential { directory: environment.credentials_directory.clone(), name: name.clone() }
+        }
+        TokenSource::File(path) => Source::File(path.clone()),
+        TokenSource::Command(argv) => Source::Command(argv.clone()),
+        TokenSource::Env(name) => Source::Environment {
+            name: name.clone(),
+            value: environment.variable(name),
+            under_systemd: environment.under_systemd,
+        },
     }
 }
 

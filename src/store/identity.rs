@@ -21,16 +21,24 @@ struct Install {
 
 /// Reads who we are, or decides it.
 pub(super) fn establish(directory: &Path, machine_id: Option<&str>) -> Result<(InstallId, Option<Seal>), StoreError> {
+    match known(directory, machine_id) {
+        Some(known) => Ok(known),
+        None => Ok((create(directory, machine_id)?, None)),
+    }
+}
+
+/// Reads who we are; `None` where that was never decided.
+pub(super) fn known(directory: &Path, machine_id: Option<&str>) -> Option<(InstallId, Option<Seal>)> {
     let path = directory.join(FILE);
     let unreadable = |why: String| {
         let nobody = InstallId::new("00000000").expect("eight digits are an install id");
-        Ok((nobody, Some(Seal::Unreadable(format!("cannot read {path:?}: {why}")))))
+        Some((nobody, Some(Seal::Unreadable(format!("cannot read {path:?}: {why}")))))
     };
     let text = match durable::read(&path) {
         Ok(Some(text)) => text,
         // Made anew it would be another installation, and everything that is on record somebody else's.
         Ok(None) if has_records(directory) => return unreadable("it is missing, and there are records of tunnels".to_owned()),
-        Ok(None) => return Ok((create(directory, machine_id)?, None)),
+        Ok(None) => return None,
         Err(error) => return unreadable(error.to_string()),
     };
     let install: Install = match versioned::parse(&text) {
@@ -40,7 +48,7 @@ pub(super) fn establish(directory: &Path, machine_id: Option<&str>) -> Result<(I
     let Some(id) = InstallId::new(&install.id) else { return unreadable("its id is not eight of a-z and 0-9".to_owned()) };
     let here = machine_id.map(fingerprint);
     let elsewhere = matches!((&install.machine, &here), (Some(there), Some(here)) if there != here);
-    Ok((id, elsewhere.then_some(Seal::OtherMachine)))
+    Some((id, elsewhere.then_some(Seal::OtherMachine)))
 }
 
 fn has_records(directory: &Path) -> bool {

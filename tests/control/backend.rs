@@ -58,7 +58,7 @@ impl Host {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("adit.sock");
         let lock = Lock::take(folder.path()).unwrap();
-        let listener = bind(&socket, 0o666, &lock).await.unwrap();
+        let (listener, _file) = bind(&socket, 0o666, &lock).await.unwrap();
         let backend = Kept::new(access);
         let shutdown = CancellationToken::new();
         let server = Server::new(backend.clone(), identify, shutdown.clone());

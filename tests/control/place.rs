@@ -23,11 +23,13 @@ async fn the_socket_has_its_mode_and_the_private_folder_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let lock = Lock::take(folder.path()).unwrap();
     let socket = folder.path().join("adit.sock");
-    let _listener = bind(&socket, 0o660, &lock).await.unwrap();
+    let (_listener, file) = bind(&socket, 0o660, &lock).await.unwrap();
     assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
     assert_eq!(mode(&socket), 0o660);
     assert_eq!(mode(&folder.path().join("private")), 0o700);
-    assert!(!folder.path().join("private/control.sock").exists(), "nothing unfinished is left behind");
+    file.remove();
+    let left: Vec<_> = fs::read_dir(folder.path().join("private")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["daemon.lock"], "nothing is left behind");
 }
 
 #[tokio::test]
@@ -46,7 +48,7 @@ async fn a_daemon_with_another_runtime_directory_does_not_take_the_socket_away()
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let socket = first.path().join("adit.sock");
     let lock = Lock::take(first.path()).unwrap();
-    let listener = bind(&socket, 0o666, &lock).await.unwrap();
+    let (listener, _file) = bind(&socket, 0o666, &lock).await.unwrap();
     let other = Lock::take(second.path()).unwrap();
     assert!(matches!(bind(&socket, 0o666, &other).await.unwrap_err(), SocketError::InUse(_)));
     drop(listener);
@@ -59,7 +61,7 @@ async fn a_socket_that_a_former_daemon_left_is_replaced() {
     let socket = folder.path().join("adit.sock");
     drop(StdListener::bind(&socket).unwrap());
     let lock = Lock::take(folder.path()).unwrap();
-    let _listener = bind(&socket, 0o666, &lock).await.unwrap();
+    let _bound = bind(&socket, 0o666, &lock).await.unwrap();
     StdStream::connect(&socket).unwrap();
 }
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{SocketError, private_folder};
+use super::{SocketError, make_private_folder};
 
 /// The lock of a runtime directory, held as long as this value lives, and given back by the kernel however the process ends.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ impl Lock {
     /// [`SocketError::Locked`] when another process has it; else what the file system refuses, or when others can look into the
     /// private folder.
     pub fn take(runtime_dir: &Path) -> Result<Self, SocketError> {
-        let folder = private_folder(runtime_dir)?;
+        let folder = make_private_folder(runtime_dir)?;
         let path = folder.join("daemon.lock");
         let failed = |doing: &'static str| {
             let path = path.clone();
