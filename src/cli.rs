@@ -15,6 +15,7 @@ mod definition;
 mod demo;
 mod ending;
 mod events;
+mod follow;
 mod logs;
 mod plan;
 mod render;

@@ -189,7 +189,7 @@ async fn log_lines_are_harmless_and_a_reader_that_goes_away_is_fine() {
 }
 
 #[tokio::test]
-async fn a_stream_that_the_daemon_ends_is_told() {
+async fn a_stream_that_the_daemon_ends_is_told_and_waits_for_the_next_one() {
     let host = Host::start().await;
     let socket = host.socket.clone();
     let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
@@ -204,8 +204,15 @@ async fn a_stream_that_the_daemon_ends_is_told() {
     let event: api::Event = serde_json::from_str(&first.await.unwrap()).unwrap();
     assert_eq!(event.id, 1);
     host.shutdown.cancel();
-    let output = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap()).await.unwrap();
-    assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
+    let told = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut line).unwrap();
+        assert_eq!(child.try_wait().unwrap(), None, "it goes on");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        line
+    });
+    assert_eq!(told.await.unwrap(), "the daemon ended the stream; waiting for the next one\n");
 }
 
 #[tokio::test]

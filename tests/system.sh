@@ -6,14 +6,10 @@
 # Needs promtool (Debian: prometheus), systemd-analyze, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. tests/support/wait.sh
 adit=${ADIT:-$PWD/target/release/adit}
 work=$(mktemp -d)
 sandbox='' daemon=''
-
-fail() {
-    printf 'FAILED: %s\n' "$*" >&2
-    exit 1
-}
 
 cleanup() {
     [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
@@ -22,17 +18,6 @@ cleanup() {
     rm -rf "$work"
 }
 trap cleanup EXIT
-
-# until WHAT COMMAND...: waits for a condition, for at most 30 seconds.
-until_true() {
-    local what=$1
-    shift
-    for _ in $(seq 300); do
-        if "$@" >/dev/null 2>&1; then return; fi
-        sleep 0.1
-    done
-    fail "not within 30 s: $what"
-}
 
 # A sandbox and a daemon with one tunnel, in $work.
 start_host() {
@@ -80,7 +65,7 @@ check_systemd() {
 }
 
 for check in ${*:-unit metrics demo systemd}; do
-    printf '\n-- %s\n' "$check"
+    step "$check"
     "check_$check"
 done
 echo 'every check passed'

@@ -7,9 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Context, Ending, Failure, Output,
+    follow::{Resumable, follow},
     render::{Look, Tone, json_line, plain},
 };
-use crate::control::api::{Event, Followed};
+use crate::control::{
+    Client, Follow, Trouble,
+    api::{Event, Followed},
+};
 
 /// Show what happened, and why
 #[derive(Debug, Args)]
@@ -19,7 +23,7 @@ Examples:
   adit events -f --tunnel web
   adit events --since 2026-01-02T03:04:05Z -o json")]
 pub(super) struct Arguments {
-    /// Go on with every event as it happens. As JSON, each is a line of its own then.
+    /// Go on with every event as it happens, also over a restart of the daemon. As JSON, each is a line of its own then.
     #[arg(short, long)]
     follow: bool,
     /// Only those since then: a duration back from now, a time, or the id of an event that was seen.
@@ -49,7 +53,7 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
         Since::Ago(ago) => ("from", (context.terminal.now() - ago).to_string()),
     }));
     if arguments.follow {
-        return follow(&query, context).await;
+        return follow(&mut Events { query, last: None }, context).await;
     }
     let events = context.client.events(&query).await?;
     match context.output {
@@ -62,20 +66,42 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     Ok(Ending::Fine)
 }
 
-async fn follow(query: &[(&str, String)], context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let mut stream = context.client.follow_events(query).await?;
-    while let Some(next) = stream.next().await? {
+/// The events, followed.
+struct Events {
+    query: Vec<(&'static str, String)>,
+    /// The last one that was shown.
+    last: Option<u64>,
+}
+
+/// How many events that happened during a break are read: the most that the daemon gives.
+const READ_AFTER: &str = "10000";
+
+impl Resumable for Events {
+    type Item = Event;
+
+    async fn open(&mut self, client: &Client) -> Result<Follow<Event>, Trouble> {
+        let mut query = self.query.clone();
+        if let Some(last) = self.last {
+            query.retain(|(key, _)| !matches!(*key, "limit" | "since" | "from"));
+            query.extend([("limit", READ_AFTER.to_owned()), ("since", last.to_string())]);
+        }
+        client.follow_events(&query).await
+    }
+
+    fn show(&mut self, next: Followed<Event>, context: &mut Context<'_>) -> Result<(), Failure> {
         let look = context.terminal.look;
         match (next, context.output) {
-            (Followed::Item(event), Output::Json) => context.terminal.print(&json_line(&event))?,
-            (Followed::Item(event), Output::Table) => context.terminal.print(&render(&event, look))?,
+            (Followed::Item(event), output) => {
+                self.last = Some(event.id);
+                let text = if output == Output::Json { json_line(&event) } else { render(&event, look) };
+                context.terminal.print(&text)
+            }
             (Followed::Missed(count), _) => {
-                context.terminal.tell(&format!("{count} events were left out: too slow to read them"))
+                context.terminal.tell(&format!("{count} events were left out: too slow to read them"));
+                Ok(())
             }
         }
     }
-    context.terminal.tell("the daemon ended the stream");
-    Ok(Ending::Attention)
 }
 
 fn render(event: &Event, look: Look) -> String {

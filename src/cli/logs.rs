@@ -1,14 +1,21 @@
 //! `adit logs`
 
+mod resume;
+
 use std::num::NonZeroU16;
 
 use clap::Args;
 
+use self::resume::Shown;
 use super::{
     Context, Ending, Failure, Output,
+    follow::{Resumable, follow},
     render::{json_line, plain},
 };
-use crate::control::api::{Followed, LogLine};
+use crate::control::{
+    Client, Follow, Trouble,
+    api::{Followed, LogLine},
+};
 
 /// Show what a tunnel's connectors write
 #[derive(Debug, Args)]
@@ -16,7 +23,7 @@ use crate::control::api::{Followed, LogLine};
 pub(super) struct Arguments {
     /// The tunnel's name.
     tunnel: String,
-    /// Go on with every line as it is written. As JSON, each is a line of its own then.
+    /// Go on with every line as it is written, also over a restart of the daemon. As JSON, each is a line of its own then.
     #[arg(short, long)]
     follow: bool,
     /// How many of the last lines.
@@ -31,7 +38,8 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     let mut query = vec![("lines", arguments.lines.to_string())];
     query.extend(arguments.replica.map(|replica| ("replica", replica.to_string())));
     if arguments.follow {
-        return follow(&arguments.tunnel, &query, context).await;
+        let mut lines = Lines { tunnel: arguments.tunnel, query, shown: Shown::default() };
+        return follow(&mut lines, context).await;
     }
     let lines = context.client.logs(&arguments.tunnel, &query).await?;
     match context.output {
@@ -41,17 +49,40 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     Ok(Ending::Fine)
 }
 
-async fn follow(tunnel: &str, query: &[(&str, String)], context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let mut stream = context.client.follow_logs(tunnel, query).await?;
-    while let Some(next) = stream.next().await? {
+/// The lines of a tunnel, followed.
+struct Lines {
+    tunnel: String,
+    query: Vec<(&'static str, String)>,
+    shown: Shown,
+}
+
+/// How many of the last lines are read again after a break: the most that the daemon gives.
+const READ_AGAIN: &str = "10000";
+
+impl Resumable for Lines {
+    type Item = LogLine;
+
+    async fn open(&mut self, client: &Client) -> Result<Follow<LogLine>, Trouble> {
+        self.shown.begin_again();
+        let mut query = self.query.clone();
+        if !self.shown.is_empty() {
+            query.retain(|(key, _)| *key != "lines");
+            query.push(("lines", READ_AGAIN.to_owned()));
+        }
+        client.follow_logs(&self.tunnel, &query).await
+    }
+
+    fn show(&mut self, next: Followed<LogLine>, context: &mut Context<'_>) -> Result<(), Failure> {
         match (next, context.output) {
-            (Followed::Item(line), Output::Json) => context.terminal.print(&json_line(&line))?,
-            (Followed::Item(line), Output::Table) => context.terminal.print(&render(&line))?,
-            (Followed::Missed(count), _) => context.terminal.tell(&format!("{count} lines were left out: too slow to read them")),
+            (Followed::Item(line), _) if !self.shown.take(&line) => Ok(()),
+            (Followed::Item(line), Output::Json) => context.terminal.print(&json_line(&line)),
+            (Followed::Item(line), Output::Table) => context.terminal.print(&render(&line)),
+            (Followed::Missed(count), _) => {
+                context.terminal.tell(&format!("{count} lines were left out: too slow to read them"));
+                Ok(())
+            }
         }
     }
-    context.terminal.tell("the daemon ended the stream");
-    Ok(Ending::Attention)
 }
 
 fn render(line: &LogLine) -> String {

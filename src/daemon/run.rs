@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -22,10 +23,11 @@ use super::{
     binary,
     descriptor_store::{DescriptorStore, Kept},
     listeners, logging,
-    metrics_listener::MetricsListener,
+    metrics_server::MetricsServer,
     options::{Environment, Options},
     reload::Reload,
     reported::ReportedVersions,
+    socket_guard::SocketGuard,
     status_line,
     systemd::ServiceManager,
     tokens::Tokens,
@@ -121,6 +123,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let metrics_listener = listeners::metrics(&descriptors, &config.metrics.listen)
         .await
         .map_err(|source| StartError::Metrics { listen: config.metrics.listen.to_string(), source })?;
+    let socket_guard = SocketGuard::start().context("cannot watch the sockets")?;
+    socket_guard.keep(socket_file.clone());
     let mut signals = Signals::new()?;
 
     let tokens = Tokens::new(environment.clone(), events.clone(), metrics.clone());
@@ -155,7 +159,17 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     let server = Server::new(backend, Arc::new(control::identify), shutdown.clone());
     let serving = tokio::spawn(server.serve(listener));
-    let serving_metrics = tokio::spawn(serve_metrics(metrics_listener, metrics, recorder.clone(), shutdown.clone()));
+    let metrics_server = MetricsServer {
+        listener: metrics_listener,
+        store: descriptors.clone(),
+        guard: socket_guard.clone(),
+        intent: intent.clone(),
+        render: Arc::new({
+            let recorder = recorder.clone();
+            move || metrics.render(&recorder.status())
+        }),
+    };
+    let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
     let _followers = [
         spawn(follow_config(intent.clone(), tokens, binary, environment)),
         spawn(keep_confirmed(intent.clone(), reconciler)),
@@ -187,15 +201,14 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         }
     }
     shutdown.cancel();
-    let (_, served_metrics, _) = tokio::join!(serving, serving_metrics, reconciling);
+    let (_, metrics_server, _) = tokio::join!(serving, serving_metrics, reconciling);
     match end {
         End::Stop(_) => {
-            for kept in [Kept::Control, Kept::Metrics] {
-                descriptors.forget(kept);
-            }
+            descriptors.forget(Kept::Control);
+            socket_guard.let_go(&socket_file);
             socket_file.remove();
-            if let Some(file) = served_metrics.ok().flatten().as_ref().and_then(MetricsListener::file) {
-                file.remove();
+            if let Ok(mut metrics_server) = metrics_server {
+                metrics_server.close();
             }
         }
         // Whoever connects from here on waits in the listeners' queues for the next daemon.
@@ -265,18 +278,6 @@ async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
             intent.confirm().await;
         }
     }
-}
-
-/// Serves metrics until `shutdown` is cancelled, and gives the listener back.
-async fn serve_metrics(
-    listener: Option<MetricsListener>,
-    metrics: Metrics,
-    recorder: Recorder,
-    shutdown: CancellationToken,
-) -> Option<MetricsListener> {
-    let listener = listener?;
-    listener.serve(Arc::new(move || metrics.render(&recorder.status())), &shutdown).await;
-    Some(listener)
 }
 
 /// The machine's id; `None` on one that has none, where the state is bound to nothing.

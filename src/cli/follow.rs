@@ -1,0 +1,87 @@
+//! Following a stream over a restart of the daemon.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::{Context, Ending, Failure};
+use crate::control::{
+    Client, Follow, Trouble,
+    api::{ErrorKind, Followed},
+};
+
+/// How long it is waited for the next daemon: a restart takes less than a second, one whose daemon hung some minutes.
+const NEXT_DAEMON_TIME_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// How long to wait between two attempts to reach it. Under systemd the first attempt waits in the socket's queue by itself.
+const RETRY_AFTER: Duration = Duration::from_millis(200);
+
+/// A stream that lived for so long was no failed attempt, even if nothing came.
+const STABLE_AFTER: Duration = Duration::from_secs(5);
+
+/// Something that can be followed, and gone on with where it broke off.
+pub(super) trait Resumable {
+    /// What comes.
+    type Item: serde::de::DeserializeOwned;
+
+    /// Begins, or goes on behind what was shown.
+    async fn open(&mut self, client: &Client) -> Result<Follow<Self::Item>, Trouble>;
+
+    /// Shows what came, or passes it over because it was shown before.
+    fn show(&mut self, next: Followed<Self::Item>, context: &mut Context<'_>) -> Result<(), Failure>;
+}
+
+/// Shows everything that comes, until the reader is gone or there is no daemon any more.
+pub(super) async fn follow(followed: &mut impl Resumable, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let mut stream = followed.open(&context.client).await?;
+    let mut opened_at = Instant::now();
+    let mut give_up_at = None;
+    loop {
+        let came = show_all(followed, &mut stream, context).await?;
+        if came || opened_at.elapsed() >= STABLE_AFTER {
+            give_up_at = None;
+        }
+        let give_up_at = *give_up_at.get_or_insert_with(|| {
+            context.terminal.tell("the daemon ended the stream; waiting for the next one");
+            Instant::now() + NEXT_DAEMON_TIME_MAX
+        });
+        stream = reopen(followed, &context.client, give_up_at).await?;
+        opened_at = Instant::now();
+    }
+}
+
+/// Shows what comes until the stream ends or breaks, and says whether anything came.
+async fn show_all<F: Resumable>(
+    followed: &mut F,
+    stream: &mut Follow<F::Item>,
+    context: &mut Context<'_>,
+) -> Result<bool, Failure> {
+    let mut came = false;
+    loop {
+        match stream.next().await {
+            Ok(Some(next)) => followed.show(next, context)?,
+            Ok(None) | Err(Trouble::Broken { .. }) => return Ok(came),
+            Err(trouble) => return Err(trouble.into()),
+        }
+        came = true;
+    }
+}
+
+async fn reopen<F: Resumable>(followed: &mut F, client: &Client, give_up_at: Instant) -> Result<Follow<F::Item>, Failure> {
+    loop {
+        sleep(RETRY_AFTER).await;
+        match followed.open(client).await {
+            Ok(stream) => return Ok(stream),
+            Err(trouble) if may_pass(&trouble) && Instant::now() < give_up_at => {}
+            Err(trouble) => return Err(trouble.into()),
+        }
+    }
+}
+
+/// Whether the next daemon may answer otherwise.
+fn may_pass(trouble: &Trouble) -> bool {
+    match trouble {
+        Trouble::NotReachable { .. } | Trouble::Broken { .. } | Trouble::Slow { .. } => true,
+        Trouble::Refused(error) => matches!(error.kind, ErrorKind::Busy | ErrorKind::Unavailable),
+    }
+}

@@ -1,0 +1,30 @@
+# READY, the status line, a request; then traffic begins.
+
+step 'a check before the first start finds nothing in the way'
+inside adit daemon --check || fail 'adit daemon --check'
+
+step 'start: READY, status line, a request reaches the origin'
+inside systemctl start adit || fail 'systemctl start'
+is_state active || fail 'the unit is not active'
+until_true 'both connectors are ready' ready
+until_true 'a request gets through' serving
+counts() { property StatusText | grep -q '1 tunnel: 1 ready'; }
+until_true 'the status line counts' counts
+[ "$(inside stat -c %U /run/adit/adit.sock)" = adit ] || fail 'the socket does not belong to the daemon'
+[ "$(inside ps -o user= -p "$(daemon)")" = adit ] || fail 'the daemon runs as another user'
+keeps_both() { [ "$(kept_listeners)" = 2 ]; }
+until_true 'systemd keeps both listeners' keeps_both
+
+step 'the journal has the events, with fields'
+inside journalctl ADIT_TUNNEL=web --no-pager -o cat | grep -q 'is ready' || fail 'no event of web in the journal'
+
+step 'the sandbox of the unit is no wider than it was'
+exposure=$(inside systemd-analyze security --no-pager adit | sed -n 's/.*level for adit.service: \([0-9.]*\) .*/\1/p')
+printf 'exposure %s\n' "$exposure"
+[ "$(printf '%s\n1.6\n' "$exposure" | sort -n | tail -n 1)" = 1.6 ] || fail "the exposure is $exposure"
+
+step 'clients begin to ask, and to follow'
+start_traffic
+follow() { inside systemd-run --quiet --unit="follow-$1" sh -c "exec adit -o json $2 -f ${3-} >/opt/traffic/$1.jsonl 2>/opt/traffic/$1.err"; }
+follow events events
+follow logs logs web

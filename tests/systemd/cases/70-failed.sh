@@ -1,0 +1,28 @@
+# A unit that systemd gave up: nobody looks after the connectors, but they run, and a start by hand finds them.
+
+step 'start limit: the unit fails, connectors serve on, a start by hand adopts them'
+remember
+drop_in limit $'[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1'
+inside kill -KILL "$(daemon)"
+until_true 'the unit has failed' is_state failed
+[ "$(connectors)" = "$before" ] || fail "connectors before: $before, after: $(connectors)"
+settle front
+drop_out limit
+inside systemctl reset-failed adit
+inside systemctl start adit
+expect_same_connectors
+expect_nothing_lost front
+
+step 'a daemon without any configuration that it could run: exit 78, and a start by hand adopts'
+remember
+inside mv /var/lib/adit/accepted /var/lib/adit/elsewhere
+printf 'nonsense = 1\n' >>"$root/etc/adit/adit.toml"
+inside kill -KILL "$(daemon)"
+until_true 'the unit has failed' is_state failed
+[ "$(property ExecMainStatus)" = 78 ] || fail "the daemon ended with $(property ExecMainStatus)"
+[ "$(connectors)" = "$before" ] || fail "connectors before: $before, after: $(connectors)"
+inside mv /var/lib/adit/elsewhere /var/lib/adit/accepted
+cp "$overlay/good.toml" "$root/etc/adit/adit.toml"
+inside systemctl start adit
+expect_same_connectors
+expect_nothing_lost front
