@@ -11,6 +11,7 @@
 
 mod access;
 mod account;
+mod bytes;
 mod check;
 mod clash;
 mod cloudflared;
@@ -54,6 +55,7 @@ use self::{
 pub use self::{
     access::{Access, Grant, Pattern, Role, Who},
     account::{Account, Budget, TokenSource},
+    bytes::Bytes,
     cloudflared::Cloudflared,
     daemon::{ApplyMode, Control, Daemon, Metrics, MetricsListen},
     definition::{DefinitionError, tunnel_toml},

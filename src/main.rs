@@ -5,7 +5,6 @@ use std::{ffi::OsString, io::Write, path::Path, process::ExitCode};
 use adit::{
     cli::{self, CommandLine, Ending, Runtime, Terminal},
     daemon::Environment,
-    process,
     sandbox::connector,
 };
 
@@ -14,7 +13,6 @@ fn main() -> ExitCode {
     match entry(&arguments) {
         Entry::CommandLine => command_line(arguments),
         Entry::StandIn => connector::main(arguments.into_iter()),
-        Entry::ExecHelper => process::exec_helper(arguments.into_iter().skip(2)),
     }
 }
 
@@ -24,18 +22,12 @@ enum Entry {
     CommandLine,
     /// The sandbox's stand-in for cloudflared, started by that name.
     StandIn,
-    /// The last step before a connector: it boxes its own process and becomes cloudflared.
-    ExecHelper,
 }
 
-/// Decides before the command line is read: neither of the others may depend on it.
+/// Decides before the command line is read: the stand-in has one of its own.
 fn entry(arguments: &[OsString]) -> Entry {
     let program = arguments.first().and_then(|program| Path::new(program).file_name());
-    match (program, arguments.get(1)) {
-        (Some(name), _) if name == connector::PROGRAM => Entry::StandIn,
-        (_, Some(first)) if first == process::EXEC_HELPER => Entry::ExecHelper,
-        (_, _) => Entry::CommandLine,
-    }
+    if program.is_some_and(|name| name == connector::PROGRAM) { Entry::StandIn } else { Entry::CommandLine }
 }
 
 fn command_line(arguments: Vec<OsString>) -> ExitCode {

@@ -40,11 +40,11 @@ use self::{
 };
 use crate::{
     connector::{self, Wanted},
-    event::Sink,
+    event::{DaemonEvent, Sink},
     name::TunnelName,
     notify::Notifications,
     output::{LogLine, Output},
-    process::{Spawner, raise_descriptor_limit},
+    process::{Spawner, SpawnerSettings, raise_descriptor_limit},
 };
 
 /// Where the supervisor keeps things, and the times that it goes by.
@@ -54,8 +54,8 @@ pub struct Settings {
     pub runtime_dir: PathBuf,
     /// `/var/lib/adit`: the connectors' output goes to `logs` in it.
     pub state_dir: PathBuf,
-    /// The `adit` program, whose exec helper starts connectors. The running one, which an upgrade does not take away.
-    pub helper: PathBuf,
+    /// What no connector may open, besides these two: where the daemon's credentials are, for one.
+    pub closed: Vec<PathBuf>,
     /// The machine's times.
     pub connector: connector::Settings,
 }
@@ -81,7 +81,7 @@ pub struct Supervisor {
 impl Settings {
     /// The settings of a daemon with these directories.
     pub fn new(runtime_dir: PathBuf, state_dir: PathBuf) -> Self {
-        Self { runtime_dir, state_dir, helper: "/proc/self/exe".into(), connector: connector::Settings::default() }
+        Self { runtime_dir, state_dir, closed: Vec::new(), connector: connector::Settings::default() }
     }
 }
 
@@ -97,7 +97,8 @@ impl Supervisor {
         wanted: watch::Receiver<Arc<Wanted>>,
         events: Sink,
     ) -> io::Result<(Self, JoinHandle<()>)> {
-        if let Err(error) = raise_descriptor_limit() {
+        let descriptors = raise_descriptor_limit();
+        if let Err(error) = &descriptors {
             // A host with few connectors does not need it.
             tracing::warn!(%error, "Cannot raise the limit of open descriptors");
         }
@@ -115,7 +116,15 @@ impl Supervisor {
                 None
             }
         };
-        let spawner = Spawner::new(settings.helper.clone(), private.clone(), notifications.as_ref().map(|_| notify))?;
+        let mut closed = settings.closed;
+        closed.extend([settings.state_dir, settings.runtime_dir]);
+        let spawner = Spawner::new(SpawnerSettings {
+            directory: private.clone(),
+            notify: notifications.as_ref().map(|_| notify),
+            closed,
+            descriptors: descriptors.ok(),
+        })?;
+        events.tell(DaemonEvent::ConnectorsBoxed { landlock: spawner.landlock() });
         let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
         let (mode_sender, mode) = watch::channel(Mode::Run);
         let heartbeat = Arc::new(AtomicU64::new(0));

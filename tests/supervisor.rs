@@ -1,4 +1,4 @@
-//! The supervisor over real processes: the built `adit` as the exec helper, and this test binary as cloudflared.
+//! The supervisor over real processes: this test binary is cloudflared.
 #![expect(clippy::unwrap_used, reason = "a test that cannot get what it needs fails")]
 
 use std::{
@@ -284,7 +284,6 @@ impl Host {
     fn daemon(&self, wanted: &Wanted) -> Daemon {
         let runtime = Runtime::new().unwrap();
         let mut settings = Settings::new(self.path("run"), self.path("state"));
-        settings.helper = env!("CARGO_BIN_EXE_adit").into();
         settings.connector.healthy_min = Duration::from_millis(50);
         let (sender, receiver) = watch::channel(Arc::new(wanted.clone()));
         let (events, told) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));

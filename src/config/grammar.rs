@@ -86,6 +86,7 @@ static BINARY: Form = form_matching("a program's name or absolute path", "^(/|[^
 static MODE: Form = form_matching("an octal mode such as \"0666\"", "^0?[0-7]{3}$");
 static LISTEN: Form = form("an address such as \"127.0.0.1:9738\" or \"unix:/run/adit/metrics.sock\"");
 static DURATION: Form = form_matching("a duration such as \"30s\", \"1m30s\" or \"500ms\"", "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$");
+static BYTES: Form = form_matching("an amount of memory such as \"256MiB\"", "^[0-9]+([KMG]i)?B$");
 static HOST_PORT: Form = form_matching("HOST:PORT", "^.+:[0-9]+$");
 static ARGUMENT: Form = form("one argument");
 static ENV_NAME: Form = form_matching("an environment variable's name", "^[A-Za-z_][A-Za-z0-9_]*$");
@@ -221,6 +222,8 @@ static TUNNEL: Grammar = table(&[
     ),
     key("on_drift", Kind::Word(&["repair", "report"]), Default("'repair'"), "What to do about an edit behind Adit's back."),
     key("protocol", Kind::Word(&["auto", "quic", "http2"]), Default("'auto'"), "What connectors speak to Cloudflare."),
+    key("memory_limit", Kind::Text(&BYTES), Optional, "How much memory each connector is to use; when left out, no limit."),
+    key("max_procs", Kind::Integer { min: 1, max: 1024 }, Optional, "Processors that each connector uses; when left out, all."),
     key("ingress", Kind::List(&Kind::Table(&RULE)), Default("[]"), "The routes, in order; the first that matches serves."),
     key("originRequest", Kind::Table(&ORIGIN_REQUEST), Optional, "How origins are asked, for all rules."),
     key("private_networks", Kind::List(&Kind::Table(&PRIVATE_NETWORK)), Default("[]"), "Networks reached through the tunnel."),

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::name::{AccountName, Hostname, TunnelName};
 
 use super::{
+    bytes,
     forbidden::Own,
     ingress::{self, PlacedRule},
     origin_request::{self, Scope},
@@ -52,6 +53,8 @@ pub(super) fn tunnel<'a>(
         section.word("configuration", &[("remote", ConfigurationMode::Remote), ("local", ConfigurationMode::Local)]);
     let on_drift = section.word("on_drift", &[("repair", OnDrift::Repair), ("report", OnDrift::Report)]);
     let protocol = section.word("protocol", &[("auto", Protocol::Auto), ("quic", Protocol::Quic), ("http2", Protocol::Http2)]);
+    let memory_limit = section.optional("memory_limit", report, bytes::parse);
+    let max_procs = section.get("max_procs").map(|_| section.integer("max_procs")).transpose();
     let renamed_from = section.optional("renamed_from", report, str::parse::<TunnelName>);
     let (rules, complete) = ingress::rules(section.items("ingress"), context.own, report);
     let origin_request = section
@@ -79,6 +82,8 @@ pub(super) fn tunnel<'a>(
             configuration: configuration?,
             on_drift: on_drift?,
             protocol: protocol?,
+            memory_limit: memory_limit?,
+            max_procs: max_procs?,
             renamed_from: renamed_from?,
             ingress: rules.iter().map(|(_, rule)| rule.clone()).collect(),
             origin_request: origin_request?.filter(|origin_request| !origin_request.is_empty()),

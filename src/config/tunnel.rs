@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::name::{AccountName, Hostname, TunnelName};
 
-use super::{ingress::IngressRule, origin_request, service::Service};
+use super::{bytes::Bytes, ingress::IngressRule, origin_request, service::Service};
 
 /// A tunnel as it is wanted. Serialized it is the table `[tunnels.NAME]`, without name and origin.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -29,6 +29,12 @@ pub struct Tunnel {
     pub on_drift: OnDrift,
     /// What connectors speak to Cloudflare.
     pub protocol: Protocol,
+    /// How much memory each connector is to use: cloudflared frees what it can before it takes more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<Bytes>,
+    /// On how many processors at once each connector runs: 1 to 1024.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_procs: Option<u16>,
     /// Its earlier name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renamed_from: Option<TunnelName>,
@@ -222,6 +228,12 @@ impl Tunnel {
             }
         }
         hostnames
+    }
+
+    /// What cloudflared's Go runtime is told by its environment: names and values.
+    pub fn runtime_variables(&self) -> Vec<(&'static str, String)> {
+        let memory = self.memory_limit.map(|limit| ("GOMEMLIMIT", limit.to_string()));
+        memory.into_iter().chain(self.max_procs.map(|processors| ("GOMAXPROCS", processors.to_string()))).collect()
     }
 
     /// The keys whose values only an admin may set, as in `ingress[0].service`: with them a connector reaches more than one

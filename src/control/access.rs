@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn principal(uid: u32, groups: &[u32]) -> Principal {
-        Principal { uid, gid: uid, groups: groups.to_vec(), pid: 1, user: None }
+        Principal { uid, gid: uid, groups: groups.to_vec(), pid: 1, user: None, is_connector: false }
     }
 
     fn who(texts: &[&str]) -> Vec<Who> {

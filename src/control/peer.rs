@@ -3,6 +3,7 @@
 //! The kernel says it: `SO_PEERCRED` and `SO_PEERGROUPS` are taken when the client connects, cannot be forged and need no name
 //! service. A connection that is handed on keeps the credentials of whoever opened it.
 
+mod connector;
 mod names;
 mod raw;
 
@@ -25,6 +26,8 @@ pub struct Principal {
     pub pid: i32,
     /// The user's name, when the id has one.
     pub user: Option<String>,
+    /// Whether the process is a connector, or was started by one: then whoever asks came through a tunnel, and may nothing.
+    pub is_connector: bool,
 }
 
 /// How a connection's principal is found. The daemon uses [`identify`]; tests, which cannot become other users, say who it is.
@@ -50,6 +53,7 @@ impl Principal {
 pub fn identify(stream: &UnixStream) -> io::Result<Principal> {
     let credentials = rustix::net::sockopt::socket_peercred(stream)?;
     Ok(Principal {
+        is_connector: connector::is_connector(stream.as_fd(), &credentials),
         uid: credentials.uid.as_raw(),
         gid: credentials.gid.as_raw(),
         groups: raw::peer_groups(stream.as_fd())?,
@@ -69,6 +73,7 @@ mod tests {
         assert_eq!(principal.uid, rustix::process::getuid().as_raw());
         assert_eq!(principal.gid, rustix::process::getgid().as_raw());
         assert_eq!(principal.pid, i32::try_from(std::process::id()).unwrap());
+        assert!(!principal.is_connector);
         let mut groups: Vec<u32> = rustix::process::getgroups().unwrap().iter().map(|group| group.as_raw()).collect();
         let mut seen = principal.groups.clone();
         groups.sort_unstable();

@@ -11,6 +11,11 @@ pub enum DaemonEvent {
         /// Adit's version.
         version: &'static str,
     },
+    /// Whether connectors are kept from Adit's own files, and from each other's.
+    ConnectorsBoxed {
+        /// The version of Landlock that does it; `None` where the kernel has none.
+        landlock: Option<u32>,
+    },
     /// It was told to stop and drains its connectors.
     Stopping {
         /// What told it: a signal's name.
@@ -63,6 +68,8 @@ impl DaemonEvent {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Started { .. } => "daemon-started",
+            Self::ConnectorsBoxed { landlock: Some(_) } => "connectors-boxed",
+            Self::ConnectorsBoxed { landlock: None } => "connectors-not-boxed",
             Self::Stopping { .. } => "daemon-stopping",
             Self::ConfigAccepted { .. } => "config-accepted",
             Self::ConfigRefused { .. } => "config-refused",
@@ -77,6 +84,7 @@ impl DaemonEvent {
     pub(super) fn level(&self) -> Level {
         match self {
             Self::Started { .. }
+            | Self::ConnectorsBoxed { .. }
             | Self::Stopping { .. }
             | Self::ConfigAccepted { .. }
             | Self::OperatorActed { .. }
@@ -91,6 +99,7 @@ impl DaemonEvent {
     pub(super) fn subject(&self) -> Subject {
         match self {
             Self::Started { .. }
+            | Self::ConnectorsBoxed { .. }
             | Self::Stopping { .. }
             | Self::ConfigAccepted { .. }
             | Self::ConfigRefused { .. }
@@ -108,6 +117,7 @@ impl DaemonEvent {
             Self::Stopping { why } => Some(why),
             Self::OperatorActed { verb, .. } => Some(verb),
             Self::Started { .. }
+            | Self::ConnectorsBoxed { .. }
             | Self::ConfigAccepted { .. }
             | Self::ConfigRefused { .. }
             | Self::StateNotWritten { .. }
@@ -120,6 +130,12 @@ impl DaemonEvent {
     pub(super) fn sentence(&self) -> String {
         match self {
             Self::Started { version } => format!("adit {version} runs and answers"),
+            Self::ConnectorsBoxed { landlock: Some(version) } => {
+                format!("connectors cannot open Adit's own files, nor each other's (Landlock version {version})")
+            }
+            Self::ConnectorsBoxed { landlock: None } => {
+                "connectors are not kept from Adit's own files: the kernel has no Landlock, or it is switched off".to_owned()
+            }
             Self::Stopping { why } => format!("stopping after {why}: draining every connector"),
             Self::ConfigAccepted { tunnels } => {
                 format!("a configuration with {tunnels} tunnel{} is in force", if *tunnels == 1 { "" } else { "s" })

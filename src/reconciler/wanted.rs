@@ -52,7 +52,7 @@ fn launch(intended: &Intended, tunnel: &Tunnel, record: &TunnelRecord, binary: &
         tunnel_id: id,
         binary: binary.to_owned(),
         extra_args: cloudflared.extra_args.clone(),
-        env: cloudflared.env.clone(),
+        env: environment(intended, tunnel),
         protocol: tunnel.protocol.to_string(),
         grace_period: cloudflared.grace_period,
         // As the tunnel was made: Cloudflare cannot change it in place.
@@ -61,6 +61,13 @@ fn launch(intended: &Intended, tunnel: &Tunnel, record: &TunnelRecord, binary: &
             ConfigurationSource::Local => LaunchConfiguration::Local(tunnel.local_document()),
         },
     })
+}
+
+/// The variables for every connector, and those of the tunnel, which are nearer.
+fn environment(intended: &Intended, tunnel: &Tunnel) -> BTreeMap<String, String> {
+    let mut environment = intended.config.cloudflared.env.clone();
+    environment.extend(tunnel.runtime_variables().into_iter().map(|(name, value)| (name.to_owned(), value)));
+    environment
 }
 
 #[cfg(test)]
@@ -103,6 +110,25 @@ mod tests {
         assert_eq!(tunnel.replicas, 2);
         assert_eq!(tunnel.launch.configuration, LaunchConfiguration::Remote);
         assert_eq!(tunnel.launch.binary, Path::new("/usr/bin/cloudflared"));
+    }
+
+    #[test]
+    fn the_limits_of_a_tunnel_are_told_to_its_connectors_and_need_new_ones() {
+        let limited = |keys: &str| {
+            let text = format!(
+                "[accounts.default]\napi_token = {{ file = \"/etc/token\" }}\n\
+                 [cloudflared]\nenv = {{ GOMEMLIMIT = \"1GiB\", GODEBUG = \"x=1\" }}\n[tunnels.web]\n{keys}\n"
+            );
+            let config = parse(&[Source { path: "adit.toml".into(), text }]).unwrap();
+            let intended = Intended { config: Arc::new(config), ..intended() };
+            let mut wanted = wanted(&intended, &records(), Path::new("cloudflared"));
+            wanted.tunnels.pop_first().unwrap().1.launch
+        };
+        let launch = limited("memory_limit = \"256MiB\"\nmax_procs = 2");
+        let env: Vec<_> = launch.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(env, ["GODEBUG=x=1", "GOMAXPROCS=2", "GOMEMLIMIT=256MiB"]);
+        assert_ne!(launch.facts().fingerprint, limited("memory_limit = \"512MiB\"\nmax_procs = 2").facts().fingerprint);
+        assert_ne!(launch.facts().fingerprint, limited("memory_limit = \"256MiB\"").facts().fingerprint);
     }
 
     #[test]

@@ -249,6 +249,7 @@ impl Task {
                 let what = start_process(&spawner, &output, &slot, generation, launch);
                 // Fails when the task is over, which drops the process's handle and leaves the process to the next daemon.
                 let _ = reports.blocking_send(Report { slot, generation, what });
+                spawner.prepare();
             });
         }
     }

@@ -2,7 +2,7 @@
 
 use adit::{
     config::Access,
-    control::{ENDPOINTS, api::ErrorKind},
+    control::{ENDPOINTS, Principal, api::ErrorKind},
 };
 use serde_json::json;
 
@@ -55,6 +55,19 @@ async fn every_endpoint_lets_in_those_it_should_and_nobody_else() {
             if !is_allowed {
                 assert_eq!(answer.error().kind, ErrorKind::NotPermitted);
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_through_a_tunnel_may_nothing_whatever_user_its_connector_runs_as() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    for uid in [0, 2001, 2003] {
+        host.become_user(Principal { is_connector: true, ..user(uid, "someone") });
+        for (method, path, _) in ALLOWED {
+            let answer = request(&host.socket, method, &path.replace("{name}", "web"), "").await;
+            assert_eq!((answer.status, answer.error().kind), (403, ErrorKind::NotPermitted), "{method} {path} as {uid}");
         }
     }
 }

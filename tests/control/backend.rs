@@ -78,7 +78,7 @@ pub(crate) fn root() -> Principal {
 }
 
 pub(crate) fn user(uid: u32, name: &str) -> Principal {
-    Principal { uid, gid: uid, groups: Vec::new(), pid: 4711, user: Some(name.to_owned()) }
+    Principal { uid, gid: uid, groups: Vec::new(), pid: 4711, user: Some(name.to_owned()), is_connector: false }
 }
 
 /// 2001 is admin, 2002 operator, 2003 viewer; 2004 may edit everything by a grant, 2005 only web-*.

@@ -3,7 +3,10 @@
 use std::{
     fs::{self, Permissions},
     io::{Read, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        net::UnixStream,
+    },
     thread,
 };
 
@@ -14,7 +17,7 @@ use rustix::{
 };
 use serde_json::Value;
 
-use crate::host::Host;
+use crate::{host::Host, visitor::visit};
 
 /// A user without any right of its own on this machine.
 const NOBODY: u32 = 65_534;
@@ -71,6 +74,29 @@ async fn a_user_may_exactly_what_the_role_in_the_configuration_allows() {
         }
     }
     assert_eq!(host.snapshot(), there);
+}
+
+#[tokio::test]
+async fn a_tunnel_that_leads_to_the_control_socket_under_another_name_reaches_no_role() {
+    let host = Host::prepare().await;
+    let leads_to = |socket: &str| {
+        let service = format!("unix:{}", host.path(socket).display());
+        format!("[tunnels.web]\ningress = [{{ hostname = \"app.example.com\", service = \"{service}\" }}]\n")
+    };
+    host.configure(&leads_to("run/adit.sock"));
+    let refused = host.adit(&["config", "check", "--config", host.path("adit.toml").to_str().unwrap()]).await;
+    assert!(refused.code != Some(0) && format!("{refused:?}").contains("Adit's own control socket"), "{refused:?}");
+
+    symlink(host.path("run/adit.sock"), host.path("app.sock")).unwrap();
+    host.configure(&leads_to("app.sock"));
+    host.start().await;
+    host.until("the tunnel leads to the socket", async |host| host.visit("app.example.com").await.body.contains("\"error\""))
+        .await;
+    for path in ["/v1/whoami", "/v1/status", "/v1/credentials", "/nothing"] {
+        let visit = visit(host.stage.front(), "app.example.com", path).await.unwrap();
+        assert!(visit.status == 403 && visit.body.contains("not_permitted"), "{path}: {} {}", visit.status, visit.body);
+    }
+    assert!(host.client.status().await.is_ok(), "whoever asks without a tunnel is answered as before");
 }
 
 /// The status and the JSON of an answer to the user `nobody`.

@@ -91,6 +91,9 @@ pub(super) async fn guard<B: Backend>(State(guarded): State<Guarded<B>>, request
 
 impl<B: Backend> Shared<B> {
     async fn decide(&self, endpoint: &Endpoint, principal: &Principal, tunnel: Option<&str>) -> Result<Standing, Error> {
+        if principal.is_connector {
+            return Err(came_through_a_tunnel(endpoint));
+        }
         let standing = self.gate.standing(principal, self.backend.access()).await?;
         let allowed = match endpoint.need {
             Need::Nothing => true,
@@ -109,6 +112,9 @@ impl<B: Backend> Shared<B> {
 
     /// What `principal` may, for answers about paths that the table does not have.
     pub(super) async fn may_anything(&self, principal: &Principal) -> bool {
+        if principal.is_connector {
+            return false;
+        }
         let standing = self.gate.standing(principal, self.backend.access()).await;
         standing.is_ok_and(|standing| standing.anywhere(Role::Viewer))
     }
@@ -206,6 +212,11 @@ fn not_permitted(endpoint: &Endpoint, principal: &Principal, standing: &Standing
     let message =
         format!("cannot {} {}: user {:?} {has}, and role {needed:?} is needed", endpoint.method, endpoint.path, principal.who());
     Error::new(ErrorKind::NotPermitted, message).with_hint(HINT)
+}
+
+fn came_through_a_tunnel(endpoint: &Endpoint) -> Error {
+    let message = format!("cannot {} {}: a connector asks, so this came through a tunnel", endpoint.method, endpoint.path);
+    Error::new(ErrorKind::NotPermitted, message).with_hint("no tunnel may lead to Adit's own control socket")
 }
 
 async fn tunnel_in_path(parts: &mut Parts) -> Option<String> {

@@ -1,0 +1,201 @@
+//! The box that a connector runs in: by Landlock it cannot open Adit's own files, nor those of other tunnels.
+//!
+//! Landlock has no way to forbid a folder; it forbids everything and allows hierarchies. So whatever is not Adit's is allowed: each
+//! entry of `/`, but for the way down to Adit's folders, of which each entry beside the way is allowed, and so on. That way caPools,
+//! sockets, certificates and a wrapper script's own files keep working wherever they are. A connector's own configuration and log,
+//! which lie in Adit's folders, are allowed by name.
+//!
+//! Making the list takes a hundred system calls, so it is made ahead, by [`Confinement::prepare`], and thrown away when one of the
+//! folders that were listed has changed, or a file system was mounted.
+//!
+//! Landlock also keeps a connector from reading the memory, environment and descriptors of processes outside its box, from
+//! signalling them, and from abstract sockets that they opened. It does not keep it from sockets that have a path.
+
+mod listing;
+
+use std::{
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use rustix::fs::{Mode, OFlags, open};
+
+use self::listing::{Kind, Listing};
+use super::raw::landlock;
+
+/// Kinds of access to files (`linux/landlock.h`).
+mod access {
+    pub(super) const EXECUTE: u64 = 1 << 0;
+    pub(super) const WRITE_FILE: u64 = 1 << 1;
+    pub(super) const READ_FILE: u64 = 1 << 2;
+    pub(super) const TRUNCATE: u64 = 1 << 14;
+    pub(super) const IOCTL_DEVICE: u64 = 1 << 15;
+    /// Of these, what a file that is no folder can have.
+    pub(super) const OF_FILES: u64 = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEVICE;
+
+    /// Everything that this version of Landlock can forbid.
+    pub(super) fn all(version: u32) -> u64 {
+        let kinds = match version {
+            0 => 0,
+            1 => 13,
+            2 => 14,
+            3 | 4 => 15,
+            5.. => 16,
+        };
+        (1 << kinds) - 1
+    }
+
+    /// To connect to abstract sockets, and to signal processes, outside the box.
+    pub(super) fn scopes(version: u32) -> u64 {
+        if version >= 6 { 0b11 } else { 0 }
+    }
+}
+
+/// Rulesets kept ready: as many as connectors are started at once.
+const READY_MAX: usize = 4;
+
+/// What keeps connectors in their boxes.
+pub(super) struct Confinement {
+    version: u32,
+    /// Folders and files that are closed to connectors, without symbolic links on the way.
+    closed: Vec<PathBuf>,
+    ready: Mutex<Ready>,
+}
+
+#[derive(Default)]
+struct Ready {
+    /// What the rulesets were made from.
+    listing: Option<Listing>,
+    rulesets: Vec<OwnedFd>,
+}
+
+/// What one connector may open of what is closed.
+pub(super) struct Own<'a> {
+    /// The program itself.
+    pub(super) program: &'a Path,
+    /// Its log.
+    pub(super) logfile: &'a Path,
+    /// Its configuration.
+    pub(super) config: Option<&'a Path>,
+}
+
+impl Confinement {
+    /// A confinement that closes these folders; those that do not exist are left out. An error where the kernel has no Landlock.
+    pub(super) fn new(closed: &[PathBuf]) -> io::Result<Self> {
+        let version = landlock::version()?;
+        let closed = closed.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
+        Ok(Self { version, closed, ready: Mutex::default() })
+    }
+
+    /// Landlock's version, from 1.
+    pub(super) fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// A ruleset for one connector.
+    pub(super) fn ruleset(&self, own: &Own<'_>) -> io::Result<OwnedFd> {
+        let ready = self.take_ready();
+        let ruleset = match ready {
+            Some(ruleset) => ruleset,
+            None => self.make(&Listing::of_root(&self.closed))?,
+        };
+        self.allow_own(&ruleset, own.program, access::EXECUTE | access::READ_FILE)?;
+        self.allow_own(&ruleset, own.logfile, access::READ_FILE | access::WRITE_FILE | access::TRUNCATE)?;
+        if let Some(config) = own.config {
+            self.allow_own(&ruleset, config, access::READ_FILE)?;
+        }
+        Ok(ruleset)
+    }
+
+    /// Makes rulesets ahead. It blocks for some hundred system calls.
+    pub(super) fn prepare(&self) -> io::Result<()> {
+        let mut ready = self.lock();
+        ready.check();
+        while ready.rulesets.len() < READY_MAX {
+            let listing = ready.listing.get_or_insert_with(|| Listing::of_root(&self.closed));
+            let ruleset = self.make(listing)?;
+            ready.rulesets.push(ruleset);
+        }
+        Ok(())
+    }
+
+    /// One that was made ahead, if it is still right. Whoever makes some meanwhile is not waited for.
+    fn take_ready(&self) -> Option<OwnedFd> {
+        let mut ready = self.ready.try_lock().ok()?;
+        ready.check();
+        ready.rulesets.pop()
+    }
+
+    fn make(&self, listing: &Listing) -> io::Result<OwnedFd> {
+        let all = access::all(self.version);
+        let ruleset = landlock::ruleset(all, access::scopes(self.version))?;
+        for (path, kind) in &listing.open {
+            let access = match kind {
+                Kind::Folder => all,
+                Kind::File => all & access::OF_FILES,
+            };
+            // What went meanwhile, or is on a file system that Landlock cannot hold on to, stays closed.
+            let _ = allow(&ruleset, path, access);
+        }
+        Ok(ruleset)
+    }
+
+    fn allow_own(&self, ruleset: &OwnedFd, path: &Path, access: u64) -> io::Result<()> {
+        allow(ruleset, path, access & access::all(self.version))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Ready> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ready {
+    fn check(&mut self) {
+        if self.listing.as_mut().is_some_and(|listing| !listing.holds()) {
+            *self = Self::default();
+        }
+    }
+}
+
+fn allow(ruleset: &OwnedFd, path: &Path, access: u64) -> io::Result<()> {
+    let opened = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    landlock::allow(ruleset.as_fd(), opened.as_fd(), access)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_forbids_what_it_knows() {
+        assert_eq!(access::all(1), (1 << 13) - 1);
+        assert_eq!(access::all(2) & (1 << 13), 1 << 13, "moving files between folders");
+        assert_eq!((access::all(2) & access::TRUNCATE, access::all(3) & access::TRUNCATE), (0, access::TRUNCATE));
+        assert_eq!((access::all(4) & access::IOCTL_DEVICE, access::all(9) & access::IOCTL_DEVICE), (0, access::IOCTL_DEVICE));
+        assert_eq!((access::scopes(5), access::scopes(6)), (0, 3));
+    }
+
+    #[test]
+    fn rulesets_made_ahead_are_used_and_made_anew_when_the_folders_change() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = fs::canonicalize(directory.path()).unwrap();
+        fs::create_dir(root.join("state")).unwrap();
+        let Ok(confinement) = Confinement::new(&[root.join("state")]) else { return };
+        let prepare = || {
+            confinement.prepare().unwrap();
+            // The folder of temporary files is everybody's.
+            confinement.lock().listing.as_mut().unwrap().listed.retain(|(folder, _)| folder.starts_with(&root));
+        };
+        prepare();
+        let ready = || confinement.lock().rulesets.len();
+        assert_eq!(ready(), READY_MAX);
+        assert!(confinement.take_ready().is_some());
+        assert_eq!(ready(), READY_MAX - 1);
+        fs::write(directory.path().join("more"), "").unwrap();
+        assert!(confinement.take_ready().is_none(), "the folder beside the state has changed");
+        prepare();
+        assert_eq!(ready(), READY_MAX);
+    }
+}
