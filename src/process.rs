@@ -15,13 +15,14 @@
 //!   it is born: no second exec, no copy of the daemon's memory, and which step failed is known exactly.
 
 mod binary;
+mod cgroup;
 mod command_line;
 mod credentials;
 mod generation_record;
 mod handle;
 mod identity;
-mod leftovers;
 mod landlock;
+mod leftovers;
 mod limits;
 mod lineage;
 mod out_of_memory;
@@ -32,11 +33,12 @@ mod spawn;
 mod survivors;
 
 pub use binary::{BinaryError, Version, check_binary};
+pub use cgroup::Subtree;
 pub use handle::{End, Process};
 pub use leftovers::{Leftovers, end_leftovers};
-pub use readable::{ReadableRecords, readable_records};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 pub use lineage::is_of_connector;
+pub use readable::{ReadableRecords, readable_records};
 pub use spawn::{SpawnRequest, Spawned, Spawner, SpawnerSettings};
 pub use survivors::{Survivors, survivors};
 

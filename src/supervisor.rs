@@ -56,6 +56,9 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// What no connector may open, besides these two: where the daemon's credentials are, for one.
     pub closed: Vec<PathBuf>,
+    /// The cgroup below which each connector gets one of its own. `None` for the one that the service manager gave to the daemon,
+    /// if it gave one; another must be known to be ours, and the daemon itself stays where it is.
+    pub cgroup: Option<PathBuf>,
     /// The machine's times.
     pub connector: connector::Settings,
 }
@@ -81,7 +84,7 @@ pub struct Supervisor {
 impl Settings {
     /// The settings of a daemon with these directories.
     pub fn new(runtime_dir: PathBuf, state_dir: PathBuf) -> Self {
-        Self { runtime_dir, state_dir, closed: Vec::new(), connector: connector::Settings::default() }
+        Self { runtime_dir, state_dir, closed: Vec::new(), cgroup: None, connector: connector::Settings::default() }
     }
 }
 
@@ -119,10 +122,11 @@ impl Supervisor {
         let mut closed = settings.closed;
         closed.extend([settings.state_dir, settings.runtime_dir]);
         let spawner = Spawner::new(SpawnerSettings {
-            directory: private.clone(),
+            directory: private,
             notify: notifications.as_ref().map(|_| notify),
             closed,
             descriptors: descriptors.ok(),
+            subtree: adoption::subtree(settings.cgroup.as_deref()),
         })?;
         events.tell(DaemonEvent::ConnectorsBoxed { landlock: spawner.landlock() });
         let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
@@ -140,7 +144,7 @@ impl Supervisor {
             events,
             heartbeat: Arc::clone(&heartbeat),
         });
-        task.adopt(private).await?;
+        task.adopt().await?;
         let handle = Self { requests: request_sender, mode: Arc::new(mode_sender), output, heartbeat };
         Ok((handle, tokio::spawn(task.run())))
     }

@@ -27,6 +27,15 @@ pub struct LaunchFacts {
     pub connections: u8,
 }
 
+impl LaunchFacts {
+    /// The facts of a process of which nobody knows how it was started: no launch equals it, so it is replaced as soon as its
+    /// tunnel is known to be wanted. `grace_period` is how long it may finish its requests when it goes.
+    pub fn unknown(grace_period: Duration) -> Self {
+        let nothing = Digest::new().finish();
+        Self { fingerprint: nothing, token: nothing, grace_period, needs_version: false, connections: 1 }
+    }
+}
+
 impl Launch {
     /// The facts that outlive this launch.
     pub fn facts(&self) -> LaunchFacts {

@@ -13,6 +13,10 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// The variable that tells our processes from others: the instance id of one generation.
 pub(super) const INSTANCE: &str = "ADIT_INSTANCE";
 
+/// The variable with the facts of the launch, for a daemon that finds the process without its record. They hold no secret: of the
+/// token no more than a digest.
+pub(super) const FACTS: &str = "ADIT_FACTS";
+
 /// What the places and names of one generation are.
 pub(super) struct Places<'a> {
     pub(super) metrics: SocketAddr,
@@ -55,6 +59,8 @@ pub(super) fn environment(launch: &Launch, places: &Places<'_>) -> Vec<OsString>
     variables.insert("HOME".into(), places.home.into());
     variables.insert("LISTEN_FDS".into(), "1".into());
     variables.insert(INSTANCE.into(), places.instance.into());
+    let facts = serde_json::to_string(&launch.facts()).expect("numbers and digits have a JSON form");
+    variables.insert(FACTS.into(), facts.into());
     match places.notify {
         Some(path) => variables.insert("NOTIFY_SOCKET".into(), path.into()),
         None => variables.remove::<OsString>(&"NOTIFY_SOCKET".into()),
@@ -126,9 +132,10 @@ mod tests {
         launch.env.insert("GOMEMLIMIT".into(), "100MiB".into());
         launch.env.insert("ADIT_INSTANCE".into(), "forged".into());
         launch.env.insert("LISTEN_FDS".into(), "9".into());
+        let facts = format!("ADIT_FACTS={}", serde_json::to_string(&launch.facts()).unwrap());
         assert_eq!(
-            shown(&environment(&launch, &places(None))),
-            "ADIT_INSTANCE=an-instance GOMEMLIMIT=100MiB HOME=/run/adit/private LISTEN_FDS=1 \
+            shown(&environment(&launch, &places(None))).replace(&facts, "ADIT_FACTS=…"),
+            "ADIT_FACTS=… ADIT_INSTANCE=an-instance GOMEMLIMIT=100MiB HOME=/run/adit/private LISTEN_FDS=1 \
              NOTIFY_SOCKET=/run/adit/private/notify.sock \
              PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         );

@@ -7,7 +7,7 @@ use std::{
     fs,
     io::{self, Write},
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -37,6 +37,12 @@ pub(super) struct Content {
     pub(super) boot_id: String,
     /// What [`super::command_line::INSTANCE`] is set to in its process.
     pub(super) instance: String,
+    /// When the record was begun, in ticks since boot.
+    #[serde(default)]
+    pub(super) begun: Option<u64>,
+    /// The cgroup that its process is in, as the kernel names it; `None` where connectors have none of their own.
+    #[serde(default)]
+    pub(super) leaf: Option<String>,
     pub(super) facts: LaunchFacts,
     pub(super) metrics: SocketAddr,
     /// `None` from before the spawn until right after it.
@@ -53,6 +59,9 @@ pub(super) struct RecordedProcess {
     pub(super) pid: u32,
     /// In ticks since boot.
     pub(super) start_time: u64,
+    /// The kernel's number for this process alone, where it has one (Linux 6.9).
+    #[serde(default)]
+    pub(super) inode: Option<u64>,
 }
 
 /// A record and its file.
@@ -79,6 +88,8 @@ impl Content {
             generation,
             boot_id,
             instance,
+            begun: None,
+            leaf: None,
             facts,
             metrics,
             process: None,
@@ -104,6 +115,13 @@ impl GenerationRecord {
         // Written in place: torn by a crash it stands for a process that was never started.
         write(&path, &content)?;
         Ok(Self { path, content: Mutex::new(Some(content)) })
+    }
+
+    /// Writes again what is known of a process whose record was lost. Where that fails the process is known all the same, and found
+    /// without a record by the next daemon too.
+    pub(super) fn restore(path: PathBuf, content: Content) -> Self {
+        let _ = write(&path, &content);
+        Self::adopt(path, content)
     }
 
     /// Takes over a record that was found.
@@ -149,7 +167,15 @@ fn replace(path: &Path, content: &Content) -> io::Result<()> {
 }
 
 fn write(path: &Path, content: &Content) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    let open = || fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let mut file = match open() {
+        // Somebody removed the folder. It is no reason to start no connector.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap_or(path))?;
+            open()?
+        }
+        opened => opened?,
+    };
     file.write_all(&serde_json::to_vec(content)?)
 }
 
@@ -185,6 +211,33 @@ mod tests {
         record.remove();
         record.update(|content| content.draining = true).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_record_is_written_though_its_folder_was_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (slot, content) = content();
+        let lost = folder.path().join("private/generations");
+        let record = GenerationRecord::create(&lost, &slot, content).unwrap();
+        fs::remove_dir_all(&lost).unwrap();
+        record.update(|content| content.draining = true).unwrap();
+        assert!(GenerationRecord::read(&lost.join("web.3.7.json")).unwrap().draining);
+    }
+
+    #[test]
+    fn a_record_of_the_first_release_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("web.3.7.json");
+        let (_, mut content) = content();
+        content.process = Some(RecordedProcess { pid: 1, start_time: 2, inode: None });
+        let mut value = serde_json::to_value(&content).unwrap();
+        let record = value.as_object_mut().unwrap();
+        for later in ["begun", "leaf"] {
+            record.remove(later).unwrap();
+        }
+        record["process"].as_object_mut().unwrap().remove("inode").unwrap();
+        fs::write(&path, value.to_string()).unwrap();
+        assert_eq!(GenerationRecord::read(&path).unwrap(), content);
     }
 
     #[test]

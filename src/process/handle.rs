@@ -3,17 +3,36 @@
 use std::{
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, pidfd_send_signal, waitid},
 };
-use tokio::io::unix::AsyncFd;
+use tokio::{
+    io::unix::AsyncFd,
+    time::{Instant, timeout_at},
+};
 
-use super::{generation_record::GenerationRecord, out_of_memory::OutOfMemory};
+use super::{
+    cgroup::Leaf,
+    generation_record::GenerationRecord,
+    out_of_memory::OutOfMemory,
+    raw::{ExitInformation, exit_information},
+};
 use crate::{connector::Ending, id::ConnectorId};
+
+/// How long it may take from the end of an adopted process until whoever inherited it has reaped it, which is when the kernel says
+/// how it ended. PID 1 does so at once; one that does not must not hold up the restart.
+const REAP_TIME_MAX: Duration = Duration::from_millis(100);
+
+/// How long a leaf may take to be empty once its connector has ended and everything in it was killed.
+const LEAF_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// A process that this daemon started, or adopted because its identity is proved.
 pub struct Process {
@@ -24,6 +43,10 @@ pub struct Process {
     record: GenerationRecord,
     /// The configuration that was written for it.
     config: Option<PathBuf>,
+    /// The cgroup of its own that it is in with all that it started.
+    leaf: Option<Leaf>,
+    /// This daemon has sent it SIGKILL.
+    is_killed: AtomicBool,
     out_of_memory: Arc<OutOfMemory>,
 }
 
@@ -43,9 +66,11 @@ impl Process {
         pidfd: AsyncFd<OwnedFd>,
         record: GenerationRecord,
         config: Option<PathBuf>,
+        leaf: Option<Leaf>,
         out_of_memory: Arc<OutOfMemory>,
     ) -> Self {
-        Self { pid, pidfd, reaping: Mutex::new(()), record, config, out_of_memory }
+        let is_killed = AtomicBool::new(false);
+        Self { pid, pidfd, reaping: Mutex::new(()), record, config, leaf, is_killed, out_of_memory }
     }
 
     /// Its process id.
@@ -53,19 +78,23 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Waits for its end and reaps it; whatever is left of its process group is killed before. It may be called again after it
-    /// was dropped, but answers once.
+    /// Waits for its end and reaps it; whatever is left of its group is killed before. It may be called again after it was dropped,
+    /// but answers once.
     pub async fn end(&self) -> End {
         loop {
             let Ok(mut guard) = self.pidfd.readable().await else {
                 // The runtime is going down, and this task with it.
                 return std::future::pending().await;
             };
-            if let Some(ending) = self.reap() {
-                let out_of_memory = ending == Ending::Signal(Signal::KILL.as_raw()) && self.out_of_memory.has_killed();
-                return End { ending, out_of_memory };
-            }
             guard.clear_ready();
+            let ending = match self.reap() {
+                Reaped::Lives => continue,
+                Reaped::Ended(ending) => ending,
+                Reaped::ByAnother => self.told_ending().await,
+            };
+            let is_kill = ending == Ending::Signal(Signal::KILL.as_raw());
+            let out_of_memory = is_kill && !self.is_killed.load(Ordering::Relaxed) && self.out_of_memory.explains_a_kill();
+            return End { ending, out_of_memory };
         }
     }
 
@@ -76,9 +105,13 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
-    /// Kills it and its process group.
+    /// Kills it and its group.
     pub fn kill(&self) {
+        self.is_killed.store(true, Ordering::Relaxed);
         self.signal(Signal::KILL);
+        if self.kill_leaf() {
+            return;
+        }
         let _guard = self.reaping.lock().unwrap_or_else(PoisonError::into_inner);
         // Whatever the kernel still lets us wait for is an unreaped child of ours, so its number is nobody else's.
         if self.look(WaitIdOptions::NOWAIT).is_ok() {
@@ -98,6 +131,15 @@ impl Process {
             let _ = std::fs::remove_file(config);
         }
         self.record.remove();
+        if let Some(leaf) = &self.leaf {
+            // One that cannot be removed is swept by the next daemon.
+            let _ = leaf.remove(LEAF_TIME_MAX);
+        }
+    }
+
+    /// Kills all that is in its leaf; `false` where it has none.
+    fn kill_leaf(&self) -> bool {
+        self.leaf.as_ref().is_some_and(|leaf| leaf.kill().is_ok())
     }
 
     fn signal(&self, signal: Signal) {
@@ -105,17 +147,43 @@ impl Process {
         let _ = pidfd_send_signal(self.pidfd.get_ref(), signal);
     }
 
-    fn reap(&self) -> Option<Ending> {
+    fn reap(&self) -> Reaped {
         let _guard = self.reaping.lock().unwrap_or_else(PoisonError::into_inner);
         match self.look(WaitIdOptions::NOWAIT) {
-            Ok(None) => None,
+            Ok(None) => Reaped::Lives,
             Ok(Some(_)) => {
-                let _ = kill_process_group(self.pid, Signal::KILL);
+                if !self.kill_leaf() {
+                    let _ = kill_process_group(self.pid, Signal::KILL);
+                }
                 let status = self.look(WaitIdOptions::empty()).ok().flatten();
-                Some(status.map_or(Ending::Unknown, |status| ending(&status)))
+                Reaped::Ended(status.map_or(Ending::Unknown, |status| ending(&status)))
             }
-            // Not our child: it was adopted, and whoever reaps it learns how it ended.
-            Err(_) => self.has_ended().then_some(Ending::Unknown),
+            // Not our child: it was adopted.
+            Err(_) if is_readable(self.pidfd.get_ref()) => {
+                self.kill_leaf();
+                Reaped::ByAnother
+            }
+            Err(_) => Reaped::Lives,
+        }
+    }
+
+    /// How a process ended that is another's to reap: the kernel says it once that is done.
+    async fn told_ending(&self) -> Ending {
+        let deadline = Instant::now() + REAP_TIME_MAX;
+        loop {
+            // Asked first: whatever is said after a hang-up was seen is final.
+            let is_reaped = has_hung_up(self.pidfd.get_ref());
+            match exit_information(self.pidfd.get_ref()) {
+                ExitInformation::Status(status) => return ending_of(status),
+                ExitInformation::Unavailable => return Ending::Unknown,
+                ExitInformation::NotYet if is_reaped => return Ending::Unknown,
+                ExitInformation::NotYet => {}
+            }
+            // The hang-up is told like the end was.
+            match timeout_at(deadline, self.pidfd.readable()).await {
+                Ok(Ok(mut guard)) => guard.clear_ready(),
+                Ok(Err(_)) | Err(_) => return Ending::Unknown,
+            }
         }
     }
 
@@ -123,15 +191,35 @@ impl Process {
         let pidfd = self.pidfd.get_ref().as_fd();
         waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | options)
     }
+}
 
-    fn has_ended(&self) -> bool {
-        is_readable(self.pidfd.get_ref())
-    }
+enum Reaped {
+    Lives,
+    Ended(Ending),
+    /// It has ended, and whoever it was left to learns how.
+    ByAnother,
 }
 
 /// Whether the process of a pidfd has ended.
 pub(super) fn is_readable(pidfd: &OwnedFd) -> bool {
     poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+/// Whether the process of a pidfd has been reaped. Before Linux 6.9 it never has.
+fn has_hung_up(pidfd: &OwnedFd) -> bool {
+    // A hang-up is told whether asked for or not.
+    poll(&mut [PollFd::new(pidfd, PollFlags::empty())], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+/// The meaning of a status as `wait` gives it.
+fn ending_of(status: i32) -> Ending {
+    if libc::WIFEXITED(status) {
+        Ending::Code(libc::WEXITSTATUS(status))
+    } else if libc::WIFSIGNALED(status) {
+        Ending::Signal(libc::WTERMSIG(status))
+    } else {
+        Ending::Unknown
+    }
 }
 
 fn ending(status: &WaitIdStatus) -> Ending {
@@ -141,3 +229,6 @@ fn ending(status: &WaitIdStatus) -> Ending {
         (None, None) => Ending::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,44 +1,85 @@
 //! What makes a process this one and no other.
+//!
+//! ```text
+//!   record ────┐
+//!              ├─▶ evidence: leaf, birth, instance ─▶ verdict: proved, unproved, a stranger
+//!   sighting ──┘
+//! ```
+//!
+//! A number alone is never believed: the kernel gives it to another process as soon as the first is gone.
 
-use std::{fs, io, path::Path};
+mod evidence;
+mod instance;
+mod owner;
+mod sighting;
 
-use rustix::process::Pid;
+use std::{fs, io};
 
-use super::command_line::INSTANCE;
+use rustix::{
+    process::Pid,
+    time::{ClockId, clock_gettime},
+};
+
+pub(super) use self::{
+    evidence::{Evidence, Verdict},
+    instance::{Home, Instance, is_born_from},
+    owner::Owner,
+    sighting::{Seen, Sighting, variable},
+};
+
+/// How many ticks a second has in what the kernel shows to programs.
+const TICKS: u64 = 100;
 
 /// The kernel's name for the present boot.
 pub(super) fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 
-/// When the process was started, in ticks of 10 ms since boot. It does not change when the process executes another program.
-pub(super) fn start_time(pid: Pid) -> io::Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
-    start_time_of(&stat)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "cannot read /proc/PID/stat: its shape is unknown"))
+/// The present time, in ticks of 10 ms since boot: comparable with when a process was started.
+pub(super) fn ticks() -> u64 {
+    let time = clock_gettime(ClockId::Boottime);
+    let hundredths = time.tv_nsec.unsigned_abs() / (1_000_000_000 / TICKS);
+    time.tv_sec.unsigned_abs() * TICKS + hundredths
 }
 
-/// Field 22. The second field is a name in brackets, which may hold spaces and brackets itself.
-fn start_time_of(stat: &str) -> Option<u64> {
-    const FIELD: usize = 22;
+/// When the process was started, in ticks since boot. It does not change when the process executes another program.
+pub(super) fn start_time(pid: Pid) -> io::Result<u64> {
+    Ok(stat(pid)?.start_time)
+}
+
+/// The version 2 cgroup of the process, as the kernel names it.
+pub(super) fn cgroup(pid: Pid) -> io::Result<String> {
+    let membership = fs::read_to_string(file(pid, "cgroup"))?;
+    super::cgroup::path_of(&membership).map(str::to_owned).ok_or_else(|| unknown_shape(pid, "cgroup"))
+}
+
+/// What is told apart in a `/proc/PID/stat`.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    session: i32,
+    start_time: u64,
+}
+
+fn stat(pid: Pid) -> io::Result<Stat> {
+    parse_stat(&fs::read_to_string(file(pid, "stat"))?).ok_or_else(|| unknown_shape(pid, "stat"))
+}
+
+/// Fields 6 and 22. The second field is a name in brackets, which may hold spaces and brackets itself.
+fn parse_stat(stat: &str) -> Option<Stat> {
     const FIRST_BEHIND_NAME: usize = 3;
     let (_, behind) = stat.rsplit_once(')')?;
-    behind.split_ascii_whitespace().nth(FIELD - FIRST_BEHIND_NAME)?.parse().ok()
+    let mut fields = behind.split_ascii_whitespace();
+    let session = fields.nth(6 - FIRST_BEHIND_NAME)?.parse().ok()?;
+    let start_time = fields.nth(22 - 6 - 1)?.parse().ok()?;
+    Some(Stat { session, start_time })
 }
 
-/// Whether the process was started with this instance id in its environment. Where that cannot be read it was not.
-pub(super) fn has_instance(process: &Path, instance: &str) -> bool {
-    let wanted = format!("{INSTANCE}={instance}");
-    fs::read(process.join("environ"))
-        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes()))
+fn file(pid: Pid, name: &str) -> String {
+    format!("/proc/{}/{name}", pid.as_raw_nonzero())
 }
 
-/// The process that was started with this instance id, if one runs.
-pub(super) fn find_instance(instance: &str) -> Option<Pid> {
-    fs::read_dir("/proc").ok()?.filter_map(Result::ok).find_map(|entry| {
-        let number: i32 = entry.file_name().to_str()?.parse().ok()?;
-        has_instance(&entry.path(), instance).then(|| Pid::from_raw(number)).flatten()
-    })
+fn unknown_shape(pid: Pid, name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("cannot read {}: its shape is unknown", file(pid, name)))
 }
 
 #[cfg(test)]
@@ -49,17 +90,19 @@ mod tests {
     fn the_start_time_is_found_behind_any_name() {
         let fields: Vec<String> = (4..=30).map(|field| field.to_string()).collect();
         for name in ["cloudflared", "a b", "x) (y", ")", ""] {
-            assert_eq!(start_time_of(&format!("77 ({name}) S {}\n", fields.join(" "))), Some(22), "{name:?}");
+            let stat = format!("77 ({name}) S {}\n", fields.join(" "));
+            assert_eq!(parse_stat(&stat), Some(Stat { session: 6, start_time: 22 }), "{name:?}");
         }
         for torn in ["", "77", "77 (x", "77 (x) S 1 2 3"] {
-            assert_eq!(start_time_of(torn), None, "{torn:?}");
+            assert_eq!(parse_stat(torn), None, "{torn:?}");
         }
     }
 
     #[test]
-    fn a_process_keeps_its_start_time() {
+    fn a_process_keeps_its_start_time_and_was_started_before_now() {
         let own = rustix::process::getpid();
         assert_eq!(start_time(own).unwrap(), start_time(own).unwrap());
+        assert!(start_time(own).unwrap() <= ticks());
         assert!(!boot_id().unwrap().is_empty());
     }
 }

@@ -6,11 +6,14 @@
 mod child;
 mod clone;
 pub(super) mod landlock;
+mod pidfd;
 pub(super) mod start;
 
 use std::{io, os::fd::OwnedFd};
 
 use tokio::io::{Interest, unix::AsyncFd};
+
+pub(super) use pidfd::{ExitInformation, exit_information, process_inode};
 
 /// Watches a descriptor for becoming readable. It must be called within a tokio runtime.
 pub(super) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {

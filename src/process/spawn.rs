@@ -15,6 +15,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
@@ -22,10 +23,11 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 use self::hand_over::hand_over;
 use super::{
     binary::Binaries,
+    cgroup::{Leaf, Subtree},
     command_line::{self, Places},
     generation_record::{Content, FOLDER, GenerationRecord, RecordedProcess},
     handle::Process,
-    identity,
+    identity::{self, Owner},
     landlock::{Confinement, Own},
     limits::DescriptorLimit,
     out_of_memory::OutOfMemory,
@@ -43,7 +45,7 @@ pub struct Spawner {
     /// The same for the system call.
     working_directory: CString,
     notify: Option<PathBuf>,
-    boot_id: String,
+    pub(super) owner: Owner,
     nothing: fs::File,
     descriptors: Option<DescriptorLimit>,
     undo: Undo,
@@ -65,6 +67,8 @@ pub struct SpawnerSettings {
     pub closed: Vec<PathBuf>,
     /// The limit of open descriptors that connectors get, when the daemon raised its own.
     pub descriptors: Option<DescriptorLimit>,
+    /// Where each connector gets a cgroup of its own.
+    pub subtree: Option<Subtree>,
 }
 
 /// What is to be started.
@@ -99,11 +103,11 @@ struct Told {
 impl Spawner {
     /// A spawner. It looks at the kernel and at the daemon's own process, and makes the folder of the records.
     pub fn new(settings: SpawnerSettings) -> io::Result<Self> {
-        let SpawnerSettings { directory, notify, closed, descriptors } = settings;
+        let SpawnerSettings { directory, notify, closed, descriptors, subtree } = settings;
         fs::create_dir_all(directory.join(FOLDER))?;
         Ok(Self {
             working_directory: CString::new(directory.as_os_str().as_bytes())?,
-            boot_id: identity::boot_id()?,
+            owner: Owner::of(&directory, subtree)?,
             nothing: fs::File::open("/dev/null")?,
             undo: privileges::of_this_process(),
             confinement: Confinement::new(&closed).ok(),
@@ -145,7 +149,9 @@ impl Spawner {
         // Bound and listening here, accepted from there: the port is known before the start and can be nobody else's.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot_spawn)?;
         let metrics = listener.local_addr().map_err(cannot_spawn)?;
-        let instance = uuid::Uuid::new_v4().to_string();
+        self.out_of_memory.pass_over();
+        let begun = identity::ticks();
+        let instance = self.owner.home.instance(slot, *generation, begun);
         let places = Places {
             metrics,
             logfile,
@@ -161,7 +167,10 @@ impl Spawner {
         let ruleset = self.ruleset(&Own { program: &launch.binary, logfile, config: config.as_deref() });
 
         let folder = self.directory.join(FOLDER);
-        let content = Content::new(slot, *generation, self.boot_id.clone(), instance.clone(), launch.facts(), metrics);
+        let leaf = self.leaf(slot, *generation);
+        let mut content = Content::new(slot, *generation, self.owner.boot_id.clone(), instance.clone(), launch.facts(), metrics);
+        content.begun = Some(begun);
+        content.leaf = leaf.as_ref().map(|leaf| leaf.path().to_owned());
         let record = GenerationRecord::create(&folder, slot, content).map_err(cannot_spawn)?;
         let started = start(&Start {
             program: &program,
@@ -172,38 +181,52 @@ impl Spawner {
             open_files: self.descriptors.map(DescriptorLimit::for_children),
             undo: self.undo,
             ruleset: ruleset.as_ref().map(AsFd::as_fd),
-            cgroup: None,
+            cgroup: leaf.as_ref().map(Leaf::as_fd),
         });
         match started {
             Ok(started) => {
-                let process = self.take_charge(started, record, config).map_err(cannot_spawn)?;
+                let process = self.take_charge(started, record, config, leaf).map_err(cannot_spawn)?;
                 Ok(Spawned { process, metrics })
             }
             Err(error) => {
                 record.remove();
+                let _ = leaf.map(|leaf| leaf.remove(Duration::ZERO));
                 Err(not_started(&launch.binary, &error))
             }
         }
     }
 
     /// From here on there is a child: it is either watched or killed.
-    fn take_charge(&self, started: Started, record: GenerationRecord, config: Option<PathBuf>) -> io::Result<Process> {
+    fn take_charge(
+        &self,
+        started: Started,
+        record: GenerationRecord,
+        config: Option<PathBuf>,
+        leaf: Option<Leaf>,
+    ) -> io::Result<Process> {
         let Started { pid, pidfd, cgroup_trouble, landlock_trouble } = started;
-        if let Some(error) = cgroup_trouble {
-            self.tell(&self.told.cgroup, &error, "Cannot start connectors in control groups of their own");
-        }
+        // Without a leaf it runs all the same: its record and its instance id prove it too.
+        let leaf = match cgroup_trouble {
+            Some(error) => {
+                self.tell(&self.told.cgroup, &error, "Cannot start connectors in control groups of their own");
+                let _ = leaf.map(|leaf| leaf.remove(Duration::ZERO));
+                None
+            }
+            None => leaf,
+        };
         if let Some(error) = landlock_trouble {
             self.tell(&self.told.landlock, &error, "Cannot keep connectors from Adit's own files");
         }
         let completed = (|| {
-            let process =
-                RecordedProcess { pid: pid.as_raw_nonzero().get().unsigned_abs(), start_time: identity::start_time(pid)? };
+            let inode = raw::process_inode(&pidfd);
+            let start_time = identity::start_time(pid)?;
+            let process = RecordedProcess { pid: pid.as_raw_nonzero().get().unsigned_abs(), start_time, inode };
             // A record without the process is still enough to find it by its instance id.
             let _ = record.update(|content| content.process = Some(process));
             raw::watch(pidfd.try_clone()?)
         })();
         match completed {
-            Ok(pidfd) => Ok(Process::new(pid, pidfd, record, config, Arc::clone(&self.out_of_memory))),
+            Ok(pidfd) => Ok(Process::new(pid, pidfd, record, config, leaf, Arc::clone(&self.out_of_memory))),
             Err(error) => {
                 let _ = pidfd_send_signal(&pidfd, Signal::KILL);
                 let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
@@ -211,6 +234,11 @@ impl Spawner {
                 Err(error)
             }
         }
+    }
+
+    fn leaf(&self, slot: &SlotId, generation: Generation) -> Option<Leaf> {
+        let made = self.owner.subtree.as_ref()?.make_leaf(slot, generation);
+        made.inspect_err(|error| self.tell(&self.told.cgroup, error, "Cannot make control groups for connectors")).ok()
     }
 
     fn ruleset(&self, own: &Own<'_>) -> Option<OwnedFd> {

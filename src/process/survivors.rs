@@ -1,126 +1,90 @@
-//! What an earlier daemon left running: the records, each held against the process that it names.
+//! What an earlier daemon left running: proved to be ours, or watched and left alone.
 
-use std::{
-    collections::BTreeMap,
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod census;
+mod rebuilt;
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::{collections::BTreeMap, fs, io, path::PathBuf, sync::Arc, time::Duration};
+
+pub(super) use self::census::{Census, Found};
 
 use super::{
-    generation_record::{Content, FOLDER, GenerationRecord, RecordedProcess},
-    handle::{Process, is_readable},
-    identity, raw,
+    generation_record::{GenerationRecord, RecordedProcess},
+    handle::Process,
+    identity::Sighting,
+    raw,
     spawn::Spawner,
 };
 use crate::connector::{SlotId, Survivor};
+
+/// How long a leaf of a connector that is gone may take to be empty. Killed processes take a millisecond, and most leaves are empty
+/// already.
+const DESERTED_TIME_MAX: Duration = Duration::from_millis(20);
 
 /// What was found.
 #[derive(Default)]
 pub struct Survivors {
     /// By slot: what the machine is to know of each process, and the process where it is proved to be ours.
     pub found: BTreeMap<SlotId, Vec<(Survivor, Option<Process>)>>,
+    /// Of these, processes whose records were lost.
+    pub unrecorded: Vec<u32>,
     /// Records that could not be read, and why. They are left where they are.
     pub unreadable: Vec<(PathBuf, io::Error)>,
+    /// Processes that look like connectors and cannot be told which, and why. They are left alone.
+    pub strange: Vec<(u32, String)>,
 }
 
-/// Looks for processes of an earlier daemon. Records of processes that are gone are removed. It blocks for as long as reading a
-/// few files for each process takes, and must be called within a tokio runtime.
-pub fn survivors(spawner: &Spawner, directory: &Path) -> io::Result<Survivors> {
-    let mut survivors = Survivors::default();
-    let boot_id = identity::boot_id()?;
-    for entry in fs::read_dir(directory.join(FOLDER))? {
-        let path = entry?.path();
-        match path.extension().and_then(|extension| extension.to_str()) {
-            Some("json") => {}
-            Some("new") => {
-                // The daemon died while it wrote; the record itself is whole.
-                let _ = fs::remove_file(&path);
-                continue;
-            }
-            Some(_) | None => continue,
+/// Looks for processes of an earlier daemon. Records and leaves of processes that are gone are removed. It blocks for as long as
+/// reading a few files for each process takes, and must be called within a tokio runtime.
+///
+/// # Errors
+///
+/// When `/proc`, the records' folder or the cgroups cannot be read, or a process cannot be watched.
+pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
+    let Census { found, void, unfinished, unreadable, strange, deserted } = Census::take(&spawner.owner)?;
+    // What stays behind is looked at again by the next daemon.
+    for path in void.iter().flat_map(|record| [record.clone(), record.with_extension("config")]).chain(unfinished) {
+        let _ = fs::remove_file(path);
+    }
+    for leaf in deserted {
+        // What is left of it is looked at again by the next daemon.
+        let _ = leaf.kill();
+        let _ = leaf.remove(DESERTED_TIME_MAX);
+    }
+    let mut survivors = Survivors { unreadable, strange, ..Survivors::default() };
+    for found in found {
+        let slot = found.slot.clone();
+        let survivor = survivor(&found);
+        if !found.is_recorded {
+            survivors.unrecorded.push(survivor.pid);
         }
-        let content = match GenerationRecord::read(&path) {
-            Ok(content) => content,
-            Err(error) => {
-                survivors.unreadable.push((path, error));
-                continue;
-            }
-        };
-        let Some(slot) = content.slot() else {
-            survivors.unreadable.push((path, io::Error::new(io::ErrorKind::InvalidData, "it names no tunnel")));
-            continue;
-        };
-        match identify(&content, &boot_id) {
-            Identity::Gone => remove(&path),
-            Identity::Unproved { pid } => {
-                survivors.found.entry(slot).or_default().push((survivor(&content, pid, false), None));
-            }
-            Identity::Proved { pid, pidfd, process } => {
-                let config = path.with_extension("config");
-                let config = config.exists().then_some(config);
-                let survivor = survivor(&content, pid, true);
-                let record = GenerationRecord::adopt(path, content);
-                // The record of a daemon that died between spawning and writing is completed.
-                let _ = record.update(|content| content.process = Some(process));
-                let process = Process::new(pid, raw::watch(pidfd)?, record, config, Arc::clone(&spawner.out_of_memory));
-                survivors.found.entry(slot).or_default().push((survivor, Some(process)));
-            }
-        }
+        let process = if found.is_proved { Some(adopt(spawner, found)?) } else { None };
+        survivors.found.entry(slot).or_default().push((survivor, process));
     }
     Ok(survivors)
 }
 
-enum Identity {
-    /// The process does not exist any more, or never did.
-    Gone,
-    /// A process is there that may be the recorded one.
-    Unproved { pid: Pid },
-    /// It is the recorded one: same boot, same start time, and our instance id in its environment.
-    Proved { pid: Pid, pidfd: std::os::fd::OwnedFd, process: RecordedProcess },
+fn adopt(spawner: &Spawner, found: Found) -> io::Result<Process> {
+    let Found { content, path, is_recorded, sighting, leaf, .. } = found;
+    let Sighting { pid, pidfd, seen } = sighting;
+    let config = Some(path.with_extension("config")).filter(|config| config.exists());
+    let record = if is_recorded { GenerationRecord::adopt(path, content) } else { GenerationRecord::restore(path, content) };
+    // The record of a daemon that died between spawning and writing is completed. One that cannot be is completed by the next.
+    let _ = record.update(|content| {
+        content.process = Some(RecordedProcess { pid: seen.pid, start_time: seen.start_time, inode: seen.inode });
+        content.leaf = leaf.as_ref().map(|leaf| leaf.path().to_owned());
+    });
+    Ok(Process::new(pid, raw::watch(pidfd)?, record, config, leaf, Arc::clone(&spawner.out_of_memory)))
 }
 
-fn identify(content: &Content, boot_id: &str) -> Identity {
-    if content.boot_id != boot_id {
-        return Identity::Gone;
-    }
-    let recorded = content.process.and_then(|process| Pid::from_raw(process.pid.cast_signed()));
-    // Without a process in the record the daemon died around the spawn: the instance id tells whether there is one.
-    let Some(pid) = recorded.or_else(|| identity::find_instance(&content.instance)) else { return Identity::Gone };
-    // Opened first: what is read after that, while the pidfd says that the process lives, is about that process.
-    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return Identity::Gone };
-    let start_time = identity::start_time(pid);
-    let ours = identity::has_instance(Path::new(&format!("/proc/{}", pid.as_raw_nonzero())), &content.instance);
-    if is_readable(&pidfd) {
-        return Identity::Gone;
-    }
-    let Ok(start_time) = start_time else { return Identity::Unproved { pid } };
-    match content.process {
-        Some(process) if process.start_time != start_time => Identity::Gone, // the number is another process's
-        Some(_) if !ours => Identity::Unproved { pid },
-        Some(_) | None => {
-            let process = RecordedProcess { pid: pid.as_raw_nonzero().get().unsigned_abs(), start_time };
-            Identity::Proved { pid, pidfd, process }
-        }
-    }
-}
-
-fn survivor(content: &Content, pid: Pid, proved: bool) -> Survivor {
+fn survivor(found: &Found) -> Survivor {
+    let Found { content, sighting, is_proved, .. } = found;
     Survivor {
         generation: content.generation,
         facts: content.facts,
-        pid: pid.as_raw_nonzero().get().unsigned_abs(),
+        pid: sighting.seen.pid,
         metrics: content.metrics,
         connector_id: content.connector_id.clone(),
         draining: content.draining,
-        proved,
+        proved: *is_proved,
     }
-}
-
-fn remove(record: &Path) {
-    // What stays behind is looked at again by the next daemon.
-    let _ = fs::remove_file(record);
-    let _ = fs::remove_file(record.with_extension("config"));
 }

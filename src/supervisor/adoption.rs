@@ -1,23 +1,49 @@
 //! Taking over what an earlier daemon left running.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use super::task::{Task, now};
 use crate::{
     connector::{SlotId, Survivor},
-    process::{Process, Survivors, survivors},
+    process::{Process, Subtree, Survivors, survivors},
 };
 
+/// The cgroups that connectors are put into: those below `named`, or those that the service manager gave to the daemon, which is
+/// moved into one of them. `None` where there are none.
+pub(super) fn subtree(named: Option<&Path>) -> Option<Subtree> {
+    let subtree = match named {
+        Some(directory) => Subtree::at(directory).map(Some),
+        None => Subtree::delegated().and_then(|subtree| {
+            subtree.as_ref().map_or(Ok(()), Subtree::settle)?;
+            Ok(subtree)
+        }),
+    };
+    match subtree {
+        Ok(subtree) => subtree,
+        Err(error) => {
+            // Records and instance ids prove the identity of connectors too.
+            tracing::warn!(%error, "Cannot use the cgroups that were given to the daemon; connectors get none of their own");
+            None
+        }
+    }
+}
+
 impl Task {
-    /// Finds what runs and puts it into its slots. `private` is the private folder of the runtime directory.
-    pub(super) async fn adopt(&mut self, private: PathBuf) -> io::Result<()> {
+    /// Finds what runs and puts it into its slots.
+    pub(super) async fn adopt(&mut self) -> io::Result<()> {
         let (spawner, output) = (Arc::clone(&self.parts.spawner), self.parts.output.clone());
-        let search = move || Ok::<_, io::Error>((survivors(&spawner, &private)?, output.generations()));
+        let search = move || Ok::<_, io::Error>((survivors(&spawner)?, output.generations()));
         let (found, generations) = tokio::task::spawn_blocking(search).await.map_err(io::Error::other)??;
         self.generations = generations;
-        let Survivors { found, unreadable } = found;
+        let Survivors { found, unrecorded, unreadable, strange } = found;
+        for pid in unrecorded {
+            tracing::warn!(pid, "Found a connector whose record was lost");
+        }
         for (path, error) in unreadable {
-            tracing::warn!(path = %path.display(), %error, "Cannot read a generation record; the process that it names is left alone");
+            tracing::warn!(path = %path.display(), %error, "Cannot read a generation record, and no process was found for it");
+        }
+        for (pid, why) in strange {
+            tracing::warn!(pid, why, "A process looks like a connector of this daemon; it is left alone");
         }
         for (slot, processes) in found {
             self.adopt_slot(slot, processes);

@@ -1,0 +1,24 @@
+//! A record made from its process, when the record itself is lost.
+
+use std::{net::SocketAddr, time::Duration};
+
+use crate::{
+    connector::{Generation, LaunchFacts, SlotId},
+    process::{
+        generation_record::Content,
+        identity::{Owner, Sighting},
+    },
+};
+
+/// cloudflared's own grace period, for a process that does not say what it was started with.
+const GRACE_PERIOD: Duration = Duration::from_secs(30);
+
+/// What a record of this process would say. Who answers on its metrics address and whether it was told to finish is not known any
+/// more; the first answer tells the one, its end the other.
+pub(super) fn content(owner: &Owner, slot: &SlotId, generation: Generation, sighting: &Sighting, metrics: SocketAddr) -> Content {
+    let seen = &sighting.seen;
+    let facts = seen.facts.as_deref().and_then(|facts| serde_json::from_str(facts).ok());
+    let facts = facts.unwrap_or_else(|| LaunchFacts::unknown(GRACE_PERIOD));
+    let instance = seen.instance.clone().unwrap_or_default();
+    Content::new(slot, generation, owner.boot_id.clone(), instance, facts, metrics)
+}
