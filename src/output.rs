@@ -1,39 +1,49 @@
 //! The connectors' output: two files for each generation, followed, bounded, and read back.
 //!
 //! cloudflared writes its log as JSON lines to `REPLICA-GENERATION.log`, and what it says besides (panics, the last reason of an
-//! exit) to `REPLICA-GENERATION.err`, both in `logs/TUNNEL` of the state directory. The files are the store: nothing that Adit
-//! does or fails to do can stop a connector or lose one of its lines, and a reader finds them after any crash. One thread follows
-//! them all by inotify, for those who watch a tunnel live and for what the supervisor wants to know at once; it also keeps them
+//! exit) to `REPLICA-GENERATION.err`, both in `logs/TUNNEL` of the state directory. The files are the store, nothing is copied:
+//! what Adit does or fails to do can neither stop a connector nor lose or tear one of its lines, and a reader finds them after any
+//! crash. One thread follows them all by inotify. It numbers the lines of a tunnel in a ledger on the tmpfs, so that a reader goes
+//! on behind the line that it saw last, whatever happened to the daemon in between, and sees none twice; and it keeps the files
 //! within their bound, by punching holes behind itself and removing the files of generations that are over.
+//!
+//! What a reader is not given: lines that fell out of the bound before it came (it is told how many), lines that a connector could
+//! not write because the disk was full when the room kept ahead of it was used up, and lines beyond what the ledger can hold.
 
+mod book;
 mod files;
 mod follower;
+mod ledger;
 mod line;
+mod reader;
+mod room;
 mod split;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    time::Duration,
 };
 
-use tokio::sync::broadcast;
+use tokio::sync::watch;
 
 pub use files::Opened;
 pub use line::{LogLevel, LogLine, Stream};
 
 use self::{
     files::Folders,
-    follower::{From, Order, Waker},
+    follower::{Order, Waker},
+    ledger::Ledger,
 };
 use crate::{
     connector::{Generation, SlotId},
     name::TunnelName,
 };
 
-/// How many lines a live reader may lag behind before it loses some, which it is told.
-const LAG_MAX: usize = 512;
+/// How long a reader waits until what was written a moment ago is numbered; then it reads what is.
+const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Something that a line of a connector says, for the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,11 +62,32 @@ pub enum Hint {
 pub struct Output {
     folders: Folders,
     orders: Arc<Orders>,
-    listeners: Listeners,
+    watchers: Watchers,
+}
+
+/// A line with its number, which it keeps until the host is started again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NumberedLine {
+    /// Grows with every line of the tunnel, by one and more, over all replicas and generations.
+    pub id: u64,
+    /// The line.
+    pub line: LogLine,
+}
+
+/// Lines that follow one another.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Batch {
+    /// How many lines before these fell out of the bound; at most, as some of them would not have been shown.
+    pub missed: u64,
+    /// The lines, oldest first.
+    pub lines: Vec<NumberedLine>,
+    /// The number to go on behind: that of the last line that was looked at, shown or not.
+    pub last: Option<u64>,
 }
 
 /// Those who watch a tunnel live. A tunnel that nobody watches costs nothing.
-type Listeners = Arc<Mutex<BTreeMap<TunnelName, broadcast::Sender<Arc<LogLine>>>>>;
+#[derive(Clone, Default)]
+struct Watchers(Arc<Mutex<BTreeMap<TunnelName, watch::Sender<u64>>>>);
 
 /// The follower's inbox. The thread ends when the last of its owners is gone.
 struct Orders {
@@ -69,22 +100,26 @@ impl Output {
     /// follower's thread and must not wait.
     pub fn start(store: PathBuf, spare: PathBuf, hint: impl Fn(Hint) + Send + 'static) -> io::Result<Self> {
         let folders = Folders { store, spare };
-        let listeners = Listeners::default();
-        let (sender, waker) = follower::start(folders.clone(), Arc::clone(&listeners), hint)?;
-        Ok(Self { folders, orders: Arc::new(Orders { sender, waker }), listeners })
+        let watchers = Watchers::default();
+        let (sender, waker) = follower::start(folders.clone(), watchers.clone(), hint)?;
+        Ok(Self { folders, orders: Arc::new(Orders { sender, waker }), watchers })
     }
 
-    /// Makes the files of a generation and follows them. It blocks for as long as making two files takes. Where no folder takes a
-    /// file the output is thrown away, and the answer says why; only a host without `/dev/null` is an error.
+    /// Makes the files of a generation and follows them. It blocks for as long as making two files takes. Where the store takes
+    /// none the spare folder does, and where that takes none either the output is thrown away: the answer says why, and no start
+    /// fails for it. Only a process that is out of descriptors, which could start nothing, gets an error.
     pub fn open(&self, slot: &SlotId, generation: Generation) -> io::Result<Opened> {
         let opened = self.folders.open(slot, generation)?;
-        self.send(Order::Follow { slot: slot.clone(), generation, from: From::Start });
+        if opened.trouble.as_ref().is_some_and(room::is_full) {
+            self.send(Order::MakeRoom);
+        }
+        self.send(Order::Follow { slot: slot.clone(), generation, is_new: true });
         Ok(opened)
     }
 
-    /// Follows the files of a generation that is running already, from their ends.
+    /// Follows the files of a generation that is running already, from where the last daemon came to.
     pub fn follow(&self, slot: &SlotId, generation: Generation) {
-        self.send(Order::Follow { slot: slot.clone(), generation, from: From::End });
+        self.send(Order::Follow { slot: slot.clone(), generation, is_new: false });
     }
 
     /// The generation is over: what it wrote last is read, and its files count as old from then on.
@@ -102,15 +137,20 @@ impl Output {
         self.folders.last_words(slot, generation)
     }
 
-    /// The last `lines` lines of a tunnel, oldest first. It blocks for as long as reading the ends of its files takes.
-    pub fn recent(&self, tunnel: &TunnelName, lines: usize) -> Vec<LogLine> {
-        self.folders.recent(tunnel, lines)
+    /// The newest `count` lines of a tunnel: everything that was written before the call counts. It blocks for as long as reading
+    /// the ends of its files takes.
+    pub fn newest(&self, tunnel: &TunnelName, count: usize) -> Batch {
+        reader::newest(&self.folders, tunnel, &self.ledger(tunnel), count)
     }
 
-    /// The lines of a tunnel from here on.
-    pub fn subscribe(&self, tunnel: &TunnelName) -> broadcast::Receiver<Arc<LogLine>> {
-        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
-        listeners.entry(tunnel.clone()).or_insert_with(|| broadcast::Sender::new(LAG_MAX)).subscribe()
+    /// The lines of a tunnel behind the number `after`, about `count` of them at once. It blocks for as long as reading them takes.
+    pub fn behind(&self, tunnel: &TunnelName, after: u64, count: usize) -> Batch {
+        reader::behind(&self.folders, tunnel, &self.ledger(tunnel), after, count)
+    }
+
+    /// Changes with every line of a tunnel.
+    pub fn subscribe(&self, tunnel: &TunnelName) -> watch::Receiver<u64> {
+        self.watchers.subscribe(tunnel)
     }
 
     /// The last generation of each slot that has files. It blocks for as long as listing them takes.
@@ -118,11 +158,46 @@ impl Output {
         self.folders.generations()
     }
 
+    fn ledger(&self, tunnel: &TunnelName) -> Ledger {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Order::Catch { tunnel: tunnel.clone(), reply });
+        let pending = answer.recv_timeout(CATCH_UP_TIME_MAX).unwrap_or_default();
+        let mut ledger = book::read(&self.folders.ledger(tunnel)).unwrap_or_default();
+        for stretch in pending {
+            // What was written down meanwhile is there already.
+            if stretch.first >= ledger.next() {
+                ledger.push(stretch);
+            }
+        }
+        ledger
+    }
+
     fn send(&self, order: Order) {
         // The follower lives as long as any of its owners.
         if self.orders.sender.send(order).is_ok() {
             self.orders.waker.wake();
         }
+    }
+}
+
+impl Watchers {
+    fn subscribe(&self, tunnel: &TunnelName) -> watch::Receiver<u64> {
+        self.lock().entry(tunnel.clone()).or_default().subscribe()
+    }
+
+    /// There are lines up to before `next`.
+    fn tell(&self, tunnel: &TunnelName, next: u64) {
+        let mut watchers = self.lock();
+        let Some(sender) = watchers.get(tunnel) else { return };
+        if sender.receiver_count() == 0 {
+            watchers.remove(tunnel);
+        } else {
+            sender.send_replace(next);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TunnelName, watch::Sender<u64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

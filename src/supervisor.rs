@@ -28,7 +28,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{broadcast, mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch},
     task::JoinHandle,
 };
 
@@ -43,7 +43,7 @@ use crate::{
     event::{DaemonEvent, Sink},
     name::TunnelName,
     notify::Notifications,
-    output::{LogLine, Output},
+    output::{Batch, Output},
     process::{Spawner, SpawnerSettings, raise_descriptor_limit},
 };
 
@@ -67,6 +67,8 @@ pub struct Settings {
 const REQUESTS_MAX: usize = 32;
 /// How many hints from logs may wait; what does not fit is found out by the next probe.
 const HINTS_MAX: usize = 256;
+/// About how many log lines are read at once for a reader who follows.
+const LINES_AT_ONCE: usize = 500;
 /// The private folder of the runtime directory.
 const PRIVATE: &str = "private";
 /// The socket that connectors report to, in the private folder.
@@ -162,13 +164,20 @@ impl Supervisor {
     }
 
     /// The last `lines` lines of a tunnel's connectors, oldest first.
-    pub async fn recent_logs(&self, tunnel: &TunnelName, lines: usize) -> Vec<LogLine> {
+    pub async fn recent_logs(&self, tunnel: &TunnelName, lines: usize) -> Batch {
         let (output, tunnel) = (self.output.clone(), tunnel.clone());
-        tokio::task::spawn_blocking(move || output.recent(&tunnel, lines)).await.unwrap_or_default()
+        tokio::task::spawn_blocking(move || output.newest(&tunnel, lines)).await.unwrap_or_default()
     }
 
-    /// The lines of a tunnel's connectors from here on. A reader who lags behind is told how many lines it lost.
-    pub fn follow_logs(&self, tunnel: &TunnelName) -> broadcast::Receiver<Arc<LogLine>> {
+    /// Lines of a tunnel's connectors behind the one with the number `after`, as many as are read at once.
+    pub async fn logs_behind(&self, tunnel: &TunnelName, after: u64) -> Batch {
+        let (output, tunnel) = (self.output.clone(), tunnel.clone());
+        let read = tokio::task::spawn_blocking(move || output.behind(&tunnel, after, LINES_AT_ONCE));
+        read.await.unwrap_or(Batch { last: Some(after), ..Batch::default() })
+    }
+
+    /// Changes with every line of a tunnel's connectors.
+    pub fn watch_logs(&self, tunnel: &TunnelName) -> watch::Receiver<u64> {
         self.output.subscribe(tunnel)
     }
 

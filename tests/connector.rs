@@ -7,11 +7,17 @@
 
 #[path = "connector/data_path.rs"]
 mod data_path;
+#[path = "connector/forced_off.rs"]
+mod forced_off;
 #[path = "connector/harness.rs"]
 mod harness;
+#[path = "connector/lives.rs"]
+mod lives;
 #[path = "connector/misbehaviour.rs"]
 mod misbehaviour;
 #[path = "connector/process.rs"]
 mod process;
 #[path = "connector/short_runs.rs"]
 mod short_runs;
+#[path = "connector/subject.rs"]
+mod subject;

@@ -43,6 +43,8 @@ mod drift;
 mod interrupted;
 #[path = "daemon/outage.rs"]
 mod outage;
+#[path = "daemon/output.rs"]
+mod output;
 #[path = "daemon/provision.rs"]
 mod provision;
 #[path = "daemon/reload.rs"]

@@ -209,20 +209,24 @@ fn a_connector_that_ignores_the_stop_is_killed() {
 fn what_a_connector_writes_can_be_read_and_followed() {
     let host = Host::new();
     let daemon = host.daemon(&Wanted::default());
-    let mut lines = daemon.supervisor.follow_logs(&"web".parse().unwrap());
+    let mut changes = daemon.supervisor.watch_logs(&"web".parse().unwrap());
     daemon.want(wanted(&[("web", host.launch("ready"))]));
-    let first_of_log = async {
+    daemon.runtime.block_on(async { tokio::time::timeout(PATIENCE, changes.changed()).await }).unwrap().unwrap();
+    let log_lines = async || {
+        let recent = daemon.supervisor.recent_logs(&"web".parse().unwrap(), 10).await;
+        recent.lines.into_iter().filter(|line| line.line.stream == Stream::Log).collect::<Vec<_>>()
+    };
+    let first = daemon.runtime.block_on(async {
         loop {
-            let line = lines.recv().await.unwrap();
-            if line.stream == Stream::Log {
+            if let Some(line) = log_lines().await.into_iter().next() {
                 return line;
             }
+            changes.changed().await.unwrap();
         }
-    };
-    let line = daemon.runtime.block_on(async { tokio::time::timeout(PATIENCE, first_of_log).await }).unwrap();
-    assert_eq!(line.message, "Starting tunnel");
-    let recent = daemon.runtime.block_on(daemon.supervisor.recent_logs(&"web".parse().unwrap(), 10));
-    assert!(recent.iter().any(|line| line.message == "Starting tunnel"));
+    });
+    assert_eq!(first.line.message, "Starting tunnel");
+    let behind = daemon.runtime.block_on(daemon.supervisor.logs_behind(&"web".parse().unwrap(), first.id - 1));
+    assert!(behind.lines.iter().any(|line| line.id == first.id && line.line == first.line));
     daemon.stop();
 }
 

@@ -147,8 +147,9 @@ pub fn event(entry: &event::Entry) -> Event {
     }
 }
 
-/// A line of a connector, numbered `id`: its message, and behind it what else it says.
-pub fn log_line(id: u64, line: &output::LogLine) -> LogLine {
+/// A line of a connector: its message, and behind it what else it says.
+pub fn log_line(numbered: &output::NumberedLine) -> LogLine {
+    let output::NumberedLine { id, line } = numbered;
     let mut text = match line.level {
         Some(level) => format!("{} {}", level.as_str(), line.message),
         None => line.message.clone(),
@@ -156,7 +157,7 @@ pub fn log_line(id: u64, line: &output::LogLine) -> LogLine {
     for (name, value) in &line.fields {
         text.push_str(&format!(" {name}={value}"));
     }
-    LogLine { id, at: line.at, replica: line.replica, text }
+    LogLine { id: *id, at: line.at, replica: line.replica, text }
 }
 
 /// What would change, and what is left alone.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use self::{
-    feeds::{LineNumbers, followed, newest, wants_entry, wants_line},
+    feeds::{follow_lines, followed, newest, wants_entry, wants_line},
     refusals::{invalid, not_asked, not_restarted, refused, slow},
 };
 use super::{audit::Audit, credential_check, reload::Reload, tokens::TokenState, tokens::Tokens};
@@ -249,34 +249,12 @@ impl Backend for DaemonBackend {
     }
 
     async fn logs(&self, name: &TunnelName, query: &LogQuery) -> Result<Vec<LogLine>, Error> {
-        let mut numbers = LineNumbers::default();
-        let lines = self.supervisor.recent_logs(name, usize::from(query.lines.get())).await;
-        let lines = lines.iter().map(|line| view::log_line(numbers.next(line.at), line));
-        Ok(lines.filter(|line| wants_line(query, line)).collect())
+        let recent = self.supervisor.recent_logs(name, usize::from(query.lines.get())).await;
+        Ok(recent.lines.iter().map(view::log_line).filter(|line| wants_line(query, line)).collect())
     }
 
     async fn follow_logs(&self, name: &TunnelName, query: &LogQuery) -> Result<Feed<LogLine>, Error> {
-        // Listening begins before the past is read: a line may come twice then, and none is missed.
-        let next = self.supervisor.follow_logs(name);
-        let mut numbers = LineNumbers::default();
-        let past = self.supervisor.recent_logs(name, usize::from(query.lines.get())).await;
-        let past: Vec<LogLine> = past.iter().map(|line| view::log_line(numbers.next(line.at), line)).collect();
-        let query = query.clone();
-        let wanted = {
-            let query = query.clone();
-            move |line: &LogLine| wants_line(&query, line)
-        };
-        let past = past.into_iter().filter(wanted).map(Followed::Item).collect::<Vec<_>>();
-        let next = followed(next).filter_map(move |followed| {
-            let shown = match followed {
-                Followed::Item(line) => {
-                    Some(view::log_line(numbers.next(line.at), &line)).filter(|line| wants_line(&query, line)).map(Followed::Item)
-                }
-                Followed::Missed(count) => Some(Followed::Missed(count)),
-            };
-            std::future::ready(shown)
-        });
-        Ok(Box::pin(stream::iter(past).chain(next)))
+        Ok(Box::pin(follow_lines(self.supervisor.clone(), name.clone(), query.clone()).await))
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<Event>, Error> {

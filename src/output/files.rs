@@ -1,4 +1,4 @@
-//! The files: their names, making them, reading their ends, and which go first.
+//! The files: their names, making them, the last words in them, and which go first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,10 +12,10 @@ use std::{
     time::SystemTime,
 };
 
-use jiff::Timestamp;
-
 use super::{
-    line::{LogLine, Stream, clean_line, parse_log, parse_stderr},
+    ledger::FileName,
+    line::{Stream, clean_line},
+    room,
     split::Splitter,
 };
 use crate::{
@@ -23,14 +23,8 @@ use crate::{
     name::TunnelName,
 };
 
-/// How much of the end of a file is read back, in bytes.
-const TAIL: u64 = 256 * 1024;
 /// How much of the end of stderr is looked at when a process has ended, in bytes.
 const LAST_WORDS: u64 = 4 * 1024;
-/// How many files of a tunnel are read back: the last generations of its replicas.
-const FILES_READ_MAX: usize = 64;
-/// What the files of generations that are over may take on disk, for each tunnel, in bytes.
-const OLD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// How many there may be: files can be empty.
 const OLD_FILES_MAX: usize = 200;
 /// Of how many tunnels that do not exist any more the logs are kept.
@@ -62,6 +56,7 @@ impl Folders {
                 Err(error) => trouble = trouble.or(Some(error)),
             }
         }
+        // Neither takes a file. A connector whose output is lost serves all the same.
         let nowhere = PathBuf::from("/dev/null");
         let stderr = OpenOptions::new().write(true).open(&nowhere)?.into();
         Ok(Opened { stderr, logfile: nowhere, trouble })
@@ -80,24 +75,6 @@ impl Folders {
         lines
     }
 
-    pub(super) fn recent(&self, tunnel: &TunnelName, lines: usize) -> Vec<LogLine> {
-        let mut files: Vec<LogFile> = self.each().iter().flat_map(|folder| list(folder, tunnel)).collect();
-        files.sort_by_key(|file| std::cmp::Reverse(file.modified));
-        files.truncate(FILES_READ_MAX);
-        let mut recent = Vec::new();
-        for file in &files {
-            let found = Timestamp::try_from(file.modified).unwrap_or(Timestamp::UNIX_EPOCH);
-            let parse = match file.stream {
-                Stream::Log => parse_log,
-                Stream::Stderr => parse_stderr,
-            };
-            // A file that went while it was read was the oldest.
-            let _ = for_each_line_of_end(&file.path, TAIL, |line| recent.extend(parse(&file.slot, file.generation, line, found)));
-        }
-        recent.sort_by_key(|line| line.at);
-        recent.split_off(recent.len().saturating_sub(lines))
-    }
-
     pub(super) fn generations(&self) -> BTreeMap<SlotId, Generation> {
         let mut last = BTreeMap::new();
         for (tunnel, folder, _) in self.each().iter().flat_map(|folder| tunnels(folder)) {
@@ -109,15 +86,47 @@ impl Folders {
         last
     }
 
-    /// Removes the oldest files of a tunnel beyond its bound; those of `running` generations are no old files.
-    pub(super) fn prune(&self, tunnel: &TunnelName, running: &BTreeSet<(SlotId, Generation)>) {
-        let mut old: Vec<LogFile> = self.each().iter().flat_map(|folder| list(folder, tunnel)).collect();
+    /// Whether a file of a tunnel is there.
+    pub(super) fn has(&self, tunnel: &TunnelName, file: FileName) -> bool {
+        self.find(&SlotId::new(tunnel.clone(), file.replica), file.generation, file.stream).is_some()
+    }
+
+    /// Removes the oldest files in the store that are not of `running` generations, for as long as `goes_on`. Of each slot the
+    /// generation before stays: it tells why there is another.
+    pub(super) fn remove_oldest(&self, running: &BTreeSet<(SlotId, Generation)>, goes_on: impl Fn() -> bool) {
+        let mut old: Vec<LogFile> =
+            tunnels(&self.store).iter().flat_map(|(tunnel, folder, _)| list_folder(folder, tunnel)).collect();
         old.retain(|file| !running.contains(&(file.slot.clone(), file.generation)));
-        old.sort_by_key(|file| std::cmp::Reverse((file.modified, file.generation)));
+        let mut last = BTreeMap::new();
+        for file in &old {
+            let known = last.entry(file.slot.clone()).or_insert(file.generation);
+            *known = file.generation.max(*known);
+        }
+        old.retain(|file| last.get(&file.slot) != Some(&file.generation));
+        old.sort_by_key(|file| file.modified);
+        for file in old {
+            if !goes_on() {
+                return;
+            }
+            let _ = fs::remove_file(&file.path);
+        }
+    }
+
+    /// The files of a tunnel, oldest first.
+    pub(super) fn list(&self, tunnel: &TunnelName) -> Vec<LogFile> {
+        let mut files: Vec<LogFile> = self.each().iter().flat_map(|folder| list(folder, tunnel)).collect();
+        files.sort_by_key(|file| (file.modified, file.generation));
+        files
+    }
+
+    /// Removes the oldest files of a tunnel beyond `bytes_max` bytes; those of `running` generations are no old files.
+    pub(super) fn prune(&self, tunnel: &TunnelName, running: &BTreeSet<(SlotId, Generation)>, bytes_max: u64) {
+        let mut old = self.list(tunnel);
+        old.retain(|file| !running.contains(&(file.slot.clone(), file.generation)));
         let mut bytes = 0;
-        for (index, file) in old.iter().enumerate() {
+        for (index, file) in old.iter().rev().enumerate() {
             bytes += file.bytes_on_disk;
-            if bytes > OLD_BYTES_MAX || index >= OLD_FILES_MAX {
+            if bytes > bytes_max || index >= OLD_FILES_MAX {
                 let _ = fs::remove_file(&file.path);
             }
         }
@@ -128,9 +137,15 @@ impl Folders {
         let mut forgotten: Vec<_> = self.each().iter().flat_map(|folder| tunnels(folder)).collect();
         forgotten.retain(|(tunnel, _, _)| !existing.contains(tunnel));
         forgotten.sort_by_key(|(_, _, modified)| std::cmp::Reverse(*modified));
-        for (_, folder, _) in forgotten.iter().skip(FORGOTTEN_MAX) {
+        for (tunnel, folder, _) in forgotten.iter().skip(FORGOTTEN_MAX) {
             let _ = fs::remove_dir_all(folder);
+            let _ = fs::remove_file(self.ledger(tunnel));
         }
+    }
+
+    /// Where the ledger of a tunnel is: on the tmpfs, whatever the store can take. No tunnel is called so.
+    pub(super) fn ledger(&self, tunnel: &TunnelName) -> PathBuf {
+        self.spare.join(".numbers").join(tunnel.as_str())
     }
 
     fn each(&self) -> [&Path; 2] {
@@ -151,26 +166,47 @@ fn make(folder: &Path, slot: &SlotId, generation: Generation) -> io::Result<(Own
         }
         Err(error) => return Err(error),
     }
-    Ok((open(&stderr)?.into(), log))
+    // From here on the folder is there.
+    let made = (|| {
+        let log_file = open(&log)?;
+        let stderr_file = open(&stderr)?;
+        // A file system that takes nothing back would be filled by a connector that runs for months, and cutting a file that is
+        // written to loses lines. On a full one the file could be made and no line be written.
+        room::punch(&stderr_file, 1)?;
+        room::keep_ahead(&log_file, 0)?;
+        room::keep_ahead(&stderr_file, 0)?;
+        Ok(OwnedFd::from(stderr_file))
+    })();
+    match made {
+        Ok(stderr) => Ok((stderr, log)),
+        Err(error) => {
+            // What is left of it would be found instead of the files that are written to.
+            let _ = (fs::remove_file(&log), fs::remove_file(&stderr));
+            Err(error)
+        }
+    }
 }
 
 fn path(folder: &Path, slot: &SlotId, generation: Generation, stream: Stream) -> PathBuf {
-    let extension = match stream {
-        Stream::Log => "log",
-        Stream::Stderr => "err",
-    };
-    folder.join(slot.tunnel.as_str()).join(format!("{}-{generation}.{extension}", slot.replica))
+    let name = FileName { replica: slot.replica, generation, stream };
+    folder.join(slot.tunnel.as_str()).join(name.to_string())
 }
 
 /// A file of a tunnel.
-struct LogFile {
-    path: PathBuf,
-    slot: SlotId,
-    generation: Generation,
-    stream: Stream,
+pub(super) struct LogFile {
+    pub(super) path: PathBuf,
+    pub(super) slot: SlotId,
+    pub(super) generation: Generation,
+    pub(super) stream: Stream,
     modified: SystemTime,
     /// What it takes, which is less than its length where holes were punched.
-    bytes_on_disk: u64,
+    pub(super) bytes_on_disk: u64,
+}
+
+impl LogFile {
+    pub(super) fn name(&self) -> FileName {
+        FileName { replica: self.slot.replica, generation: self.generation, stream: self.stream }
+    }
 }
 
 fn list(folder: &Path, tunnel: &TunnelName) -> Vec<LogFile> {
@@ -185,14 +221,8 @@ fn list_folder(folder: &Path, tunnel: &TunnelName) -> Vec<LogFile> {
 
 fn log_file(entry: &fs::DirEntry, tunnel: &TunnelName) -> Option<LogFile> {
     let path = entry.path();
-    let stream = match path.extension()?.to_str()? {
-        "log" => Stream::Log,
-        "err" => Stream::Stderr,
-        _ => return None,
-    };
-    let (replica, generation) = path.file_stem()?.to_str()?.split_once('-')?;
-    let slot = SlotId::new(tunnel.clone(), replica.parse().ok()?);
-    let generation = Generation(generation.parse().ok()?);
+    let FileName { replica, generation, stream } = entry.file_name().to_str()?.parse().ok()?;
+    let slot = SlotId::new(tunnel.clone(), replica);
     let metadata = entry.metadata().ok()?;
     let modified = metadata.modified().ok()?;
     Some(LogFile { path, slot, generation, stream, modified, bytes_on_disk: metadata.blocks() * 512 })
@@ -246,22 +276,6 @@ mod tests {
         File::from(opened.stderr).write_all(stderr.as_bytes()).unwrap();
     }
 
-    fn entry(second: u8, message: &str) -> String {
-        format!("{{\"level\":\"info\",\"time\":\"2026-08-20T10:00:{second:02}Z\",\"message\":\"{message}\"}}\n")
-    }
-
-    #[test]
-    fn recent_lines_of_all_replicas_come_in_their_order() {
-        let (_directory, folders) = folders();
-        write(&folders, 0, 1, &(entry(1, "a") + &entry(3, "c")), "");
-        write(&folders, 1, 1, &(entry(2, "b") + &entry(4, "d")), "a last reason\n");
-        let recent = |lines| -> Vec<String> {
-            folders.recent(&"web".parse().unwrap(), lines).into_iter().map(|line| line.message).collect()
-        };
-        assert_eq!(recent(10), ["a", "b", "c", "d", "a last reason"]);
-        assert_eq!(recent(2), ["d", "a last reason"]);
-    }
-
     #[test]
     fn the_last_words_are_the_end_of_stderr() {
         let (_directory, folders) = folders();
@@ -289,7 +303,7 @@ mod tests {
             write(&folders, 0, generation, "x", "");
         }
         let running = BTreeSet::from([(slot(0), Generation(1))]);
-        folders.prune(&"web".parse().unwrap(), &running);
+        folders.prune(&"web".parse().unwrap(), &running, u64::MAX);
         let kept = list(&folders.store, &"web".parse().unwrap());
         assert_eq!(kept.len(), OLD_FILES_MAX + 2);
         assert!(kept.iter().any(|file| file.generation == Generation(1)));

@@ -1,30 +1,27 @@
-//! The thread that follows every file: it waits for the kernel to tell of a change, reads what is there, and keeps nothing.
+//! The thread that follows every file: it waits for the kernel to tell of a change, numbers the lines that are there, and keeps
+//! nothing of them.
+
+mod followed;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{File, OpenOptions},
     io,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::fs::FileExt,
-    },
-    path::PathBuf,
-    sync::{Arc, PoisonError, mpsc},
+    os::fd::{AsFd, OwnedFd},
+    sync::{Arc, mpsc},
 };
 
 use jiff::Timestamp;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
-use rustix::{
-    event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll},
-    fs::FallocateFlags,
-};
-use tokio::sync::broadcast;
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
+use self::followed::{Chunk, Followed, Known};
 use super::{
-    Hint, Listeners,
+    Hint, Watchers,
+    book::{self, Book},
     files::Folders,
-    line::{LogLine, Stream, parse_log, parse_stderr},
-    split::Splitter,
+    ledger::{FileName, Stretch},
+    line::Stream,
+    room,
 };
 use crate::{
     connector::{Generation, SlotId},
@@ -33,16 +30,28 @@ use crate::{
 
 /// What the follower is told.
 pub(super) enum Order {
-    Follow { slot: SlotId, generation: Generation, from: From },
-    Finish { slot: SlotId, generation: Generation },
-    Retain { tunnels: BTreeSet<TunnelName> },
-    End,
-}
-
-/// Where following begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
-    Start,
+    /// A generation writes, or is about to. One that is not new may have been read by an earlier daemon.
+    Follow {
+        slot: SlotId,
+        generation: Generation,
+        is_new: bool,
+    },
+    /// It has ended.
+    Finish {
+        slot: SlotId,
+        generation: Generation,
+    },
+    /// Somebody wants to read: everything that is there is to be numbered, and the answer is what the ledger lacks.
+    Catch {
+        tunnel: TunnelName,
+        reply: mpsc::SyncSender<Vec<Stretch>>,
+    },
+    /// Only these tunnels exist.
+    Retain {
+        tunnels: BTreeSet<TunnelName>,
+    },
+    /// The disk is full.
+    MakeRoom,
     End,
 }
 
@@ -59,42 +68,40 @@ impl Waker {
 
 pub(super) fn start(
     folders: Folders,
-    listeners: Listeners,
+    watchers: Watchers,
     hint: impl Fn(Hint) + Send + 'static,
 ) -> io::Result<(mpsc::Sender<Order>, Waker)> {
     let (sender, orders) = mpsc::channel();
     let waker = Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
     let mut follower = Follower {
         folders,
-        listeners,
+        watchers,
         hint: Box::new(hint),
         inotify: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
         waker: waker.clone(),
         orders,
         files: BTreeMap::new(),
         unread: BTreeSet::new(),
+        books: BTreeMap::new(),
         buffer: vec![0; CHUNK],
+        made_room_at: Timestamp::UNIX_EPOCH,
     };
     std::thread::Builder::new().name("adit-output".into()).spawn(move || follower.run())?;
     Ok((sender, waker))
 }
 
-/// How much is read at once, in bytes.
+/// How much is read at once, in bytes. A longer line is cut.
 const CHUNK: usize = 64 * 1024;
 /// How many chunks are read of one file before the others have their turn.
 const CHUNKS_A_TURN: usize = 16;
-/// What the files of a tunnel's running generations may keep on disk together, in bytes.
-const LIVE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// What each may keep at least, in bytes.
-const KEPT_MIN: u64 = 64 * 1024;
-/// Holes are punched in steps of this many bytes, so that it is not done for each line.
-const HOLE_STEP: u64 = 64 * 1024;
+/// A disk that stays full is not searched for room more often, in seconds.
+const ROOM_PAUSE: i64 = 5;
 /// What cloudflared writes when it has taken in a configuration.
 const CONFIGURED: &[u8] = b"Updated to new configuration";
 
 struct Follower {
     folders: Folders,
-    listeners: Listeners,
+    watchers: Watchers,
     hint: Box<dyn Fn(Hint) + Send>,
     inotify: Inotify,
     waker: Waker,
@@ -102,20 +109,15 @@ struct Follower {
     files: BTreeMap<WatchDescriptor, Followed>,
     /// Files whose turn ended before they were read to their ends.
     unread: BTreeSet<WatchDescriptor>,
+    books: BTreeMap<TunnelName, TunnelBook>,
     buffer: Vec<u8>,
+    made_room_at: Timestamp,
 }
 
-/// A file that is followed. It is opened for each reading: the connectors of a large host would use up the descriptors.
-struct Followed {
-    path: PathBuf,
-    slot: SlotId,
-    generation: Generation,
-    stream: Stream,
-    /// Up to where it has been read.
-    offset: u64,
-    /// Up to where it has been emptied.
-    hole: u64,
-    splitter: Splitter,
+struct TunnelBook {
+    book: Book,
+    /// What ended before this daemon began to follow has been numbered to its last byte.
+    is_caught_up: bool,
 }
 
 impl Follower {
@@ -124,9 +126,14 @@ impl Follower {
             self.wait();
             while let Ok(order) = self.orders.try_recv() {
                 match order {
-                    Order::Follow { slot, generation, from } => self.follow(&slot, generation, from),
+                    Order::Follow { slot, generation, is_new } => self.follow(&slot, generation, is_new),
                     Order::Finish { slot, generation } => self.finish(&slot, generation),
-                    Order::Retain { tunnels } => self.folders.retain(&tunnels),
+                    Order::Catch { tunnel, reply } => {
+                        // Whoever asked may have gone.
+                        let _ = reply.send(self.catch_up(&tunnel));
+                    }
+                    Order::Retain { tunnels } => self.retain(&tunnels),
+                    Order::MakeRoom => self.make_room(),
                     Order::End => return,
                 }
             }
@@ -151,13 +158,15 @@ impl Follower {
         let _ = rustix::io::read(&self.waker.0, &mut [0; 8]);
     }
 
-    fn follow(&mut self, slot: &SlotId, generation: Generation, from: From) {
+    // ---- orders ----
+
+    fn follow(&mut self, slot: &SlotId, generation: Generation, is_new: bool) {
+        if is_new {
+            // Whose place it takes may have ended while nobody followed it.
+            self.number_unfollowed(slot, generation);
+        }
         for stream in [Stream::Log, Stream::Stderr] {
             let Some(path) = self.folders.find(slot, generation, stream) else { continue };
-            let offset = match from {
-                From::Start => 0,
-                From::End => std::fs::metadata(&path).map_or(0, |metadata| metadata.len()),
-            };
             let watch = match self.inotify.add_watch(&path, AddWatchFlags::IN_MODIFY) {
                 Ok(watch) => watch,
                 Err(error) => {
@@ -165,105 +174,176 @@ impl Follower {
                     continue;
                 }
             };
-            let splitter = if offset == 0 { Splitter::default() } else { Splitter::in_a_line() };
-            let slot = slot.clone();
-            self.files.insert(watch, Followed { path, slot, generation, stream, offset, hole: 0, splitter });
+            let file = FileName { replica: slot.replica, generation, stream };
+            let known = if is_new { Known::New } else { self.known(&slot.tunnel, file) };
+            self.files.insert(watch, Followed::begin(path, slot.tunnel.clone(), file, known));
             self.unread.insert(watch);
         }
     }
 
     fn finish(&mut self, slot: &SlotId, generation: Generation) {
-        let of_it = |followed: &Followed| followed.slot == *slot && followed.generation == generation;
-        let watches: Vec<_> = self.files.iter().filter(|(_, followed)| of_it(followed)).map(|(watch, _)| *watch).collect();
+        let watches = self.watches(|followed| followed.is_of(slot, generation));
         for watch in watches {
             // Nobody writes to it any more, so it comes to an end.
             while self.read(watch) {}
             self.unread.remove(&watch);
             // Fails when the file was removed, which ends the watch too.
             let _ = self.inotify.rm_watch(watch);
-            if let Some(mut followed) = self.files.remove(&watch)
-                && let Some(listener) = listener(&self.listeners, &followed.slot.tunnel)
-            {
-                let (slot, generation, stream) = (followed.slot.clone(), followed.generation, followed.stream);
-                followed.splitter.finish(|line| publish(&listener, &slot, generation, stream, line));
+            if let Some(mut followed) = self.files.remove(&watch) {
+                self.number_last_line(&mut followed);
+                followed.give_back_ahead();
             }
         }
-        let running = self.files.values().map(|followed| (followed.slot.clone(), followed.generation)).collect();
-        self.folders.prune(&slot.tunnel, &running);
+        self.folders.prune(&slot.tunnel, &self.running(), self.share());
     }
+
+    fn retain(&mut self, tunnels: &BTreeSet<TunnelName>) {
+        self.folders.retain(tunnels);
+        let followed: BTreeSet<&TunnelName> = self.files.values().map(|followed| &followed.tunnel).collect();
+        // The ledger of another is read again when somebody asks for it.
+        self.books.retain(|tunnel, _| tunnels.contains(tunnel) || followed.contains(tunnel));
+    }
+
+    /// Numbers everything that a tunnel's files hold by now, and gives what its ledger lacks.
+    fn catch_up(&mut self, tunnel: &TunnelName) -> Vec<Stretch> {
+        self.number_unfollowed(&SlotId::new(tunnel.clone(), 0), Generation(0));
+        for watch in self.watches(|followed| followed.tunnel == *tunnel) {
+            // One turn: what is written from now on need not be waited for.
+            self.read(watch);
+        }
+        self.book(tunnel).book.pending()
+    }
+
+    /// Removes the oldest files of all tunnels, then the past of those that are written to, until the disk has room.
+    fn make_room(&mut self) {
+        let now = Timestamp::now();
+        if now.as_second() - self.made_room_at.as_second() < ROOM_PAUSE {
+            return;
+        }
+        self.made_room_at = now;
+        self.folders.remove_oldest(&self.running(), || room::is_out_of_room(&self.folders.store));
+        if room::is_out_of_room(&self.folders.store) {
+            tracing::warn!(store = %self.folders.store.display(), "The disk is full; connectors' older output is given up for newer");
+            for followed in self.files.values_mut() {
+                followed.punch(room::KEPT_MIN);
+            }
+        }
+        for followed in self.files.values_mut() {
+            // Where there is no room still, lines are lost when what is kept ahead is used up.
+            let _ = followed.keep_ahead();
+        }
+    }
+
+    // ---- reading ----
 
     /// Reads what a file has got, for one turn, and says whether there is more.
     fn read(&mut self, watch: WatchDescriptor) -> bool {
-        let Some(tunnel) = self.files.get(&watch).map(|followed| followed.slot.tunnel.clone()) else { return false };
-        let kept = self.kept_of_each(&tunnel);
-        let Some(followed) = self.files.get_mut(&watch) else { return false };
-        // A file that somebody removed or shut off has nothing to be read.
-        let Ok(file) = File::open(&followed.path) else { return false };
-        for _ in 0..CHUNKS_A_TURN {
-            let Ok(length @ 1..) = file.read_at(&mut self.buffer, followed.offset) else {
-                followed.punch(kept);
-                return false;
-            };
-            followed.offset += length as u64;
-            let chunk = &self.buffer[..length];
-            // Looked up after reading: who asked before a line was written gets it.
-            match &listener(&self.listeners, &tunnel) {
-                Some(listener) => {
-                    let (slot, generation, stream) = (&followed.slot, followed.generation, followed.stream);
-                    followed.splitter.push(chunk, |line| publish(listener, slot, generation, stream, line));
-                }
-                // Lines that nobody watches are not made, only where one begins must be known.
-                None if chunk.ends_with(b"\n") => followed.splitter = Splitter::default(),
-                None => followed.splitter = Splitter::in_a_line(),
-            }
-            if followed.stream == Stream::Log && contains(chunk, CONFIGURED) {
-                (self.hint)(Hint::Configured { slot: followed.slot.clone(), generation: followed.generation });
-            }
+        let Some(mut followed) = self.files.remove(&watch) else { return false };
+        let more = (0..CHUNKS_A_TURN).all(|_| self.number_chunk(&mut followed));
+        let files = 1 + self.files.values().filter(|other| other.tunnel == followed.tunnel).count();
+        followed.punch(room::kept_of_each(self.share(), files));
+        let is_full = followed.keep_ahead().is_err_and(|error| room::is_full(&error));
+        self.files.insert(watch, followed);
+        if more {
+            self.unread.insert(watch);
         }
-        followed.punch(kept);
-        self.unread.insert(watch);
-        true
+        if is_full {
+            self.make_room();
+        }
+        more
     }
 
-    fn kept_of_each(&self, tunnel: &TunnelName) -> u64 {
-        let files = self.files.values().filter(|followed| followed.slot.tunnel == *tunnel).count();
-        (LIVE_BYTES_MAX / files.max(1) as u64).max(KEPT_MIN)
+    /// Numbers the whole lines of the next chunk, and says whether there may be another.
+    fn number_chunk(&mut self, followed: &mut Followed) -> bool {
+        let Some(Chunk { bytes, lines, is_last }) = followed.next_chunk(&mut self.buffer) else { return false };
+        self.number(followed, bytes, lines);
+        if followed.file.stream == Stream::Log && followed.is_news() && contains(&self.buffer[..bytes], CONFIGURED) {
+            (self.hint)(Hint::Configured { slot: followed.slot(), generation: followed.file.generation });
+        }
+        !is_last
     }
-}
 
-impl Followed {
-    /// Gives back to the disk what has been read and is not among the last `kept` bytes. The file's length stays.
-    fn punch(&mut self, kept: u64) {
-        let end = self.offset.saturating_sub(kept) / HOLE_STEP * HOLE_STEP;
-        if end <= self.hole {
+    /// Numbers the last line of a file to which nobody writes any more, though it has no end.
+    fn number_last_line(&mut self, followed: &mut Followed) {
+        if let Some(bytes) = followed.rest(&mut self.buffer) {
+            self.number(followed, bytes, 1);
+        }
+    }
+
+    /// Numbers, once, what a tunnel's files hold that ended before this daemon began to follow, but for those of one generation.
+    fn number_unfollowed(&mut self, but: &SlotId, generation: Generation) {
+        let tunnel = &but.tunnel;
+        if std::mem::replace(&mut self.book(tunnel).is_caught_up, true) {
             return;
         }
-        let Ok(file) = OpenOptions::new().write(true).open(&self.path) else { return };
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        // Where the file system cannot do it the file grows until its generation ends; cutting it would lose lines.
-        let _ = rustix::fs::fallocate(&file, flags, 0, end);
-        self.hole = end;
+        for file in self.folders.list(tunnel) {
+            let is_followed = self.files.values().any(|followed| followed.path == file.path);
+            if is_followed || (file.slot == *but && file.generation == generation) {
+                continue;
+            }
+            let known = self.known(tunnel, file.name());
+            let mut followed = Followed::begin(file.path.clone(), tunnel.clone(), file.name(), known);
+            while self.number_chunk(&mut followed) {}
+            self.number_last_line(&mut followed);
+        }
     }
-}
 
-/// Where the lines of a tunnel go while somebody watches it.
-fn listener(listeners: &Listeners, tunnel: &TunnelName) -> Option<broadcast::Sender<Arc<LogLine>>> {
-    let mut listeners = listeners.lock().unwrap_or_else(PoisonError::into_inner);
-    if listeners.get(tunnel)?.receiver_count() == 0 {
-        listeners.remove(tunnel);
+    /// Gives numbers to the next `bytes` of a file, which hold so many lines.
+    fn number(&mut self, followed: &mut Followed, bytes: usize, lines: u64) {
+        let start = followed.offset;
+        followed.offset += bytes as u64;
+        let book = &mut self.book(&followed.tunnel).book;
+        book.add(Stretch { first: book.next(), lines, start, end: followed.offset, file: followed.file });
+        let next = book.next();
+        if book.is_untidy() {
+            self.tidy(followed);
+        }
+        // Told after it is written down: who looks finds it.
+        self.watchers.tell(&followed.tunnel, next);
     }
-    listeners.get(tunnel).cloned()
-}
 
-fn publish(listener: &broadcast::Sender<Arc<LogLine>>, slot: &SlotId, generation: Generation, stream: Stream, line: &[u8]) {
-    let found = Timestamp::now();
-    let line = match stream {
-        Stream::Log => parse_log(slot, generation, line, found),
-        Stream::Stderr => parse_stderr(slot, generation, line, found),
-    };
-    if let Some(line) = line {
-        // Fails when the last reader has just gone.
-        let _ = listener.send(Arc::new(line));
+    /// Throws out of a tunnel's ledger what is about lines that are gone.
+    fn tidy(&mut self, reading: &Followed) {
+        let (folders, tunnel) = (&self.folders, &reading.tunnel);
+        let others = self.files.values().filter(|followed| followed.tunnel == *tunnel);
+        let holes: BTreeMap<FileName, u64> = others.chain([reading]).map(|followed| (followed.file, followed.hole())).collect();
+        let is_there = |stretch: &Stretch| match holes.get(&stretch.file) {
+            Some(hole) => stretch.end > *hole,
+            None => folders.has(tunnel, stretch.file),
+        };
+        if let Some(TunnelBook { book, .. }) = self.books.get_mut(tunnel) {
+            book.tidy(is_there);
+        }
+    }
+
+    // ---- what is known ----
+
+    /// The ledger of a tunnel, opened if it was not yet.
+    fn book(&mut self, tunnel: &TunnelName) -> &mut TunnelBook {
+        self.books.entry(tunnel.clone()).or_insert_with(|| {
+            let now = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
+            let is_there = |stretch: &Stretch| self.folders.has(tunnel, stretch.file);
+            TunnelBook { book: Book::open(self.folders.ledger(tunnel), now, is_there), is_caught_up: false }
+        })
+    }
+
+    /// How much of a file has been numbered, by this daemon or an earlier one.
+    fn known(&self, tunnel: &TunnelName, file: FileName) -> Known {
+        let ledger = book::read(&self.folders.ledger(tunnel));
+        ledger.and_then(|ledger| ledger.end_of(file)).map_or(Known::Nothing, Known::UpTo)
+    }
+
+    fn watches(&self, which: impl Fn(&Followed) -> bool) -> Vec<WatchDescriptor> {
+        self.files.iter().filter(|(_, followed)| which(followed)).map(|(watch, _)| *watch).collect()
+    }
+
+    fn running(&self) -> BTreeSet<(SlotId, Generation)> {
+        self.files.values().map(|followed| (followed.slot(), followed.file.generation)).collect()
+    }
+
+    /// What the running generations of each tunnel may take on disk.
+    fn share(&self) -> u64 {
+        room::share(self.books.len())
     }
 }
 
@@ -272,97 +352,5 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{io::Write, os::unix::fs::MetadataExt, sync::mpsc::Receiver, time::Duration};
-
-    use super::{super::Output, *};
-
-    struct Bench {
-        _directory: tempfile::TempDir,
-        output: Output,
-        hints: Receiver<Hint>,
-    }
-
-    /// Longer than any of these tests takes; only a broken one waits for it.
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    fn bench() -> Bench {
-        let directory = tempfile::tempdir().unwrap();
-        let (sender, hints) = mpsc::channel();
-        let hint = move |hint| drop(sender.send(hint));
-        let output = Output::start(directory.path().join("logs"), directory.path().join("spare"), hint).unwrap();
-        Bench { _directory: directory, output, hints }
-    }
-
-    fn slot() -> SlotId {
-        SlotId::new("web".parse().unwrap(), 0)
-    }
-
-    fn open(bench: &Bench) -> (File, File) {
-        let opened = bench.output.open(&slot(), Generation(1)).unwrap();
-        let log = OpenOptions::new().append(true).open(opened.logfile).unwrap();
-        (log, opened.stderr.into())
-    }
-
-    async fn next(lines: &mut broadcast::Receiver<Arc<LogLine>>) -> String {
-        tokio::time::timeout(PATIENCE, lines.recv()).await.expect("a line").unwrap().message.clone()
-    }
-
-    #[tokio::test]
-    async fn lines_reach_those_who_watch_as_they_are_written() {
-        let bench = bench();
-        let mut lines = bench.output.subscribe(&"web".parse().unwrap());
-        let (mut log, mut stderr) = open(&bench);
-        log.write_all(b"{\"message\":\"one\"}\n{\"mess").unwrap();
-        assert_eq!(next(&mut lines).await, "one");
-        log.write_all(b"age\":\"two\"}\n").unwrap();
-        assert_eq!(next(&mut lines).await, "two");
-        stderr.write_all(b"the last reason").unwrap();
-        bench.output.finish(&slot(), Generation(1));
-        assert_eq!(next(&mut lines).await, "the last reason");
-    }
-
-    #[tokio::test]
-    async fn who_comes_later_gets_whole_lines_from_then_on() {
-        let bench = bench();
-        let (mut log, _stderr) = open(&bench);
-        log.write_all(b"{\"message\":\"Updated to new configuration\"}\n{\"mess").unwrap();
-        bench.hints.recv_timeout(PATIENCE).unwrap();
-        let mut lines = bench.output.subscribe(&"web".parse().unwrap());
-        log.write_all(b"age\":\"torn\"}\n{\"message\":\"whole\"}\n").unwrap();
-        assert_eq!(next(&mut lines).await, "whole");
-    }
-
-    #[test]
-    fn a_configuration_that_was_taken_in_is_told_at_once() {
-        let bench = bench();
-        let (mut log, _stderr) = open(&bench);
-        log.write_all(b"{\"version\":3,\"message\":\"Updated to new configuration\"}\n").unwrap();
-        let hint = bench.hints.recv_timeout(PATIENCE).unwrap();
-        assert_eq!(hint, Hint::Configured { slot: slot(), generation: Generation(1) });
-    }
-
-    #[test]
-    fn a_flood_is_given_back_to_the_disk_and_its_end_is_kept() {
-        let bench = bench();
-        let (mut log, _stderr) = open(&bench);
-        let line = format!("{{\"message\":\"{}\"}}\n", "x".repeat(1000));
-        for _ in 0..20_000 {
-            log.write_all(line.as_bytes()).unwrap();
-        }
-        log.write_all(b"{\"message\":\"Updated to new configuration\"}\n").unwrap();
-        bench.hints.recv_timeout(PATIENCE).unwrap();
-        bench.output.finish(&slot(), Generation(1));
-        // The follower works its orders off one by one, so an order that shows has let the one before it end.
-        bench.output.follow(&slot(), Generation(1));
-        bench.output.finish(&slot(), Generation(1));
-        let (mut log, _stderr) = open(&bench);
-        log.write_all(b"{\"message\":\"Updated to new configuration\"}\n").unwrap();
-        bench.hints.recv_timeout(PATIENCE).unwrap();
-        let on_disk = log.metadata().unwrap().blocks() * 512;
-        assert!(on_disk <= LIVE_BYTES_MAX, "{on_disk} bytes");
-        let recent = bench.output.recent(&"web".parse().unwrap(), 3);
-        assert_eq!(recent.last().unwrap().message, "Updated to new configuration");
-        assert_eq!(recent.first().unwrap().message.len(), 1000);
-    }
-}
+#[path = "follower/tests.rs"]
+mod tests;

@@ -17,6 +17,7 @@ mod backoff;
 mod configuration;
 mod counters;
 mod credentials;
+mod dns;
 mod flags;
 mod go;
 mod help;
@@ -108,6 +109,8 @@ struct Connector {
     shutdown: CancellationToken,
     time_scale: f64,
     command_line: Vec<String>,
+    /// The flags that were set and hold no secret.
+    flags: BTreeMap<&'static str, String>,
 }
 
 impl Connector {
@@ -119,6 +122,23 @@ impl Connector {
     /// A time that the edge may take to answer. It never gets so short that a busy machine exceeds it.
     fn scaled_limit(&self, limit: Duration, least: Duration) -> Duration {
         self.scaled(limit).max(least)
+    }
+
+    /// Waits until the path to the edge is dead.
+    async fn path_dies(&self) {
+        self.until(|switches| switches.dead_path).await;
+    }
+
+    /// Waits until the path to the edge works.
+    async fn path_works(&self) {
+        self.until(|switches| !switches.dead_path).await;
+    }
+
+    async fn until(&self, holds: impl FnMut(&Switches) -> bool) {
+        if self.switches.clone().wait_for(holds).await.is_err() {
+            // A switchboard that is gone leaves the switches as they are.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Waits until the switches allow a connection. `false` when a graceful stop came first.

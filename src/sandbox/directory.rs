@@ -40,6 +40,10 @@ impl Directory for World {
         World::connection_opened(self, tunnel, connection);
     }
 
+    fn has_connection(&self, tunnel: &TunnelId, connector: &ConnectorId, index: u8) -> bool {
+        World::has_connection(self, tunnel, connector, index)
+    }
+
     fn connection_closed(&self, tunnel: &TunnelId, connector: &ConnectorId, index: u8) {
         World::connection_closed(self, tunnel, connector, index);
     }

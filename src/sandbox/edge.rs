@@ -46,6 +46,11 @@ pub trait Directory: Send + Sync + 'static {
     fn resolve(&self, hostname: &str) -> Option<TunnelId>;
     /// A connector's connection is registered.
     fn connection_opened(&self, tunnel: &TunnelId, connector: &ConnectorId, index: u8, version: &str);
+    /// Whether a registered connection still counts. One that was forced off, or whose tunnel was deleted, does not: the edge
+    /// closes it when [`Directory::changes`] tells of a change.
+    fn has_connection(&self, _tunnel: &TunnelId, _connector: &ConnectorId, _index: u8) -> bool {
+        true
+    }
     /// A connection that was registered is not any more: the connector unregistered it, or it broke.
     fn connection_closed(&self, tunnel: &TunnelId, connector: &ConnectorId, index: u8);
     /// A connector said which version of the configuration it runs.
@@ -248,12 +253,13 @@ async fn accept(shared: Arc<Shared>, mut listener: Listener) {
     }
 }
 
-/// Passes every new configuration on to the links of its tunnel.
+/// Passes every new configuration on to the links of its tunnel, and closes those that do not count any more.
 async fn publish_configurations(shared: Arc<Shared>) {
     let mut changes = shared.directory.changes();
     while changes.changed().await.is_ok() {
         for tunnel in shared.registry.tunnels() {
             shared.registry.publish(&tunnel, shared.directory.configuration(&tunnel));
+            shared.registry.disconnect_if(&tunnel, |link| !link.counts(shared.directory.as_ref(), &tunnel));
         }
     }
 }

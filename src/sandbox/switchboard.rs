@@ -21,7 +21,7 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-pub use self::message::{Command, Crash, Switches};
+pub use self::message::{Command, Crash, Dns, Switches};
 use self::message::{Hello, LINE_BYTES_MAX, Order};
 use crate::id::{ConnectorId, TunnelId};
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs,
     net::{SocketAddr, TcpListener},
     os::{fd::OwnedFd, unix::process::ExitStatusExt},
@@ -188,19 +189,28 @@ pub(crate) fn stand_in(folder: &Path) -> PathBuf {
 
 /// How a child is to be started: `cloudflared tunnel BEFORE run AFTER` with only these variables.
 pub(crate) struct Launch {
-    program: PathBuf,
+    /// The program, and in front of it what puts it where it is to run.
+    program: Vec<OsString>,
     pub(crate) before: Vec<String>,
     pub(crate) after: Vec<String>,
     pub(crate) variables: BTreeMap<String, String>,
     /// What the child finds as its standard input.
     pub(crate) input: Option<OwnedFd>,
     pub(crate) error: Option<OwnedFd>,
+    /// The child finds SIGHUP ignored.
+    pub(crate) ignores_hang_up: bool,
 }
 
 impl Launch {
     pub(crate) fn new(program: &Path) -> Self {
+        Self::wrapped(vec![program.into()])
+    }
+
+    /// A program that others in front of it execute.
+    pub(crate) fn wrapped(program: Vec<OsString>) -> Self {
         let before = ["--config", "", "--no-autoupdate", "--no-prechecks", "--output", "json"].map(str::to_owned).to_vec();
-        Self { program: program.to_owned(), before, after: Vec::new(), variables: BTreeMap::new(), input: None, error: None }
+        let variables = BTreeMap::new();
+        Self { program, before, after: Vec::new(), variables, input: None, error: None, ignores_hang_up: false }
     }
 
     pub(crate) fn before(mut self, arguments: &[&str]) -> Self {
@@ -233,8 +243,9 @@ impl Launch {
         let log_path = log.path().display().to_string();
         let mut launch = self.before(&["--metrics", &metrics, "--logfile", &log_path]).variable("LISTEN_FDS", "1");
         // The shell moves what it gets: the socket from standard output to descriptor 3.
+        let hang_up = if launch.ignores_hang_up { "trap '' HUP; " } else { "" };
         let mut command = Command::new("sh");
-        command.args(["-c", r#"exec "$0" "$@" 3<&1 1>/dev/null"#]).arg(&launch.program);
+        command.args(["-c", &format!(r#"{hang_up}exec "$0" "$@" 3<&1 1>/dev/null"#)]).args(&launch.program);
         command.arg("tunnel").args(&launch.before).arg("run").args(&launch.after);
         command.env_clear().envs(&launch.variables).stdout(OwnedFd::from(listener));
         command.stdin(launch.input.take().map_or_else(Stdio::null, Stdio::from));

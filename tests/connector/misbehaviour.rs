@@ -1,9 +1,15 @@
 //! What the switchboard makes a stand-in do.
 
-use nix::sys::signal::Signal;
+use std::time::Duration;
 
-use crate::harness::{Stage, tunnel, wait_until};
-use adit::sandbox::switchboard::{Command, Crash, Switches};
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use crate::harness::{Stage, request, tunnel, wait_until};
+use adit::sandbox::{
+    origin::Origin,
+    switchboard::{Command, Crash, Dns, Switches},
+};
 
 fn switches(change: impl FnOnce(&mut Switches)) -> Switches {
     let mut switches = Switches::default();
@@ -139,4 +145,58 @@ async fn the_switchboard_knows_who_is_connected() {
     assert_eq!(stand_ins.len(), 1);
     assert_eq!((stand_ins[0].pid, &stand_ins[0].connector, &stand_ins[0].tunnel), (connector.pid(), &connector.id, &tunnel()));
     assert!(!stage.switchboard.command(1, Command::FloodStderr(1)), "nobody else can be commanded");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dns_that_fails_ends_a_start_and_dns_that_hangs_holds_it_and_a_stop() {
+    let stage = Stage::new();
+    stage.switchboard.set(None, switches(|switches| switches.dns = Dns::Fails));
+    let mut failed = stage.connector().start().await;
+    assert_eq!(failed.exit_code().await, Some(1));
+    assert!(failed.stderr().lines().last().unwrap().starts_with("Could not lookup srv records on "), "{}", failed.stderr());
+    assert_eq!(failed.events("edge discovery: error looking up Cloudflare edge IPs: the DNS query failed").len(), 2);
+
+    stage.switchboard.set(None, switches(|switches| switches.dns = Dns::Hangs));
+    let hanging = || stage.connector().variable("ADIT_SANDBOX_TIME_SCALE", "0.05").start();
+    let mut ended = hanging().await;
+    assert_eq!(ended.events("Starting metrics server on"), [] as [serde_json::Value; 0]);
+    assert_eq!(ended.exit_code().await, Some(1));
+    assert!(ended.log().contains("Starting metrics server on"), "it opens before the last question is over");
+
+    let mut stopped = hanging().await;
+    stopped.signal(Signal::SIGTERM);
+    stopped.logged("Initiating graceful shutdown due to signal terminated ...").await;
+    assert!(stopped.is_running());
+    assert_eq!(stopped.exit_code().await, Some(0), "it ends when the questions are over, well");
+
+    let mut killed = hanging().await;
+    killed.signal(Signal::SIGTERM);
+    killed.logged("Initiating graceful shutdown due to signal terminated ...").await;
+    killed.signal(Signal::SIGTERM);
+    assert_eq!(killed.ending_signal().await, Some(Signal::SIGTERM as i32));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_dies_silently_shows_soon_over_quic_and_late_over_http2() {
+    let stage = Stage::new();
+    let origin = Origin::start("here").unwrap();
+    stage.account.configure(1, json!({"ingress": [{"service": origin.url()}]}));
+    stage.account.route("app.example.com");
+    let quic = stage.connector().before(&["--protocol", "quic"]).start().await;
+    quic.ready(4).await;
+    let http2 = stage.connector().before(&["--protocol", "http2"]).start().await;
+    http2.ready(4).await;
+
+    stage.switchboard.set(None, switches(|switches| switches.dead_path = true));
+    quic.ready(0).await;
+    assert_eq!(http2.get("/ready").await.unwrap().0, 200, "nothing has told it");
+    let front = stage.front.addr();
+    let visit = tokio::time::timeout(Duration::from_millis(200), request(front, "app.example.com", "/", None));
+    assert!(visit.await.is_err(), "though no request gets through");
+    http2.ready(0).await;
+    assert_eq!(http2.logged("Lost connection with the edge").await["level"], "info");
+
+    stage.switchboard.set(None, Switches::default());
+    quic.ready(4).await;
+    http2.ready(4).await;
 }

@@ -85,17 +85,18 @@ async fn a_state_directory_that_can_only_be_read_runs_what_is_on_record() {
 }
 
 /// A file system of one mebibyte of its own.
-struct SmallDisk(PathBuf);
+pub(crate) struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     /// Mounts it, where that is allowed: as root, outside a container that forbids it.
-    fn mount(at: &Path) -> Option<Self> {
+    pub(crate) fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m,mode=0700", "adit-test"]).arg(at).output();
         mounted.is_ok_and(|mount| mount.status.success()).then(|| Self(at.to_owned()))
     }
 
-    fn fill(&self) {
+    /// Fills it to the last byte.
+    pub(crate) fn fill(&self) {
         // It ends with an error, when nothing more fits.
         let _ = fs::write(self.0.join("filler"), vec![0; 2 << 20]);
     }

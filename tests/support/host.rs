@@ -32,8 +32,7 @@ use nix::unistd::getuid;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use self::look::PATIENCE;
-pub(crate) use self::look::serves;
+pub(crate) use self::look::{PATIENCE, serves};
 use crate::{
     contract::{self, Sender, Watch},
     processes::{self, PROGRAM, Process},

@@ -1,15 +1,18 @@
 //! Events and log lines: which are wanted, and how they follow one another.
 
-use futures_util::stream;
-use jiff::Timestamp;
+use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     control::{
         EventQuery, LogQuery,
         api::{Event, Followed, LogLine},
+        view,
     },
     event::Entry,
+    name::TunnelName,
+    output::Batch,
+    supervisor::Supervisor,
 };
 
 pub(super) fn wants_entry(query: &EventQuery, entry: &Entry) -> bool {
@@ -26,15 +29,43 @@ pub(super) fn wants_line(query: &LogQuery, line: &LogLine) -> bool {
     query.since.is_none_or(|since| line.id > since) && query.replica.is_none_or(|replica| line.replica == replica)
 }
 
-/// Numbers lines so that they grow: by their time in microseconds, as cloudflared's whole seconds leave room for a million lines each.
-#[derive(Default)]
-pub(super) struct LineNumbers(u64);
+/// The lines that there are, and then every line as it is written: each once, in the order of their numbers. With `since` they
+/// begin behind that one, otherwise with the last of those that there are.
+pub(super) async fn follow_lines(
+    supervisor: Supervisor,
+    name: TunnelName,
+    query: LogQuery,
+) -> impl Stream<Item = Followed<LogLine>> + Send {
+    // Watching begins before the past is read, so that nothing comes between them.
+    let mut changes = supervisor.watch_logs(&name);
+    let (first, last) = match query.since {
+        Some(since) => (Batch::default(), since),
+        None => {
+            let batch = supervisor.recent_logs(&name, usize::from(query.lines.get())).await;
+            let last = batch.last.unwrap_or(0);
+            (batch, last)
+        }
+    };
+    changes.mark_changed();
+    let wanted = query.clone();
+    let next = stream::unfold((supervisor, name, changes, last), async |(supervisor, name, mut changes, last)| {
+        // Its sender is as old as the daemon.
+        changes.changed().await.ok()?;
+        let batch = supervisor.logs_behind(&name, last).await;
+        let reached = batch.last.unwrap_or(last);
+        if reached > last {
+            // There may be more than is read at once.
+            changes.mark_changed();
+        }
+        Some((batch, (supervisor, name, changes, reached)))
+    });
+    stream::once(async { first }).chain(next).flat_map(move |batch| stream::iter(elements(&batch, &wanted)))
+}
 
-impl LineNumbers {
-    pub(super) fn next(&mut self, at: Timestamp) -> u64 {
-        self.0 = u64::try_from(at.as_microsecond()).unwrap_or(0).max(self.0 + 1);
-        self.0
-    }
+fn elements(batch: &Batch, query: &LogQuery) -> Vec<Followed<LogLine>> {
+    let missed = (batch.missed > 0).then_some(Followed::Missed(batch.missed));
+    let lines = batch.lines.iter().map(view::log_line).filter(|line| wants_line(query, line));
+    missed.into_iter().chain(lines.map(Followed::Item)).collect()
 }
 
 /// Everything that a broadcast brings, until its sender is gone.

@@ -84,7 +84,10 @@ pub(super) fn read_file(path: &str, tunnel: &TunnelId) -> Result<Credentials, St
     if path.is_empty() {
         return Err("tunnel credentials file not found".to_owned());
     }
-    let text = fs::read(path).map_err(|_| "tunnel credentials file not found".to_owned())?;
+    if !fs::metadata(path).is_ok_and(|file| !file.is_dir()) {
+        return Err(format!("Tunnel credentials file '{path}' doesn't exist or is not a file"));
+    }
+    let text = fs::read(path).map_err(|error| format!("open {path}: {}", go::error_text(&error)))?;
     let invalid = || "Invalid JSON when parsing tunnel credentials file".to_owned();
     let file: File = serde_json::from_slice(&text).map_err(|_| invalid())?;
     Ok(Credentials {

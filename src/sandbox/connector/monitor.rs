@@ -77,16 +77,26 @@ fn page(connector: &Connector, path: &str) -> (StatusCode, &'static str, String)
         "/config" => ok(TEXT, connector.configuration.describe()),
         "/quicktunnel" => ok(TEXT, r#"{"hostname":""}"#.to_owned()),
         "/diag/tunnel" => ok(JSON, tunnel_state(connector)),
+        "/diag/configuration" => ok(TEXT, configuration_state(connector)),
         "/debug/vars" => ok(JSON, json!({"cmdline": connector.command_line, "memstats": {}}).to_string()),
         "/debug/pprof/cmdline" => (StatusCode::FORBIDDEN, TEXT, "forbidden\n".to_owned()),
         _ => (StatusCode::NOT_FOUND, TEXT, "404 page not found\n".to_owned()),
     }
 }
 
-fn tunnel_state(connector: &Connector) -> String {
+fn log_collection(connector: &Connector, collector: &'static str) {
     for message in ["Collection started", "Collection finished"] {
-        connector.log.event(Level::Info).with("collector", "tunnel-state").write(message);
+        connector.log.event(Level::Info).with("collector", collector).write(message);
     }
+}
+
+fn configuration_state(connector: &Connector) -> String {
+    log_collection(connector, "configuration");
+    format!("{}\n", json!(connector.flags))
+}
+
+fn tunnel_state(connector: &Connector) -> String {
+    log_collection(connector, "tunnel-state");
     let state = json!({
         "tunnelID": connector.credentials.tunnel,
         "connectorID": connector.id,

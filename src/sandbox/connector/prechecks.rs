@@ -20,23 +20,28 @@ const PROBE_TIME_LEAST: Duration = Duration::from_millis(200);
 pub(super) async fn run(connector: Arc<Connector>, edge: SocketAddr) {
     let deadline = Instant::now() + connector.scaled_limit(PROBE_TIME_MAX, PROBE_TIME_LEAST);
     let (quic, http2) = tokio::join!(probe(edge, Protocol::Quic, deadline), probe(edge, Protocol::Http2, deadline));
-    let suggested = if quic { Protocol::Quic } else { Protocol::Http2 };
-    for (target, passed) in [("quic", quic), ("http2", http2)] {
-        connector
-            .log
-            .event(if passed { Level::Info } else { Level::Warn })
-            .with("component", "transport")
-            .with("target", target)
-            .with("status", if passed { "pass" } else { "fail" })
-            .write("precheck result");
+    let run = uuid::Uuid::new_v4().to_string();
+    for (component, passed, details) in [
+        ("DNS Resolution", true, "DNS Resolved successfully"),
+        ("UDP Connectivity", quic, if quic { "QUIC connection successful" } else { "QUIC connection failed" }),
+        (
+            "TCP Connectivity",
+            http2,
+            if http2 { "HTTP/2 connection successful" } else { "HTTP/2 connection is blocked or unreachable" },
+        ),
+    ] {
+        let event = connector.log.event(Level::Info).with("run_id", run.as_str()).with("component", component);
+        let event = event.with("target", edge.to_string()).with("status", if passed { "pass" } else { "fail" });
+        event.with("details", details).write("precheck");
     }
-    connector
-        .log
-        .event(Level::Info)
-        .with("hard_fail", !quic && !http2)
-        .with("run_id", uuid::Uuid::new_v4().to_string())
-        .with("suggested_protocol", suggested.to_string())
-        .write("precheck complete");
+    let event = connector.log.event(Level::Info).with("run_id", run).with("hard_fail", !quic && !http2);
+    let event = match (quic, http2) {
+        (true, _) => event.with("suggested_protocol", Protocol::Quic.to_string()),
+        (false, true) => event.with("suggested_protocol", Protocol::Http2.to_string()),
+        // Neither is suggested.
+        (false, false) => event,
+    };
+    event.write("precheck complete");
 }
 
 async fn probe(edge: SocketAddr, protocol: Protocol, deadline: Instant) -> bool {

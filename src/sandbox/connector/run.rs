@@ -1,9 +1,9 @@
 //! A run from the first log line to the last.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use tokio::{
-    net::{TcpListener, lookup_host},
+    net::TcpListener,
     sync::watch,
     time::{sleep, timeout},
 };
@@ -15,6 +15,7 @@ use super::{
     configuration::Configuration,
     counters::Counters,
     credentials::Credentials,
+    dns::Lookup,
     fail,
     log::{Level, Log},
     monitor::{self, Inherited},
@@ -30,9 +31,6 @@ use crate::{
     sandbox::switchboard::{self, Switches, message::Hello},
 };
 
-/// cloudflared's metrics server does not stop before this age, so that a failed start takes at least as long.
-const START_TIME_MIN: Duration = Duration::from_millis(500);
-
 /// Sets the time scale where there is no switchboard (see [`Switches::time_scale`]).
 const TIME_SCALE_VARIABLE: &str = "ADIT_SANDBOX_TIME_SCALE";
 
@@ -44,6 +42,9 @@ const AUTOUPDATE_MILLISECONDS: u64 = 24 * 60 * 60 * 1000;
 
 /// What stands for a secret in the log.
 const HIDDEN: &str = "*****";
+
+/// Flags that `/diag/configuration` leaves out.
+const UNSHOWN: [&str; 6] = ["token", "token-file", "credentials-contents", "credentials-file", "output", "origincert"];
 
 /// In the place of the binary's checksum: reading the whole binary would cost more than everything else at a start.
 const CHECKSUM: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -118,6 +119,8 @@ async fn serve(
     });
     let connector = Arc::new(connector?);
     log.info(&format!("Initial protocol {}", connector.settings.protocol));
+    let mut is_stopping = false;
+    let lookup = heedless(&connector, signals, &mut is_stopping, Lookup::begin(&connector)).await?;
     let opened = if metrics_port_taken {
         Err(format!("failed to bind to address ({metrics}): listen tcp {metrics}: bind: address already in use"))
     } else {
@@ -133,7 +136,8 @@ async fn serve(
     log.info(&format!("Starting metrics server on {address}/metrics"));
     let _announcement = AbortOnDropHandle::new(tokio::spawn(announce_first_connection(Arc::clone(&connector), notify_socket)));
 
-    let result = carry_until_stopped(&connector, signals).await;
+    let edge = heedless(&connector, signals, &mut is_stopping, lookup.edge_addresses(&connector)).await?;
+    let result = if is_stopping { Ok(()) } else { carry_until_stopped(&connector, signals, edge).await };
     log.info("Tunnel server stopped");
     drop(monitor);
     log.info("Metrics server stopped");
@@ -151,6 +155,9 @@ fn connector(
     let local = config.map(|config| config.document).filter(|document| document.get("ingress").is_some());
     let configuration = Configuration::new(local.as_ref())?;
     let settings = Settings::new(&values)?;
+    let flags = values.settings().filter(|(name, value)| !UNSHOWN.contains(name) && !value.is_empty());
+    let uid = ("uid", rustix::process::getuid().as_raw().to_string());
+    let flags = flags.chain([uid]).collect();
     let by_environment = environment.get(TIME_SCALE_VARIABLE).and_then(|scale| scale.parse().ok());
     let time_scale = by_environment.unwrap_or(switches.borrow().time_scale).clamp(0.0, TIME_SCALE_MAX);
     Ok(Connector {
@@ -166,13 +173,18 @@ fn connector(
         shutdown: CancellationToken::new(),
         time_scale,
         command_line,
+        flags,
     })
 }
 
 /// Keeps the connections up until a signal or a fatal error. After the signal what is in flight has the grace period to end.
-async fn carry_until_stopped(connector: &Arc<Connector>, signals: &Signals) -> Result<(), String> {
+async fn carry_until_stopped(
+    connector: &Arc<Connector>,
+    signals: &Signals,
+    edge: Result<Arc<[SocketAddr]>, String>,
+) -> Result<(), String> {
     let carry = async {
-        let edge = edge_addresses(connector).await?;
+        let edge = edge?;
         let _prechecks = connector.settings.prechecks.then(|| {
             let prechecks = prechecks::run(Arc::clone(connector), edge[0]);
             AbortOnDropHandle::new(tokio::spawn(prechecks))
@@ -185,8 +197,7 @@ async fn carry_until_stopped(connector: &Arc<Connector>, signals: &Signals) -> R
             connector.log.event(Level::Error).with("error", reason.as_str()).write("Initiating shutdown");
         }),
         name = signals.stop(&connector.switches) => {
-            let name = name.map_err(|error| error.to_string())?;
-            connector.log.info(&format!("Initiating graceful shutdown due to signal {name} ..."));
+            log_stop(connector, name)?;
             // A reader that does not read stalls the stop here, as it does cloudflared's.
             connector.log.flush().await;
             connector.tracker.all_gone();
@@ -198,22 +209,27 @@ async fn carry_until_stopped(connector: &Arc<Connector>, signals: &Signals) -> R
     }
 }
 
-/// The edge's addresses. Without any given there is DNS to ask, which the sandbox does not have.
-async fn edge_addresses(connector: &Connector) -> Result<Arc<[SocketAddr]>, String> {
-    let mut addresses = Vec::new();
-    for address in &connector.settings.edge {
-        let found = lookup_host(address).await.map_err(|error| format!("lookup {address}: {error}"))?.next();
-        addresses.extend(found);
+/// Does work that a stop does not interrupt: it begins when the work is done, though a second signal kills at once.
+async fn heedless<T>(
+    connector: &Connector,
+    signals: &Signals,
+    is_stopping: &mut bool,
+    work: impl Future<Output = T>,
+) -> Result<T, String> {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        done = &mut work => return Ok(done),
+        name = signals.stop(&connector.switches), if !*is_stopping => log_stop(connector, name)?,
     }
-    if addresses.is_empty() {
-        let error = "edge discovery: error looking up Cloudflare edge IPs: the DNS query failed";
-        connector.log.event(Level::Error).with("event", 0).with("error", "lookup: no such host").write(error);
-        sleep(connector.scaled(START_TIME_MIN)).await;
-        return Err("Could not lookup srv records on _v2-origintunneld._tcp.argotunnel.com: lookup \
-                    _v2-origintunneld._tcp.argotunnel.com: no such host"
-            .to_owned());
-    }
-    Ok(addresses.into())
+    *is_stopping = true;
+    Ok(work.await)
+}
+
+fn log_stop(connector: &Connector, name: io::Result<&'static str>) -> Result<(), String> {
+    let name = name.map_err(|error| error.to_string())?;
+    connector.log.info(&format!("Initiating graceful shutdown due to signal {name} ..."));
+    Ok(())
 }
 
 /// What happens once, when the first connection is registered.

@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use super::{
@@ -41,6 +41,10 @@ const HTTP2_DIAL_TIME_MAX: Duration = Duration::from_secs(15);
 
 /// How long the edge may take to answer a registration.
 const REGISTRATION_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long it takes until a path that is silently dead is noticed: QUIC pings, over HTTP/2 only TCP's keep-alive does.
+const QUIC_DEATH_TIME: Duration = Duration::from_millis(5_800);
+const HTTP2_DEATH_TIME: Duration = Duration::from_secs(146);
 
 /// What stays of these times however much they are scaled. A blocked UDP path costs nine QUIC dials, so that one is short.
 const QUIC_DIAL_TIME_LEAST: Duration = Duration::from_millis(100);
@@ -73,6 +77,7 @@ pub(super) async fn dial(connector: &Connector, address: SocketAddr, protocol: P
     };
     let deadline = Instant::now() + limit;
     let result = timeout_at(deadline, async {
+        connector.path_works().await;
         let mut stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         wire::send(&mut stream, &Greeting { protocol }).await?;
@@ -177,6 +182,7 @@ async fn carry(connector: &Arc<Connector>, stream: TcpStream, via: Via, accepted
         tokio::select! {
             // How it ended makes no difference: closed by the edge or broken.
             _ = &mut connection => break,
+            () = notices_death(connector, via.protocol) => break,
             () = connector.shutdown.cancelled(), if !stopping => {
                 stopping = true;
                 log_unregistered(connector, via);
@@ -194,7 +200,23 @@ async fn carry(connector: &Arc<Connector>, stream: TcpStream, via: Via, accepted
     }
 }
 
+/// Waits until the path has been dead for so long that it shows.
+async fn notices_death(connector: &Connector, protocol: Protocol) {
+    let time = match protocol {
+        Protocol::Quic => QUIC_DEATH_TIME,
+        Protocol::Http2 => HTTP2_DEATH_TIME,
+    };
+    loop {
+        connector.path_dies().await;
+        if timeout(connector.scaled(time), connector.path_works()).await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn answer(connector: &Arc<Connector>, via: Via, accepted: &Accepted, request: Request<Incoming>) -> Response<Body> {
+    // On a dead path the request has not come; when it works again it does.
+    connector.path_works().await;
     let kind = request.headers().get(UPGRADE_HEADER).map(HeaderValue::as_bytes);
     if kind == Some(CONTROL_STREAM.as_bytes()) {
         control_stream(connector, via, accepted)

@@ -154,23 +154,29 @@ async fn until(moment: Option<Instant>) {
 }
 
 /// One try of a connection with the wait after it.
-async fn attempt_once(connector: Arc<Connector>, edge: Arc<[SocketAddr]>, mut attempt: Attempt) -> Ended {
+async fn attempt_once(connector: Arc<Connector>, edge: Arc<[SocketAddr]>, attempt: Attempt) -> Ended {
+    // It lies as cloudflared's does: an attempt counts also while it waits for the next one.
     connector.counters.attempts.fetch_add(1, Relaxed);
+    let ended = attempt_and_wait(&connector, &edge, attempt).await;
+    connector.counters.attempts.fetch_sub(1, Relaxed);
+    ended
+}
+
+async fn attempt_and_wait(connector: &Arc<Connector>, edge: &[SocketAddr], mut attempt: Attempt) -> Ended {
     let address = edge[(usize::from(attempt.index) + attempt.rotations) % edge.len()];
     let (registered, result) = if connector.may_connect().await {
-        uplink::serve(&connector, attempt.index, address, attempt.protocol).await
+        uplink::serve(connector, attempt.index, address, attempt.protocol).await
     } else {
         (false, Ok(()))
     };
-    connector.counters.attempts.fetch_sub(1, Relaxed);
     if registered {
         attempt.backoff.reset(Instant::now());
         attempt.failed_dials = 0;
     }
     if let Err(error) = &result {
-        log_error(&connector, attempt.index, address, attempt.protocol, error);
+        log_error(connector, attempt.index, address, attempt.protocol, error);
     }
-    let exhausted = rotate(&connector, &mut attempt, &result);
+    let exhausted = rotate(connector, &mut attempt, &result);
     let announced = attempt.backoff.announced(Instant::now());
     let event = connector.log.event(Level::Info).with("event", 0).with("ip", address.ip().to_string());
     event.with("connIndex", attempt.index).write(&format!("Retrying connection in up to {}", go::format_duration(announced)));
@@ -180,7 +186,7 @@ async fn attempt_once(connector: Arc<Connector>, edge: Arc<[SocketAddr]>, mut at
         () = sleep(wait) => {}
     }
     if exhausted {
-        fall_back(&connector, &mut attempt, address);
+        fall_back(connector, &mut attempt, address);
     }
     (attempt, result)
 }

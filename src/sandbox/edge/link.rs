@@ -15,7 +15,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    Body, Connection, EdgeSwitches, Shared,
+    Body, Connection, Directory, EdgeSwitches, Shared,
     registry::Published,
     stream::SharedStream,
     wire::{
@@ -23,7 +23,7 @@ use super::{
         UPGRADE_HEADER, Verdict, Welcome,
     },
 };
-use crate::id::ConnectorId;
+use crate::id::{ConnectorId, TunnelId};
 
 /// The data centre that registrations name.
 const LOCATION: &str = "sbx01";
@@ -67,6 +67,11 @@ impl Link {
     /// How many requests it carries.
     pub(super) fn in_flight(&self) -> &watch::Sender<usize> {
         &self.in_flight
+    }
+
+    /// Whether the directory still counts it.
+    pub(super) fn counts(&self, directory: &dyn Directory, tunnel: &TunnelId) -> bool {
+        directory.has_connection(tunnel, &self.connector, self.index)
     }
 
     /// Breaks the connection, with whatever it carries.
@@ -155,6 +160,10 @@ async fn carry(shared: &Arc<Shared>, stream: TcpStream, registration: Registrati
     // A connector without a configuration answers 503 to everything, so it gets the configuration before the first request.
     push_current(shared, &registered, &configurations, &switches, &mut pushed).await?;
     announcement.arrive(Arc::clone(&link));
+    if !link.counts(shared.directory.as_ref(), &tunnel) {
+        // It was forced off before anybody could find it here.
+        link.disconnect();
+    }
 
     let control_ended = control.collect();
     tokio::pin!(control_ended);
@@ -204,7 +213,7 @@ async fn drain(link: Arc<Link>, mut connection: AbortOnDropHandle<hyper::Result<
 /// Tells the directory and the registry that a connection is registered no more, however that came.
 struct Registered<'a> {
     shared: &'a Shared,
-    tunnel: &'a crate::id::TunnelId,
+    tunnel: &'a TunnelId,
     link: &'a Arc<Link>,
 }
 

@@ -105,7 +105,14 @@ impl Registry {
 
     /// Breaks every link of a tunnel.
     pub(super) fn disconnect(&self, tunnel: &TunnelId) {
-        for link in self.lock().get(tunnel).map(|entry| entry.links.as_slice()).unwrap_or_default() {
+        self.disconnect_if(tunnel, |_| true);
+    }
+
+    /// Breaks the links of a tunnel for which `is_over` says so.
+    pub(super) fn disconnect_if(&self, tunnel: &TunnelId, is_over: impl Fn(&Link) -> bool) {
+        // Asked without the lock: the answer may need another one.
+        let links = self.lock().get(tunnel).map(|entry| entry.links.clone()).unwrap_or_default();
+        for link in links.iter().filter(|link| is_over(link)) {
             link.disconnect();
         }
     }

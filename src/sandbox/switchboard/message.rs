@@ -45,6 +45,11 @@ pub struct Switches {
     pub eat_memory_bytes: usize,
     /// With `--output json` the lines on its standard error interleave, as cloudflared's do at times.
     pub torn_lines: bool,
+    /// How the look-up of the edge's addresses goes. Read once, at the start.
+    pub dns: Dns,
+    /// Everything that it sends to the edge and gets from it is lost, and nobody is told. "quic" notices after 6 s; "http2" does
+    /// after 146 s, for which `/ready` stays at 200.
+    pub dead_path: bool,
     /// What cloudflared's own waits are multiplied by: back-off, dial time-outs (down to a least that a busy
     /// machine keeps), the second between two connections. The grace
     /// period is the operator's and stays as it is. Read once, at the start.
@@ -63,9 +68,23 @@ impl Default for Switches {
             slow_start_ms: 0,
             eat_memory_bytes: 0,
             torn_lines: false,
+            dns: Dns::Answers,
+            dead_path: false,
             time_scale: 1.0,
         }
     }
+}
+
+/// How DNS behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dns {
+    /// It gives the addresses that the command line or the environment names.
+    Answers,
+    /// It fails at once: the stand-in ends with 1 after half a second.
+    Fails,
+    /// It never answers: the metrics server opens after 30 s, the stand-in ends after 40 s, and SIGTERM waits for that.
+    Hangs,
 }
 
 /// What a stand-in can be told to do once.

@@ -9,7 +9,7 @@ use super::Host;
 use crate::processes::Process;
 
 /// How long anything may take to come true on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How often it is looked at.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(10);

@@ -1,0 +1,148 @@
+//! What connectors write, whatever happens to the daemon that follows it.
+
+use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt};
+
+use adit::{
+    control::api::{Followed, LogLine, State},
+    sandbox::switchboard::Command,
+};
+use nix::sys::signal::Signal;
+use tokio::time::{Instant, timeout};
+
+use crate::{
+    disk::SmallDisk,
+    host::{Host, PATIENCE},
+    processes,
+};
+
+const ONE_TUNNEL: &str = "[tunnels.web]\ningress = [{ hostname = \"app.example.com\", service = \"ORIGIN\" }]";
+
+/// How often the daemon is killed while a connector writes.
+const KILLS: u32 = 10;
+
+/// How many lines a connector writes for each kill: less than half of what is kept of its stderr.
+const LINES_A_KILL: u32 = 12_000;
+
+/// How long each is at least, in bytes.
+const LINE_LENGTH: u64 = 70;
+
+/// Lines of a flood: their number within it, by the number that the ledger gave them.
+#[derive(Default)]
+struct Flood(BTreeMap<u64, u32>);
+
+impl Flood {
+    fn take(&mut self, line: &LogLine) {
+        let Some(rest) = line.text.split("flood line ").nth(1) else { return };
+        let number = rest.split(' ').next().unwrap().parse().unwrap();
+        assert!(rest.ends_with("the quick brown fox jumps over the lazy dog"), "torn: {line:?}");
+        if let Some(before) = self.0.insert(line.id, number) {
+            assert_eq!(before, number, "one number for two lines");
+        }
+    }
+
+    fn last(&self) -> Option<u64> {
+        self.0.last_key_value().map(|(id, _)| *id)
+    }
+}
+
+/// Reads what comes until the last line of the flood, and gives how many lines were said to be left out.
+async fn follow(host: &Host, flood: &mut Flood, last: u32) -> u64 {
+    let since = flood.last().map_or_else(Vec::new, |id| vec![("since", id.to_string())]);
+    let query = since.into_iter().chain([("lines", "1".to_owned())]).collect::<Vec<_>>();
+    let mut missed = 0;
+    let Ok(mut stream) = host.client.follow_logs("web", &query).await else { return 0 };
+    // A daemon that is killed ends the stream.
+    while let Ok(Some(next)) = timeout(PATIENCE, stream.next()).await.expect("lines come") {
+        match next {
+            Followed::Item(line) => flood.take(&line),
+            Followed::Missed(count) => missed += count,
+        }
+        if flood.0.values().next_back() == Some(&last) {
+            break;
+        }
+    }
+    missed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_who_comes_back_misses_no_line_and_sees_none_twice_however_often_the_daemon_is_killed() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    let connector = host.connector("web").await.pid.unwrap();
+    let written = || fs::metadata(host.path("state/logs/web/0-1.err")).unwrap();
+    let mut flood = Flood::default();
+    let mut interrupted = 0;
+    let mut missed = 0;
+    // The first number is known before the flood begins.
+    assert!(host.stage.switchboard.command(connector, Command::FloodStderr(1)));
+    missed += follow(&host, &mut flood, 1).await;
+    let first = flood.last().unwrap();
+    for round in 0..KILLS {
+        let before = written().len();
+        assert!(host.stage.switchboard.command(connector, Command::FloodStderr(LINES_A_KILL)));
+        // It is killed in the first half of the flood, at a place that differs from round to round.
+        let flood_length = u64::from(LINES_A_KILL) * LINE_LENGTH;
+        let deadline = Instant::now() + PATIENCE;
+        while written().len() < before + flood_length / 2 * u64::from(round + 1) / u64::from(KILLS) {
+            assert!(Instant::now() < deadline, "the connector writes");
+            tokio::task::yield_now().await;
+        }
+        host.kill();
+        interrupted += u32::from(written().len() < before + flood_length);
+        host.start().await;
+        missed += follow(&host, &mut flood, LINES_A_KILL).await;
+        assert_eq!(host.connector_pids(), [connector], "the connector is still the same");
+    }
+
+    assert!(interrupted > 0, "the daemon was killed in the middle of no flood");
+    assert_eq!(missed, 0);
+    let numbers: Vec<u32> = flood.0.range(first + 1..).map(|(_, number)| *number).collect();
+    assert_eq!(numbers.len() as u32, KILLS * LINES_A_KILL);
+    assert!(numbers.chunks(LINES_A_KILL as usize).all(|round| round.iter().copied().eq(1..=LINES_A_KILL)));
+    let file = written();
+    assert!(file.len() > 5 << 20 && file.blocks() * 512 < 4 << 20, "{} bytes, {} blocks", file.len(), file.blocks());
+}
+
+#[tokio::test]
+async fn a_reader_who_follows_goes_on_with_the_next_generation() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    let mut stream = host.client.follow_logs("web", &[("lines", "1000".to_owned())]).await.unwrap();
+    let killed = host.connector("web").await.pid.unwrap();
+    assert!(host.stage.switchboard.command(killed, Command::FloodStderr(1)));
+    processes::signal(killed, Signal::SIGTERM);
+
+    let (mut texts, mut ids) = (Vec::new(), Vec::new());
+    while texts.iter().filter(|text: &&String| text.contains("Starting tunnel")).count() < 2 {
+        match timeout(PATIENCE, stream.next()).await.expect("lines come").unwrap().expect("it goes on") {
+            Followed::Item(line) => {
+                texts.push(line.text);
+                ids.push(line.id);
+            }
+            Followed::Missed(count) => panic!("{count} lines are missing"),
+        }
+    }
+    let at = |text: &str| texts.iter().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}: {texts:#?}"));
+    assert!(at("Starting tunnel") < at("flood line 1 of 1") && at("flood line 1 of 1") < at("Metrics server stopped"));
+    assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_lines_to_the_spare_folder_and_stops_nothing() {
+    let host = Host::prepare().await;
+    let Some(disk) = SmallDisk::mount(&host.path("state")) else { return };
+    host.configure(ONE_TUNNEL);
+    host.start().await;
+    host.until_all_serve().await;
+    disk.fill();
+
+    let killed = host.connector("web").await.pid.unwrap();
+    processes::signal(killed, Signal::SIGKILL);
+    host.until("another is in its place", async |host| {
+        let connector = host.connector("web").await;
+        connector.pid != Some(killed) && connector.state == State::Ready
+    })
+    .await;
+    let events = host.adit(&["events", "-o", "json"]).await.stdout;
+    assert!(events.contains("connector-log-unavailable"), "{events}");
+    let lines = host.client.logs("web", &[("lines", "1000".to_owned())]).await.unwrap();
+    assert_eq!(lines.iter().filter(|line| line.text.contains("Starting tunnel")).count(), 2, "{lines:#?}");
+}
