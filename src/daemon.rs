@@ -20,6 +20,7 @@ mod logging;
 mod metrics_listener;
 mod metrics_server;
 mod options;
+mod refused;
 mod reload;
 mod reported;
 mod run;

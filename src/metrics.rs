@@ -218,6 +218,7 @@ mod tests {
             r#"adit_cloudflare_api_requests_total{account="default",method="GET",resource="tunnels",status="none"} 1"#,
             r#"adit_cloudflare_rate_limit_remaining{account="default"} 1150"#,
             r#"adit_connector_config_version{replica="0",tunnel="web"} 3"#,
+            r#"adit_connector_reason{reason="because",replica="0",tunnel="web"} 1"#,
             r#"adit_connector_restarts_total{reason="signal",tunnel="web"} 1"#,
             r#"adit_connector_up{replica="0",tunnel="web"} 1"#,
             r#"adit_connectors{state="ready"} 1"#,

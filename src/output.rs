@@ -13,6 +13,7 @@
 mod book;
 mod files;
 mod follower;
+mod hint;
 mod ledger;
 mod line;
 mod reader;
@@ -30,6 +31,7 @@ use std::{
 use tokio::sync::watch;
 
 pub use files::Opened;
+pub use hint::{Hint, SAID_MAX};
 pub use line::{LogLevel, LogLine, Stream};
 
 use self::{
@@ -44,18 +46,6 @@ use crate::{
 
 /// How long a reader waits until what was written a moment ago is numbered; then it reads what is.
 const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(2);
-
-/// Something that a line of a connector says, for the supervisor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hint {
-    /// It took in a configuration from the edge.
-    Configured {
-        /// The slot.
-        slot: SlotId,
-        /// The generation.
-        generation: Generation,
-    },
-}
 
 /// The connectors' output.
 #[derive(Clone)]

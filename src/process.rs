@@ -31,16 +31,18 @@ mod raw;
 mod readable;
 mod spawn;
 mod survivors;
+#[cfg(test)]
+mod testing;
 
 pub use binary::{BinaryError, Version, check_binary};
 pub use cgroup::Subtree;
-pub use handle::{End, Process};
+pub use handle::{End, Onlooker, Process};
 pub use leftovers::{Leftovers, end_leftovers};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 pub use lineage::is_of_connector;
 pub use readable::{ReadableRecords, readable_records};
 pub use spawn::{SpawnRequest, Spawned, Spawner, SpawnerSettings};
-pub use survivors::{Survivors, survivors};
+pub use survivors::{Survivors, Watched, survivors};
 
 /// An error with its causes, in one line.
 pub fn with_cause(error: &dyn std::error::Error) -> String {

@@ -10,7 +10,7 @@
 //! The coordinator decides which configuration is in force and says which connectors are wanted: from what is on record, so that
 //! tunnels run when Cloudflare's API does not. A worker makes the passes of one account, one after another: an API that hangs
 //! for one account delays no other. A pass is made at the start, when the configuration in force changes, when a credential
-//! arrives, when connectors report another version, on request, and every minute; one that fails is repeated sooner.
+//! arrives, when connectors report another version or are refused, on request, and every minute; one that fails is repeated sooner.
 
 mod account;
 mod apply;
@@ -53,6 +53,9 @@ pub type Clients = BTreeMap<AccountName, Result<Client, String>>;
 /// The configuration version that the ready connectors of each tunnel run; a tunnel with a local configuration has any number.
 pub type Reported = BTreeMap<TunnelName, i64>;
 
+/// How often connectors of each tunnel were refused since the daemon started. A count that rises asks whether the tunnel still exists.
+pub type Refusals = BTreeMap<TunnelName, u64>;
+
 /// How often a pass is made when nothing else asks for one.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -73,6 +76,8 @@ pub struct Start {
     pub clients: watch::Receiver<Arc<Clients>>,
     /// What the connectors run.
     pub reported: watch::Receiver<Arc<Reported>>,
+    /// Which connectors are refused.
+    pub refusals: watch::Receiver<Arc<Refusals>>,
     /// `cloudflared` as an absolute path.
     pub binary: watch::Receiver<PathBuf>,
     /// Who is told.

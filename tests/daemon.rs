@@ -29,6 +29,8 @@ mod bad_credential;
 mod bad_files;
 #[path = "daemon/bad_requests.rs"]
 mod bad_requests;
+#[path = "daemon/causes.rs"]
+mod causes;
 #[path = "daemon/commands.rs"]
 mod commands;
 #[path = "daemon/conflict.rs"]

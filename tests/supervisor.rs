@@ -1,6 +1,11 @@
 //! The supervisor over real processes: this test binary is cloudflared.
 #![expect(clippy::unwrap_used, reason = "a test that cannot get what it needs fails")]
 
+#[path = "supervisor/transport.rs"]
+mod transport;
+#[path = "support/visitor.rs"]
+mod visitor;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -13,7 +18,7 @@ use std::{
 };
 
 use adit::{
-    connector::{Happening, Launch, LaunchConfiguration, State, Stop, Wanted, WantedTunnel},
+    connector::{Happening, Launch, LaunchConfiguration, State, Stop, Transport, Wanted, WantedTunnel},
     event::{ConnectorEvent, Event, Sink},
     output::Stream,
     secret::Secret,
@@ -185,7 +190,7 @@ fn a_missing_binary_is_told_and_tried_again() {
     let mut launch = host.launch("ready");
     launch.binary = host.path("no-such-cloudflared");
     let daemon = host.daemon(&wanted(&[("web", launch)]));
-    daemon.wait_until("it backs off", |events| state(events) == Some(State::BackingOff));
+    daemon.wait_until("it is blocked", |events| state(events) == Some(State::Blocked));
     assert!(daemon.sentences().iter().any(|sentence| sentence.contains("cannot find the cloudflared binary")));
     daemon.stop();
 }
@@ -282,13 +287,20 @@ impl Host {
             protocol: "auto".to_owned(),
             grace_period: Duration::from_secs(30),
             configuration: LaunchConfiguration::Remote,
+            transport: Transport::AsConfigured,
         }
     }
 
     fn daemon(&self, wanted: &Wanted) -> Daemon {
+        self.daemon_with(wanted, |_| {})
+    }
+
+    /// The same, by other times.
+    fn daemon_with(&self, wanted: &Wanted, change: impl FnOnce(&mut adit::connector::Settings)) -> Daemon {
         let runtime = Runtime::new().unwrap();
         let mut settings = Settings::new(self.path("run"), self.path("state"));
         settings.connector.healthy_min = Duration::from_millis(50);
+        change(&mut settings.connector);
         let (sender, receiver) = watch::channel(Arc::new(wanted.clone()));
         let (events, told) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
         let sink = {

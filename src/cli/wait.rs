@@ -159,6 +159,7 @@ mod tests {
                 serving: true,
                 connections: 4,
                 config_version: None,
+                stale: false,
                 restarts_total: 0,
                 next_try_at: None,
             }],

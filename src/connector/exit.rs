@@ -51,6 +51,8 @@ pub(super) enum Remedy {
     BackOff,
     /// Start again at once: the cause is gone with the process.
     AtOnce,
+    /// Start again once, with whatever is wanted by then; after that only a change can help.
+    OnceMore,
     /// Only a change can help; try seldom.
     Block,
 }
@@ -77,7 +79,9 @@ impl Exit {
         };
         match self.ending {
             Ending::Signal(_) if self.out_of_memory => {
-                diagnosis("out-of-memory", RestartReason::Oom, Remedy::BackOff, "the kernel ran out of memory")
+                let what = "the kernel ran out of memory; the host, or a limit that it runs under, has too little for it (GOMEMLIMIT \
+                            in its variables makes it use less)";
+                diagnosis("out-of-memory", RestartReason::Oom, Remedy::BackOff, what)
             }
             Ending::Signal(_) => diagnosis("signal", RestartReason::Signal, Remedy::BackOff, "a signal that Adit did not send"),
             Ending::Code(0) if self.says("Incorrect Usage") => {
@@ -97,9 +101,10 @@ impl Exit {
             Ending::Code(126 | 127) => {
                 diagnosis("cannot-execute", RestartReason::Exit, Remedy::BackOff, "it could not be executed")
             }
-            Ending::Code(255) => {
-                diagnosis("refused", RestartReason::Exit, Remedy::Block, "cloudflared refuses its token or arguments")
+            Ending::Code(255) if TOKEN.iter().any(|words| self.says(words)) => {
+                diagnosis("token-refused", RestartReason::Exit, Remedy::OnceMore, "cloudflared cannot use its token")
             }
+            Ending::Code(255) => diagnosis("refused", RestartReason::Exit, Remedy::Block, "cloudflared refuses its arguments"),
             Ending::Code(_) => diagnosis("exit", RestartReason::Exit, Remedy::BackOff, "it failed"),
             Ending::Unknown => diagnosis("exit", RestartReason::Exit, Remedy::BackOff, "it ended"),
         }
@@ -135,6 +140,9 @@ const SETTINGS: [&str; 6] = [
     "Invalid JSON when parsing tunnel credentials file",
     "tunnel credentials file not found",
 ];
+
+/// Last words of an exit 255 that is about the token and not about an argument.
+const TOKEN: [&str; 2] = ["Tunnel token is not valid", "Failed to read token file"];
 
 /// Lines that stand last without being the reason.
 fn is_noise(line: &str) -> bool {
@@ -190,12 +198,14 @@ mod tests {
 
     #[test]
     fn exits_are_told_apart_by_code_and_last_words() {
-        use Remedy::{AtOnce, BackOff, Block};
+        use Remedy::{AtOnce, BackOff, Block, OnceMore};
         use RestartReason as Restart;
         for (ending, line, code, restart, remedy) in [
             (Ending::Code(0), "", "exit-0", Restart::Exit, BackOff),
             (Ending::Code(0), "Incorrect Usage. flag provided but not defined: -x", "usage", Restart::Exit, Block),
-            (Ending::Code(255), "Provided Tunnel token is not valid.", "refused", Restart::Exit, Block),
+            (Ending::Code(255), "Provided Tunnel token is not valid.", "token-refused", Restart::Exit, OnceMore),
+            (Ending::Code(255), "Failed to read token file: open F: permission denied", "token-refused", Restart::Exit, OnceMore),
+            (Ending::Code(255), "requires the ID or name of the tunnel", "refused", Restart::Exit, Block),
             (Ending::Code(1), "failed to bind: bind: address already in use", "port-taken", Restart::Exit, AtOnce),
             (Ending::Code(1), "Could not lookup srv records on _v2-origintunneld", "environment", Restart::Exit, BackOff),
             (Ending::Code(1), "there are no free edge addresses left to resolve to", "environment", Restart::Exit, BackOff),
@@ -228,7 +238,7 @@ mod tests {
         };
         assert_eq!(
             exit.diagnose(Duration::from_millis(70)).reason.sentence,
-            "cloudflared refuses its token or arguments (exit code 255 after 70 ms): Provided Tunnel token is not valid."
+            "cloudflared cannot use its token (exit code 255 after 70 ms): Provided Tunnel token is not valid."
         );
     }
 

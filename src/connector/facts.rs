@@ -5,7 +5,7 @@ use std::{os::unix::ffi::OsStrExt, time::Duration};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Launch, LaunchConfiguration};
+use super::{Launch, LaunchConfiguration, Transport};
 
 /// A launch in so few bytes that a generation record and every running generation can keep it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,6 +25,9 @@ pub struct LaunchFacts {
     pub needs_version: bool,
     /// How many connections make it whole.
     pub connections: u8,
+    /// Over what it was started, where that is left open. It makes no difference between two launches.
+    #[serde(default)]
+    pub transport: Transport,
 }
 
 impl LaunchFacts {
@@ -32,7 +35,8 @@ impl LaunchFacts {
     /// tunnel is known to be wanted. `grace_period` is how long it may finish its requests when it goes.
     pub fn unknown(grace_period: Duration) -> Self {
         let nothing = Digest::new().finish();
-        Self { fingerprint: nothing, token: nothing, grace_period, needs_version: false, connections: 1 }
+        let transport = Transport::AsConfigured;
+        Self { fingerprint: nothing, token: nothing, grace_period, needs_version: false, connections: 1, transport }
     }
 }
 
@@ -48,11 +52,13 @@ impl Launch {
                 LaunchConfiguration::Local(_) => false,
             },
             connections: self.connections(),
+            transport: self.transport,
         }
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        let Self { account_id, tunnel_id, token, binary, extra_args, env, protocol, grace_period, configuration } = self;
+        let Self { account_id, tunnel_id, token, binary, extra_args, env, protocol, grace_period, configuration, transport: _ } =
+            self;
         let mut digest = Digest::new();
         digest.text("account", account_id.as_str());
         digest.text("tunnel", tunnel_id.as_str());
@@ -165,6 +171,14 @@ mod tests {
             assert!(seen.insert(other.facts().fingerprint.into()), "{other:?}");
         }
         assert_eq!(base.facts(), launch().facts());
+    }
+
+    #[test]
+    fn what_adit_chose_itself_is_no_difference_between_two_launches() {
+        let (base, mut over_http2) = (launch(), launch());
+        over_http2.transport = super::Transport::Http2;
+        assert_eq!(base.facts().fingerprint, over_http2.facts().fingerprint);
+        assert_eq!(over_http2.facts().transport, super::Transport::Http2);
     }
 
     #[test]

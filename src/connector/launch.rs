@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use super::Transport;
 use crate::{
     id::{AccountId, TunnelId},
     secret::Secret,
@@ -29,6 +30,8 @@ pub struct Launch {
     pub grace_period: Duration,
     /// Where the ingress rules come from.
     pub configuration: LaunchConfiguration,
+    /// What Adit makes of the protocol where that is left open. Whoever wants a connector leaves it as it is by default.
+    pub transport: Transport,
 }
 
 /// Where a connector gets its ingress rules.

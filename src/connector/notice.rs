@@ -77,6 +77,8 @@ pub enum Happening {
         pid: u32,
         /// Where its metrics server answers.
         metrics: SocketAddr,
+        /// What the earlier daemon knew last.
+        vitals: Vitals,
     },
     /// A process of an earlier daemon answers and cannot be proved ours.
     Quarantined {
@@ -224,6 +226,36 @@ pub enum Happening {
         /// What it reports.
         vitals: Vitals,
     },
+    /// The edge does not register it. It goes on trying.
+    RegistrationRefused {
+        /// Which.
+        generation: Generation,
+        /// Cloudflare's words, where there are any.
+        why: Option<String>,
+    },
+    /// It could not use a configuration that the edge pushed.
+    ConfigurationRefused {
+        /// Which.
+        generation: Generation,
+        /// The configuration's version, where it is said.
+        version: Option<u64>,
+        /// cloudflared's words.
+        why: String,
+    },
+    /// QUIC does not get through, so another takes its place over HTTP/2.
+    FellBack {
+        /// Which.
+        generation: Generation,
+        /// How that was found out.
+        why: &'static str,
+    },
+    /// Its connections come and go.
+    Flapping {
+        /// Which.
+        generation: Generation,
+        /// How often it registered one within the last minute, about.
+        registrations: u64,
+    },
     /// Its output cannot be kept in the log store. The connector runs all the same.
     LogUnavailable {
         /// Which.
@@ -261,6 +293,10 @@ impl Happening {
             | Self::Killed { .. }
             | Self::Stopped
             | Self::Read { .. }
+            | Self::RegistrationRefused { .. }
+            | Self::ConfigurationRefused { .. }
+            | Self::FellBack { .. }
+            | Self::Flapping { .. }
             | Self::LogUnavailable { .. }
             | Self::Forgotten => None,
         }

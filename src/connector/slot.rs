@@ -18,11 +18,16 @@
 //! A slot has at most one serving generation, one successor beside it, and [`LEAVING_MAX`] that leave when another is started.
 
 mod adopting;
+mod causes;
+mod flapping;
 mod leaving;
+mod refusal;
 mod replacing;
 mod reports;
 mod run;
+mod signs;
 mod telling;
+mod transport;
 mod view;
 mod wishes;
 
@@ -35,7 +40,11 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use rand::rngs::SmallRng;
 
-use self::run::{Alive, Leaver, LeaverPhase, Phase, Run};
+pub use self::transport::Finding;
+use self::{
+    causes::Causes,
+    run::{Alive, Leaver, LeaverPhase, Phase, Run},
+};
 use super::{
     Command, Generation, Happening, Launch, LaunchFacts, Notice, Reason, RestartReason, Settings, SlotId, State, Stop,
     watch::Health,
@@ -58,6 +67,8 @@ pub struct Slot {
     stage: Stage,
     leaving: Vec<Leaver>,
     backoff: Backoff,
+    causes: Causes,
+    findings: VecDeque<Finding>,
     commands: VecDeque<Command>,
     notices: VecDeque<Notice>,
 }
@@ -154,6 +165,8 @@ impl Slot {
             stage: Stage::Resting,
             leaving: Vec::new(),
             backoff: Backoff::new(),
+            causes: Causes::default(),
+            findings: VecDeque::new(),
             commands: VecDeque::new(),
             notices: VecDeque::new(),
         }
@@ -211,6 +224,7 @@ impl Slot {
             Stage::Resting => None,
             Stage::Waiting { until, .. } => Some(*until),
             Stage::Serving { run, replacement } => {
+                let cause = self.cause_due(run, replacement);
                 let run = run.alive().and_then(|alive| self.due(alive));
                 let replacement = match replacement {
                     Replacement::None | Replacement::Asked { .. } => None,
@@ -222,7 +236,7 @@ impl Slot {
                         [promotion.or(Some(*deadline)), due].into_iter().flatten().min()
                     }
                 };
-                [run, replacement].into_iter().flatten().min()
+                [run, replacement, cause].into_iter().flatten().min()
             }
             Stage::Quarantined { alive, .. } => alive.watch.due(),
         };
@@ -248,6 +262,7 @@ impl Slot {
                 }
                 self.commands.extend(run.probe(&self.settings, now));
                 self.handle_replacement_timeout(now);
+                self.handle_cause_timeout(now);
             }
             Stage::Quarantined { generation, facts, alive } => {
                 self.commands.extend(alive.probe(*generation, facts, &self.settings, now));
@@ -269,8 +284,9 @@ impl Slot {
         }
         let generation = self.generation.next();
         self.generation = generation;
-        self.commands.push_back(Command::Spawn { generation, launch: Arc::clone(launch) });
-        self.stage = Stage::Serving { run: Box::new(Run::spawning(generation, *facts)), replacement: Replacement::None };
+        let (launch, facts) = Self::launch_over(launch, facts, self.transport_to_start(now));
+        self.commands.push_back(Command::Spawn { generation, launch });
+        self.stage = Stage::Serving { run: Box::new(Run::spawning(generation, facts)), replacement: Replacement::None };
         self.tell(Happening::Starting { generation, restart });
     }
 
@@ -288,7 +304,7 @@ impl Slot {
     fn due(&self, alive: &Alive) -> Option<Instant> {
         let deadline = match alive.watch.health(&self.settings) {
             Health::Silent => Some(alive.since + self.settings.start_deadline),
-            Health::Unready | Health::Ready | Health::Lost | Health::Hung => None,
+            Health::Stale | Health::Unready | Health::Ready | Health::Lost | Health::Hung => None,
         };
         [deadline, alive.watch.due()].into_iter().flatten().min()
     }

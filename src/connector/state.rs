@@ -75,6 +75,8 @@ pub enum RestartReason {
     Transport,
     /// A signal that Adit did not send ended it.
     Signal,
+    /// It used up a processor over connections that did not last.
+    Flapping,
 }
 
 impl SlotId {
@@ -116,7 +118,7 @@ impl Reason {
 
 impl RestartReason {
     /// All of them, in the order of the metric's documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Exit,
         Self::NotReady,
         Self::Hung,
@@ -127,6 +129,7 @@ impl RestartReason {
         Self::Operator,
         Self::Transport,
         Self::Signal,
+        Self::Flapping,
     ];
 
     /// The stable word, as in JSON and metrics.
@@ -142,6 +145,7 @@ impl RestartReason {
             Self::Operator => "operator",
             Self::Transport => "transport",
             Self::Signal => "signal",
+            Self::Flapping => "flapping",
         }
     }
 }

@@ -2,8 +2,19 @@
 
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Generation, LaunchFacts};
 use crate::id::ConnectorId;
+
+/// What a daemon knew last of a process, so that the next one has something to show until it has asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastKnown {
+    /// Live connections to the edge.
+    pub connections: u8,
+    /// The version of the remote configuration that it ran, if it had one.
+    pub version: Option<u64>,
+}
 
 /// What the generation record says of a process that was found again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +29,8 @@ pub struct Survivor {
     pub metrics: SocketAddr,
     /// Who answered there, if anyone has.
     pub connector_id: Option<ConnectorId>,
+    /// What was known of it last.
+    pub last_known: LastKnown,
     /// It was told to finish its requests.
     pub draining: bool,
     /// It is certainly the recorded process. One that is not is never signalled.

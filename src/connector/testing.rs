@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Answer, Ending, Exit, Launch, LaunchConfiguration, Probe, VersionReading};
+use super::{Answer, Ending, Exit, Launch, LaunchConfiguration, Probe, Transport, VersionReading};
 use crate::secret::Secret;
 
 #[expect(clippy::disallowed_methods, reason = "the one place where these tests get an instant to count from")]
@@ -24,6 +24,7 @@ pub(crate) fn launch() -> Launch {
         protocol: "auto".to_owned(),
         grace_period: Duration::from_secs(30),
         configuration: LaunchConfiguration::Remote,
+        transport: Transport::AsConfigured,
     }
 }
 

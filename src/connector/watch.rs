@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{Rng, rngs::SmallRng};
 
-use super::{LaunchFacts, Settings};
+use super::{LastKnown, LaunchFacts, Settings};
 use crate::id::ConnectorId;
 
 /// What a probe is to read.
@@ -63,6 +63,8 @@ pub struct Vitals {
 pub(super) enum Health {
     /// Its metrics server has never answered.
     Silent,
+    /// It was started by an earlier daemon and has not answered this one yet: what is known of it is what that one knew.
+    Stale,
     /// It answers and has never been ready: no connection, or no configuration yet.
     Unready,
     /// It carries requests.
@@ -84,8 +86,13 @@ pub(super) struct Watch {
     misses: u8,
     last_miss: Option<String>,
     ready_since: Option<Instant>,
+    /// Since when it has not been ready, after it was.
+    lost_since: Option<Instant>,
     was_ready: bool,
     was_whole: bool,
+    /// Nobody has answered yet; what is known is an earlier daemon's.
+    stale: bool,
+    asked_at: Option<Instant>,
     version_read_at: Option<Instant>,
     version_stale: bool,
 }
@@ -93,14 +100,16 @@ pub(super) struct Watch {
 #[derive(Debug, Clone, Copy)]
 enum Next {
     Due(Instant),
-    /// One is out; its answer, or its time-out, comes. `again` asks for another at once.
+    /// One is out; its answer, or its time-out, comes. `again` asks for another so much later.
     Out {
-        again: bool,
+        again: Option<Duration>,
     },
 }
 
 /// The first wait between two probes of a process that is not whole. cloudflared opens its metrics server 47 to 86 ms after exec.
 const PACE_MIN: Duration = Duration::from_millis(50);
+/// Probes that lines of its log ask for are so far apart at least.
+const HINTS_APART: Duration = Duration::from_millis(250);
 /// Each wait is longer by this factor, so that what a probe is late stays in proportion to how long the process already takes.
 const PACE_GROWTH: f64 = 1.25;
 
@@ -113,18 +122,24 @@ impl Watch {
             misses: 0,
             last_miss: None,
             ready_since: None,
+            lost_since: None,
             was_ready: false,
             was_whole: false,
+            stale: false,
+            asked_at: None,
             version_read_at: None,
             version_stale: false,
         }
     }
 
     /// The watch over a process that an earlier daemon watched, which had learnt who answers there. It is
-    /// asked at once, as nothing else is known of it.
-    pub(super) fn resumed(connector_id: Option<ConnectorId>, now: Instant) -> Self {
+    /// asked at once: probes are bounded, and until one comes back all that is known is old.
+    pub(super) fn resumed(connector_id: Option<ConnectorId>, last_known: LastKnown, facts: &LaunchFacts, now: Instant) -> Self {
         let mut watch = Self::new(now);
-        watch.vitals.connector_id = connector_id;
+        let LastKnown { connections, version } = last_known;
+        watch.stale = connector_id.is_some();
+        watch.vitals = Vitals { connections, connector_id, version };
+        watch.was_ready = is_ready(&watch.vitals, facts);
         watch.next = Next::Due(now);
         watch
     }
@@ -134,6 +149,8 @@ impl Watch {
             Health::Silent
         } else if self.misses >= settings.misses_max {
             Health::Hung
+        } else if self.stale {
+            Health::Stale
         } else if self.ready_since.is_some() {
             Health::Ready
         } else if self.was_ready {
@@ -146,6 +163,11 @@ impl Watch {
     /// Since when it has been ready without a break.
     pub(super) fn ready_since(&self) -> Option<Instant> {
         self.ready_since
+    }
+
+    /// Since when it has not been ready, after it was.
+    pub(super) fn lost_since(&self) -> Option<Instant> {
+        self.lost_since
     }
 
     pub(super) fn was_ready(&self) -> bool {
@@ -173,9 +195,10 @@ impl Watch {
     /// Starts a probe that is due and says what it is to read.
     pub(super) fn ask(&mut self, facts: &LaunchFacts, settings: &Settings, now: Instant) -> Option<Ask> {
         match self.next {
-            Next::Due(at) if at <= now => self.next = Next::Out { again: false },
+            Next::Due(at) if at <= now => self.next = Next::Out { again: None },
             Next::Due(_) | Next::Out { .. } => return None,
         }
+        self.asked_at = Some(now);
         let old = || self.version_read_at.is_none_or(|at| now.saturating_duration_since(at) >= settings.version_age_max);
         let wanted = facts.needs_version && (self.vitals.version.is_none() || self.version_stale || old());
         Some(if wanted { Ask::ReadyAndVersion } else { Ask::Ready })
@@ -186,7 +209,17 @@ impl Watch {
         self.pace = PACE_MIN;
         self.next = match self.next {
             Next::Due(at) => Next::Due(at.min(now)),
-            Next::Out { .. } => Next::Out { again: true },
+            Next::Out { .. } => Next::Out { again: Some(Duration::ZERO) },
+        };
+    }
+
+    /// Asks for a probe soon: its log says that connections come or go, which a broken edge makes happen thousands of times.
+    pub(super) fn hurry_a_little(&mut self, now: Instant) {
+        self.pace = PACE_MIN;
+        let soon = self.asked_at.map_or(now, |at| now.max(at + HINTS_APART));
+        self.next = match self.next {
+            Next::Due(at) => Next::Due(at.min(soon)),
+            Next::Out { again } => Next::Out { again: again.or(Some(HINTS_APART)) },
         };
     }
 
@@ -209,7 +242,7 @@ impl Watch {
             Probe::Answered(answer) => self.handle_answer(answer, facts, now),
             Probe::Missed(why) => self.handle_miss(why),
         }
-        self.next = Next::Due(if again { now } else { now + self.wait(facts, settings, rng) });
+        self.next = Next::Due(now + again.unwrap_or_else(|| self.wait(facts, settings, rng)));
     }
 
     fn handle_answer(&mut self, answer: Answer, facts: &LaunchFacts, now: Instant) {
@@ -223,6 +256,7 @@ impl Watch {
         }
         self.misses = 0;
         self.last_miss = None;
+        self.stale = false;
         if answer.connections != self.vitals.connections {
             self.pace = PACE_MIN;
         }
@@ -236,13 +270,14 @@ impl Watch {
                 self.version_stale = false;
             }
         }
-        let ready = answer.connections > 0 && (!facts.needs_version || self.vitals.version.is_some());
-        if ready {
+        if is_ready(&self.vitals, facts) {
             self.was_ready = true;
             self.was_whole |= answer.connections >= facts.connections;
             self.ready_since.get_or_insert(now);
+            self.lost_since = None;
         } else {
             self.ready_since = None;
+            self.lost_since = self.lost_since.or(self.was_ready.then_some(now));
         }
     }
 
@@ -263,6 +298,11 @@ impl Watch {
         self.pace = self.pace.mul_f64(PACE_GROWTH);
         wait
     }
+}
+
+/// Whether it carries requests: it has a connection, and rules to go by.
+fn is_ready(vitals: &Vitals, facts: &LaunchFacts) -> bool {
+    vitals.connections > 0 && (!facts.needs_version || vitals.version.is_some())
 }
 
 #[cfg(test)]
@@ -380,5 +420,31 @@ mod tests {
             later,
         );
         assert_eq!(watched.watch.due(), Some(later));
+    }
+
+    #[test]
+    fn lines_of_the_log_ask_for_four_probes_a_second_at_most() {
+        let mut watched = watched();
+        watched.probe(answer("a", 4, VersionReading::Version(1)));
+        let start = watched.now;
+        for probes in 1..=20 {
+            watched.watch.hurry_a_little(watched.now);
+            watched.probe(answer("a", 4, VersionReading::Version(1)));
+            assert_eq!(watched.now - start, HINTS_APART * probes);
+        }
+    }
+
+    #[test]
+    fn what_an_earlier_daemon_knew_is_stale_until_it_answers() {
+        let mut watched = watched();
+        let last_known = LastKnown { connections: 4, version: Some(7) };
+        watched.watch = Watch::resumed(Some("a".parse().unwrap()), last_known, &watched.facts, watched.now);
+        assert_eq!((watched.health(), watched.watch.vitals.connections), (Health::Stale, 4));
+        watched.probe(Probe::Missed("timed out".into()));
+        assert_eq!(watched.health(), Health::Stale);
+        watched.probe(answer("a", 0, VersionReading::Version(7)));
+        assert_eq!(watched.health(), Health::Lost, "it was ready when it was known last");
+        watched.watch = Watch::resumed(None, last_known, &watched.facts, watched.now);
+        assert_eq!(watched.health(), Health::Silent, "without knowing who answers nothing is known");
     }
 }

@@ -194,6 +194,7 @@ fn connector(connector: &ConnectorStatus) -> Connector {
         connector_id: connector.connector_id.as_ref().map(ToString::to_string),
         connections: connector.connections,
         config_version: connector.config_version.and_then(|version| i64::try_from(version).ok()),
+        stale: connector.stale,
         restarts_total: connector.restarts_total,
         next_try_at: connector.next_try_at,
     }
@@ -215,7 +216,7 @@ fn connector_state(state: connector::State) -> State {
 /// A connector that is simply ready has no reason to tell.
 fn connector_reason(connector: &ConnectorStatus) -> Option<Reason> {
     let reason = Reason { code: connector.reason.code.to_string(), sentence: connector.reason.sentence.to_string() };
-    (connector.state != connector::State::Ready).then_some(reason)
+    (connector.state != connector::State::Ready || reason.code != "ready").then_some(reason)
 }
 
 /// The routes as far as they are provisioned, or as they are wanted before the first pass saw them.

@@ -25,6 +25,7 @@ use super::{
     listeners, logging,
     metrics_server::MetricsServer,
     options::{Environment, Options},
+    refused::CountedRefusals,
     reload::Reload,
     reported::ReportedVersions,
     socket_guard::SocketGuard,
@@ -114,7 +115,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let metrics = Metrics::new();
     let (recorder, _writer) = Recorder::start(&state_dir, metrics.clone());
     let reported = Arc::new(ReportedVersions::new());
-    let events = sink(&recorder, &reported);
+    let refused = Arc::new(CountedRefusals::new());
+    let events = sink(&recorder, &reported, &refused);
     let (intent, accepted) = Intent::open(&main, reading, store.clone(), events.clone())?;
     let config = intent.intended().config.clone();
     make_runtime_dir(&config.daemon.runtime_dir)?;
@@ -137,6 +139,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         accepted,
         clients: tokens.clients(),
         reported: reported.subscribe(),
+        refusals: refused.subscribe(),
         binary: binary.subscribe(),
         events: events.clone(),
         interval: config.daemon.sync_interval,
@@ -219,12 +222,13 @@ pub async fn run(options: Options) -> Result<(), StartError> {
 }
 
 /// Where every part tells what happens: the recorder first, then those who look at what it recorded.
-fn sink(recorder: &Recorder, reported: &Arc<ReportedVersions>) -> Sink {
-    let (recorder, reported) = (recorder.clone(), reported.clone());
+fn sink(recorder: &Recorder, reported: &Arc<ReportedVersions>, refused: &Arc<CountedRefusals>) -> Sink {
+    let (recorder, reported, refused) = (recorder.clone(), reported.clone(), refused.clone());
     Sink::new(move |event| {
         recorder.record(&event);
         if let Event::Connector(event) = &event {
             reported.look(&event.slot, &recorder.status());
+            refused.look(event);
         }
     })
 }

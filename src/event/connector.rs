@@ -37,6 +37,10 @@ impl ConnectorEvent {
             Happening::Killed { .. } => "connector-killed",
             Happening::Stopped => "connector-stopped",
             Happening::Read { .. } => "connector-reading",
+            Happening::RegistrationRefused { .. } => "connector-registration-refused",
+            Happening::ConfigurationRefused { .. } => "connector-configuration-refused",
+            Happening::FellBack { .. } => "connector-fell-back",
+            Happening::Flapping { .. } => "connector-flapping",
             Happening::LogUnavailable { .. } => "connector-log-unavailable",
             Happening::Forgotten => "connector-forgotten",
         }
@@ -67,6 +71,10 @@ impl ConnectorEvent {
             | Happening::BackingOff { .. }
             | Happening::ReplacementFailed { .. }
             | Happening::Killed { .. }
+            | Happening::RegistrationRefused { .. }
+            | Happening::ConfigurationRefused { .. }
+            | Happening::FellBack { .. }
+            | Happening::Flapping { .. }
             | Happening::LogUnavailable { .. } => Level::Warn,
             Happening::Blocked { .. } => Level::Error,
         }
@@ -93,6 +101,10 @@ impl ConnectorEvent {
             | Happening::Draining { generation, .. }
             | Happening::Killed { generation, .. }
             | Happening::Read { generation, .. }
+            | Happening::RegistrationRefused { generation, .. }
+            | Happening::ConfigurationRefused { generation, .. }
+            | Happening::FellBack { generation, .. }
+            | Happening::Flapping { generation, .. }
             | Happening::LogUnavailable { generation, .. } => *generation,
             Happening::BackingOff { .. } | Happening::Blocked { .. } | Happening::Stopped | Happening::Forgotten => {
                 self.notice.serving
@@ -116,6 +128,10 @@ impl ConnectorEvent {
             | Happening::Killed { reason, .. } => Some(&reason.code),
             Happening::Starting { restart, .. } => restart.map(|restart| restart.as_str()),
             Happening::Replacing { restart, .. } | Happening::Replaced { restart, .. } => Some(restart.as_str()),
+            Happening::RegistrationRefused { .. } => Some("registration-refused"),
+            Happening::ConfigurationRefused { .. } => Some("configuration-refused"),
+            Happening::FellBack { .. } => Some("transport-fallback"),
+            Happening::Flapping { .. } => Some("flapping"),
             Happening::Started { .. }
             | Happening::Adopted { .. }
             | Happening::Quarantined { .. }
@@ -200,6 +216,24 @@ impl ConnectorEvent {
             }
             Happening::Stopped => format!("connector {slot} has stopped: {after}"),
             Happening::Read { .. } => format!("connector {slot}: {after}"),
+            Happening::RegistrationRefused { why: Some(why), .. } => {
+                format!("connector {slot} is refused by Cloudflare's edge: {why}")
+            }
+            Happening::RegistrationRefused { why: None, .. } => {
+                format!("connector {slot} is not registered by Cloudflare's edge, which over QUIC does not say why")
+            }
+            Happening::ConfigurationRefused { version: Some(version), why, .. } => {
+                format!("connector {slot} cannot use version {version} of its configuration and keeps the one before: {why}")
+            }
+            Happening::ConfigurationRefused { version: None, why, .. } => {
+                format!("connector {slot} cannot use its configuration and keeps the one before: {why}")
+            }
+            Happening::FellBack { why, .. } => {
+                format!("connector {slot} goes over to HTTP/2, as QUIC (UDP port 7844) does not get through: {why}")
+            }
+            Happening::Flapping { registrations, .. } => {
+                format!("connector {slot} flaps: it registered {registrations} connections within a minute or so")
+            }
             Happening::LogUnavailable { error, .. } => {
                 format!("connector {slot} runs, but its output is lost to the log store: {error}")
             }

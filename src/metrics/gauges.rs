@@ -18,6 +18,7 @@ pub(super) struct Gauges {
     desired_config_version: IntGaugeVec,
     connectors: IntGaugeVec,
     connector_up: IntGaugeVec,
+    connector_reason: IntGaugeVec,
     connector_config_version: IntGaugeVec,
     ready_connections: IntGaugeVec,
     last_success: GaugeVec,
@@ -44,6 +45,11 @@ impl Gauges {
             ),
             connectors: of("adit_connectors", "Connectors on this host by state.", &["state"]),
             connector_up: of("adit_connector_up", "Whether requests get through a connector.", &["tunnel", "replica"]),
+            connector_reason: of(
+                "adit_connector_reason",
+                "Always 1; why a connector is in its state, as a code such as ready, transport-fallback or registration-refused.",
+                &["tunnel", "replica", "reason"],
+            ),
             connector_config_version: of(
                 "adit_connector_config_version",
                 "The version of the remote configuration that a connector runs.",
@@ -112,7 +118,9 @@ impl Gauges {
     }
 
     fn set_connector(&self, tunnel: &str, connector: &ConnectorStatus) {
-        let labels = [tunnel, &connector.replica.to_string()];
+        let replica = connector.replica.to_string();
+        self.connector_reason.with_label_values(&[tunnel, &replica, &connector.reason.code]).set(1);
+        let labels = [tunnel, &replica];
         self.connector_up.with_label_values(&labels).set(i64::from(connector.serving));
         self.ready_connections.with_label_values(&labels).set(i64::from(connector.connections));
         if let Some(version) = connector.config_version {
@@ -139,6 +147,7 @@ impl Gauges {
             &self.desired_config_version,
             &self.connectors,
             &self.connector_up,
+            &self.connector_reason,
             &self.connector_config_version,
             &self.ready_connections,
             &self.holds,

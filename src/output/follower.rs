@@ -16,9 +16,10 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use self::followed::{Chunk, Followed, Known};
 use super::{
-    Hint, Watchers,
+    Watchers,
     book::{self, Book},
     files::Folders,
+    hint::{Hint, SAID_MAX, said},
     ledger::{FileName, Stretch},
     line::Stream,
     room,
@@ -96,8 +97,6 @@ const CHUNK: usize = 64 * 1024;
 const CHUNKS_A_TURN: usize = 16;
 /// A disk that stays full is not searched for room more often, in seconds.
 const ROOM_PAUSE: i64 = 5;
-/// What cloudflared writes when it has taken in a configuration.
-const CONFIGURED: &[u8] = b"Updated to new configuration";
 
 struct Follower {
     folders: Folders,
@@ -257,8 +256,13 @@ impl Follower {
     fn number_chunk(&mut self, followed: &mut Followed) -> bool {
         let Some(Chunk { bytes, lines, is_last }) = followed.next_chunk(&mut self.buffer) else { return false };
         self.number(followed, bytes, lines);
-        if followed.file.stream == Stream::Log && followed.is_news() && contains(&self.buffer[..bytes], CONFIGURED) {
-            (self.hint)(Hint::Configured { slot: followed.slot(), generation: followed.file.generation });
+        // Lines of stderr may be torn, and all that is worth knowing stands in the log as well.
+        if followed.file.stream == Stream::Log && followed.is_news() {
+            let lines = self.buffer[..bytes].split(|byte| *byte == b'\n');
+            let heard: Vec<_> = lines.filter_map(said).take(SAID_MAX).collect();
+            if !heard.is_empty() {
+                (self.hint)(Hint { slot: followed.slot(), generation: followed.file.generation, said: heard });
+            }
         }
         !is_last
     }
@@ -345,10 +349,6 @@ impl Follower {
     fn share(&self) -> u64 {
         room::share(self.books.len())
     }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 #[cfg(test)]

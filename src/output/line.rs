@@ -150,7 +150,7 @@ fn text_of(value: serde_json::Value) -> String {
 }
 
 /// Takes out what could command a terminal or turn the reading direction; a tab becomes a space.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let turns =
         |char: char| matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()

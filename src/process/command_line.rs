@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, path::Path, time::Duration};
 
-use crate::connector::{Launch, LaunchConfiguration};
+use crate::connector::{Launch, LaunchConfiguration, Protocol, Transport};
 
 /// The token's place among the child's descriptors, as a path that cloudflared can open.
 pub(super) const TOKEN_PATH: &str = "/dev/fd/4";
@@ -37,8 +37,8 @@ pub(super) fn arguments(launch: &Launch, places: &Places<'_>) -> Vec<OsString> {
     arguments.push(places.metrics.to_string().into());
     arguments.extend(["--logfile".into(), places.logfile.into(), "--grace-period".into()]);
     arguments.push(go_duration(launch.grace_period).into());
-    if launch.protocol != "auto" {
-        arguments.extend(["--protocol".into(), OsString::from(&launch.protocol)]);
+    if let Some(protocol) = protocol(launch) {
+        arguments.extend(["--protocol".into(), OsString::from(protocol)]);
     }
     arguments.extend(launch.extra_args.iter().map(OsString::from));
     arguments.push("run".into());
@@ -73,6 +73,17 @@ pub(super) fn environment(launch: &Launch, places: &Places<'_>) -> Vec<OsString>
             variable
         })
         .collect()
+}
+
+/// What `--protocol` is set to, if it is. An operator's choice always wins.
+fn protocol(launch: &Launch) -> Option<&str> {
+    match launch.transport {
+        Transport::Http2 if launch.leaves_transport_open() => Some(Protocol::Http2.as_str()),
+        Transport::Quic if launch.leaves_transport_open() => Some(Protocol::Quic.as_str()),
+        Transport::AsConfigured | Transport::Http2 | Transport::Quic => {
+            Some(launch.protocol.as_str()).filter(|protocol| *protocol != "auto")
+        }
+    }
 }
 
 /// A duration in Go's words; cloudflared takes a bare number for a mistake and prints its help.
@@ -124,6 +135,19 @@ mod tests {
             "tunnel --config /run/adit/private/web-0-1.json --no-autoupdate --metrics 127.0.0.1:4000 \
              --logfile /var/lib/adit/logs/web/0-1.log --grace-period 30s --protocol http2 run"
         );
+    }
+
+    #[test]
+    fn a_transport_that_adit_chose_is_told_unless_the_operator_fixed_one() {
+        for (configured, transport, told) in [
+            ("auto", Transport::AsConfigured, None),
+            ("auto", Transport::Http2, Some("http2")),
+            ("auto", Transport::Quic, Some("quic")),
+            ("quic", Transport::Http2, Some("quic")),
+        ] {
+            let launch = Launch { protocol: configured.into(), transport, ..launch() };
+            assert_eq!(protocol(&launch), told, "{configured} {transport:?}");
+        }
     }
 
     #[test]

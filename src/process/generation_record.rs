@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    connector::{Generation, LaunchFacts, SlotId},
+    connector::{Generation, LastKnown, LaunchFacts, SlotId},
     id::ConnectorId,
     name::TunnelName,
 };
@@ -49,6 +49,9 @@ pub(super) struct Content {
     pub(super) process: Option<RecordedProcess>,
     /// Who answered on the metrics address, as soon as anyone has.
     pub(super) connector_id: Option<ConnectorId>,
+    /// What was known of it last.
+    #[serde(default)]
+    pub(super) last_known: LastKnown,
     /// It was told to finish its requests. It must not be told twice.
     pub(super) draining: bool,
 }
@@ -94,6 +97,7 @@ impl Content {
             metrics,
             process: None,
             connector_id: None,
+            last_known: LastKnown::default(),
             draining: false,
         }
     }

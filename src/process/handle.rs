@@ -1,6 +1,9 @@
 //! A process that is ours: its end, and the signals to it.
 
+mod onlooker;
+
 use std::{
+    io,
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     sync::{
@@ -25,11 +28,16 @@ use super::{
     out_of_memory::OutOfMemory,
     raw::{ExitInformation, exit_information},
 };
-use crate::{connector::Ending, id::ConnectorId};
+pub use onlooker::Onlooker;
+
+use crate::{
+    connector::{Ending, LastKnown},
+    id::ConnectorId,
+};
 
 /// How long it may take from the end of an adopted process until whoever inherited it has reaped it, which is when the kernel says
 /// how it ended. PID 1 does so at once; one that does not must not hold up the restart.
-const REAP_TIME_MAX: Duration = Duration::from_millis(100);
+const REAP_TIME_MAX: Duration = Duration::from_millis(200);
 
 /// How long a leaf may take to be empty once its connector has ended and everything in it was killed.
 const LEAF_TIME_MAX: Duration = Duration::from_secs(2);
@@ -90,7 +98,7 @@ impl Process {
             let ending = match self.reap() {
                 Reaped::Lives => continue,
                 Reaped::Ended(ending) => ending,
-                Reaped::ByAnother => self.told_ending().await,
+                Reaped::ByAnother => told_ending(&self.pidfd).await,
             };
             let is_kill = ending == Ending::Signal(Signal::KILL.as_raw());
             let out_of_memory = is_kill && !self.is_killed.load(Ordering::Relaxed) && self.out_of_memory.explains_a_kill();
@@ -119,10 +127,18 @@ impl Process {
         }
     }
 
-    /// Records who answered on its metrics address. It blocks for as long as writing a small file takes.
-    pub fn learn_connector_id(&self, connector_id: ConnectorId) {
+    /// Records who answered on its metrics address, and what it said. It blocks for as long as writing a small file takes.
+    pub fn learn(&self, connector_id: ConnectorId, last_known: LastKnown) {
         // Without it a next daemon that cannot prove the identity starts another connector: a harmless replica.
-        let _ = self.record.update(|content| content.connector_id = Some(connector_id));
+        let _ = self.record.update(|content| {
+            content.connector_id = Some(connector_id);
+            content.last_known = last_known;
+        });
+    }
+
+    /// The processor time that it has used since its start.
+    pub fn processor_time(&self) -> io::Result<Duration> {
+        super::identity::processor_time(self.pid)
     }
 
     /// Removes what was written for it. To be called when it has ended. It blocks for as long as that takes.
@@ -167,26 +183,6 @@ impl Process {
         }
     }
 
-    /// How a process ended that is another's to reap: the kernel says it once that is done.
-    async fn told_ending(&self) -> Ending {
-        let deadline = Instant::now() + REAP_TIME_MAX;
-        loop {
-            // Asked first: whatever is said after a hang-up was seen is final.
-            let is_reaped = has_hung_up(self.pidfd.get_ref());
-            match exit_information(self.pidfd.get_ref()) {
-                ExitInformation::Status(status) => return ending_of(status),
-                ExitInformation::Unavailable => return Ending::Unknown,
-                ExitInformation::NotYet if is_reaped => return Ending::Unknown,
-                ExitInformation::NotYet => {}
-            }
-            // The hang-up is told like the end was.
-            match timeout_at(deadline, self.pidfd.readable()).await {
-                Ok(Ok(mut guard)) => guard.clear_ready(),
-                Ok(Err(_)) | Err(_) => return Ending::Unknown,
-            }
-        }
-    }
-
     fn look(&self, options: WaitIdOptions) -> rustix::io::Result<Option<WaitIdStatus>> {
         let pidfd = self.pidfd.get_ref().as_fd();
         waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | options)
@@ -203,6 +199,26 @@ enum Reaped {
 /// Whether the process of a pidfd has ended.
 pub(super) fn is_readable(pidfd: &OwnedFd) -> bool {
     poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
+/// How a process ended that is another's to reap: the kernel says it once that is done. To be called when it has ended.
+pub(super) async fn told_ending(pidfd: &AsyncFd<OwnedFd>) -> Ending {
+    let deadline = Instant::now() + REAP_TIME_MAX;
+    loop {
+        // Looked at first: what is said after a hang-up was seen is final.
+        let is_reaped = has_hung_up(pidfd.get_ref());
+        match exit_information(pidfd.get_ref()) {
+            ExitInformation::Status(status) => return ending_of(status),
+            ExitInformation::Unavailable => return Ending::Unknown,
+            ExitInformation::NotYet if is_reaped => return Ending::Unknown,
+            ExitInformation::NotYet => {}
+        }
+        // The hang-up is told like the end was.
+        match timeout_at(deadline, pidfd.readable()).await {
+            Ok(Ok(mut guard)) => guard.clear_ready(),
+            Ok(Err(_)) | Err(_) => return Ending::Unknown,
+        }
+    }
 }
 
 /// Whether the process of a pidfd has been reaped. Before Linux 6.9 it never has.

@@ -13,7 +13,8 @@ mod instance;
 mod owner;
 mod sighting;
 
-use std::{fs, io};
+
+use std::{fs, io, time::Duration};
 
 use rustix::{
     process::Pid,
@@ -53,10 +54,16 @@ pub(super) fn cgroup(pid: Pid) -> io::Result<String> {
     super::cgroup::path_of(&membership).map(str::to_owned).ok_or_else(|| unknown_shape(pid, "cgroup"))
 }
 
+/// The processor time that the process has used, in its own code and in the kernel's.
+pub(super) fn processor_time(pid: Pid) -> io::Result<Duration> {
+    Ok(Duration::from_millis(stat(pid)?.processor_ticks * (1000 / TICKS)))
+}
+
 /// What is told apart in a `/proc/PID/stat`.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
     session: i32,
+    processor_ticks: u64,
     start_time: u64,
 }
 
@@ -64,14 +71,16 @@ fn stat(pid: Pid) -> io::Result<Stat> {
     parse_stat(&fs::read_to_string(file(pid, "stat"))?).ok_or_else(|| unknown_shape(pid, "stat"))
 }
 
-/// Fields 6 and 22. The second field is a name in brackets, which may hold spaces and brackets itself.
+/// Fields 6, 14 with 15, and 22. The second field is a name in brackets, which may hold spaces and brackets itself.
 fn parse_stat(stat: &str) -> Option<Stat> {
     const FIRST_BEHIND_NAME: usize = 3;
     let (_, behind) = stat.rsplit_once(')')?;
     let mut fields = behind.split_ascii_whitespace();
     let session = fields.nth(6 - FIRST_BEHIND_NAME)?.parse().ok()?;
-    let start_time = fields.nth(22 - 6 - 1)?.parse().ok()?;
-    Some(Stat { session, start_time })
+    let own: u64 = fields.nth(14 - 6 - 1)?.parse().ok()?;
+    let kernel: u64 = fields.next()?.parse().ok()?;
+    let start_time = fields.nth(22 - 15 - 1)?.parse().ok()?;
+    Some(Stat { session, processor_ticks: own + kernel, start_time })
 }
 
 fn file(pid: Pid, name: &str) -> String {
@@ -91,11 +100,18 @@ mod tests {
         let fields: Vec<String> = (4..=30).map(|field| field.to_string()).collect();
         for name in ["cloudflared", "a b", "x) (y", ")", ""] {
             let stat = format!("77 ({name}) S {}\n", fields.join(" "));
-            assert_eq!(parse_stat(&stat), Some(Stat { session: 6, start_time: 22 }), "{name:?}");
+            assert_eq!(parse_stat(&stat), Some(Stat { session: 6, processor_ticks: 14 + 15, start_time: 22 }), "{name:?}");
         }
         for torn in ["", "77", "77 (x", "77 (x) S 1 2 3"] {
             assert_eq!(parse_stat(torn), None, "{torn:?}");
         }
+    }
+
+    #[test]
+    fn a_process_that_works_uses_processor_time() {
+        let own = rustix::process::getpid();
+        let before = processor_time(own).unwrap();
+        while processor_time(own).unwrap() < before + Duration::from_millis(20) {}
     }
 
     #[test]

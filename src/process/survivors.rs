@@ -9,7 +9,7 @@ pub(super) use self::census::{Census, Found};
 
 use super::{
     generation_record::{GenerationRecord, RecordedProcess},
-    handle::Process,
+    handle::{Onlooker, Process},
     identity::Sighting,
     raw,
     spawn::Spawner,
@@ -23,14 +23,22 @@ const DESERTED_TIME_MAX: Duration = Duration::from_millis(20);
 /// What was found.
 #[derive(Default)]
 pub struct Survivors {
-    /// By slot: what the machine is to know of each process, and the process where it is proved to be ours.
-    pub found: BTreeMap<SlotId, Vec<(Survivor, Option<Process>)>>,
+    /// By slot: what the machine is to know of each process, and the process itself.
+    pub found: BTreeMap<SlotId, Vec<(Survivor, Watched)>>,
     /// Of these, processes whose records were lost.
     pub unrecorded: Vec<u32>,
     /// Records that could not be read, and why. They are left where they are.
     pub unreadable: Vec<(PathBuf, io::Error)>,
     /// Processes that look like connectors and cannot be told which, and why. They are left alone.
     pub strange: Vec<(u32, String)>,
+}
+
+/// A process that was found.
+pub enum Watched {
+    /// It is proved to be ours.
+    Ours(Process),
+    /// It is not.
+    Unproved(Onlooker),
 }
 
 /// Looks for processes of an earlier daemon. Records and leaves of processes that are gone are removed. It blocks for as long as
@@ -57,7 +65,11 @@ pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
         if !found.is_recorded {
             survivors.unrecorded.push(survivor.pid);
         }
-        let process = if found.is_proved { Some(adopt(spawner, found)?) } else { None };
+        let process = if found.is_proved {
+            Watched::Ours(adopt(spawner, found)?)
+        } else {
+            Watched::Unproved(Onlooker::new(raw::watch(found.sighting.pidfd)?))
+        };
         survivors.found.entry(slot).or_default().push((survivor, process));
     }
     Ok(survivors)
@@ -84,7 +96,11 @@ fn survivor(found: &Found) -> Survivor {
         pid: sighting.seen.pid,
         metrics: content.metrics,
         connector_id: content.connector_id.clone(),
+        last_known: content.last_known,
         draining: content.draining,
         proved: *is_proved,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    REQUESTS_MAX, Reconciler, Reported, Start,
+    REQUESTS_MAX, Reconciler, Refusals, Reported, Start,
     in_force::in_force,
     memory::Memory,
     progress::Progress,
@@ -43,6 +43,7 @@ pub(super) struct Coordinator {
     shared: Shared,
     intended: watch::Receiver<Arc<Intended>>,
     reported: watch::Receiver<Arc<Reported>>,
+    refusals: watch::Receiver<Arc<Refusals>>,
     binary: watch::Receiver<PathBuf>,
     records: watch::Receiver<Arc<Records>>,
     shutdown: CancellationToken,
@@ -58,7 +59,7 @@ pub(super) struct Coordinator {
 
 impl Coordinator {
     pub(super) fn new(start: Start) -> (Self, Reconciler) {
-        let Start { ledger, mut intended, accepted, clients, reported, mut binary, events, interval, shutdown } = start;
+        let Start { ledger, mut intended, accepted, clients, reported, refusals, mut binary, events, interval, shutdown } = start;
         let people = intended.borrow_and_update().clone();
         let (config, reason) = in_force(accepted.as_ref(), &people.config);
         let proposal = reason.map(|reason| Arc::new(Proposal { intended: people.clone(), reason }));
@@ -75,6 +76,7 @@ impl Coordinator {
             shared: Shared { ledger: ledger.clone(), clients, events, interval },
             intended: intended.clone(),
             reported,
+            refusals,
             binary,
             shutdown,
             requests,
@@ -204,6 +206,7 @@ impl Coordinator {
             intended: self.intended.clone(),
             proposal: self.proposal.subscribe(),
             reported: self.reported.clone(),
+            refusals: self.refusals.clone(),
             commands,
             memory: Memory::default(),
             zones_doubted: false,

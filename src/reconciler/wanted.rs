@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     config::Tunnel,
-    connector::{Launch, LaunchConfiguration, Wanted, WantedTunnel},
+    connector::{Launch, LaunchConfiguration, Transport, Wanted, WantedTunnel},
     credential::connector_token,
     desired::Intended,
     record::{ConfigurationSource, Fate, Records, Seal, TunnelRecord},
@@ -60,6 +60,7 @@ fn launch(intended: &Intended, tunnel: &Tunnel, record: &TunnelRecord, binary: &
             ConfigurationSource::Remote => LaunchConfiguration::Remote,
             ConfigurationSource::Local => LaunchConfiguration::Local(tunnel.local_document()),
         },
+        transport: Transport::AsConfigured,
     })
 }
 

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Clients, Reported, memory::Memory, pass::PassReport, progress::Progress, telling::Seen, trouble};
+use super::{Clients, Refusals, Reported, memory::Memory, pass::PassReport, progress::Progress, telling::Seen, trouble};
 use crate::{
     config::Config,
     desired::{Intended, desired},
@@ -22,6 +22,12 @@ use crate::{
 
 /// How long reports of connectors are gathered before they are looked at: a roll-out changes many within a second.
 const REPORTS_GATHERED_FOR: Duration = Duration::from_secs(1);
+
+/// The same for connectors that are refused: those of a tunnel that was deleted are all refused within a moment.
+const REFUSALS_GATHERED_FOR: Duration = Duration::from_millis(200);
+
+/// Refusals ask for a pass no more often than this, whatever goes on: each costs calls.
+const REFUSALS_APART: Duration = Duration::from_secs(10);
 
 /// What somebody asks of a worker.
 #[derive(Debug)]
@@ -81,6 +87,7 @@ pub(super) struct Worker {
     pub(super) intended: watch::Receiver<Arc<Intended>>,
     pub(super) proposal: watch::Receiver<Option<Arc<Proposal>>>,
     pub(super) reported: watch::Receiver<Arc<Reported>>,
+    pub(super) refusals: watch::Receiver<Arc<Refusals>>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) memory: Memory,
     /// Whether the remembered zones are listed again at the next need.
@@ -108,6 +115,7 @@ enum Woken {
     Proposal,
     Clients,
     Reports,
+    Refusals,
     Timer,
     Nobody,
 }
@@ -118,10 +126,12 @@ impl Worker {
         self.show_records().await;
         self.pass("start", None).await;
         let mut put_off: VecDeque<Command> = VecDeque::new();
-        let mut reports_at: Option<Instant> = None;
+        let (mut reports_at, mut refusals_at): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut looked_at: Option<Instant> = None;
+        let mut refused = self.refused();
         let mut usable = self.client_state();
         loop {
-            let due = reports_at.map_or(self.next, |at| at.min(self.next));
+            let due = [reports_at, refusals_at].into_iter().flatten().fold(self.next, Instant::min);
             let woken = match put_off.pop_front() {
                 Some(command) => Woken::Command(command),
                 // Every arm only receives, so that nothing is lost when another one wins. Who asks goes first.
@@ -131,6 +141,7 @@ impl Worker {
                     changed = self.in_force.changed() => changed.map_or(Woken::Nobody, |()| Woken::InForce),
                     changed = self.proposal.changed() => changed.map_or(Woken::Nobody, |()| Woken::Proposal),
                     changed = self.shared.clients.changed() => changed.map_or(Woken::Nobody, |()| Woken::Clients),
+                    changed = self.refusals.changed() => changed.map_or(Woken::Nobody, |()| Woken::Refusals),
                     changed = self.reported.changed() => changed.map_or(Woken::Nobody, |()| Woken::Reports),
                     () = sleep_until(due) => Woken::Timer,
                 },
@@ -159,11 +170,23 @@ impl Worker {
                 Woken::Reports => {
                     reports_at.get_or_insert(Instant::now() + REPORTS_GATHERED_FOR);
                 }
+                Woken::Refusals => {
+                    let before = std::mem::replace(&mut refused, self.refused());
+                    if refused > before {
+                        let earliest = looked_at.map_or_else(Instant::now, |at| at + REFUSALS_APART);
+                        refusals_at.get_or_insert(earliest.max(Instant::now() + REFUSALS_GATHERED_FOR));
+                    }
+                }
                 Woken::Timer => {
                     let reports = reports_at.is_some_and(|at| at <= Instant::now());
                     if reports {
                         reports_at = None;
                         self.look_at_reports().await;
+                    }
+                    if refusals_at.is_some_and(|at| at <= Instant::now()) {
+                        refusals_at = None;
+                        looked_at = Some(Instant::now());
+                        self.pass("refused", None).await;
                     }
                     if self.next <= Instant::now() {
                         self.pass(if self.failures > 0 { "retry" } else { "interval" }, None).await;
@@ -252,6 +275,14 @@ impl Worker {
     fn is_only_stops(&mut self) -> bool {
         let in_force = self.in_force.borrow_and_update();
         self.passed.as_ref().is_some_and(|passed| Arc::ptr_eq(&passed.config, &in_force.config) && passed.held == in_force.held)
+    }
+
+    /// How often connectors of this account's tunnels were refused.
+    fn refused(&mut self) -> u64 {
+        let refusals = self.refusals.borrow_and_update();
+        let in_force = self.in_force.borrow();
+        let own = |name: &TunnelName| in_force.config.tunnels.get(name).is_some_and(|tunnel| tunnel.account == self.account);
+        refusals.iter().filter(|(name, _)| own(name)).map(|(_, count)| count).sum()
     }
 
     /// Whether there is a client, as far as it matters for another try.

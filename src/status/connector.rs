@@ -37,6 +37,8 @@ pub struct ConnectorStatus {
     pub connections: u8,
     /// The version of the remote configuration that it runs.
     pub config_version: Option<u64>,
+    /// State, connections and version are what an earlier daemon knew last: the process has not answered this one yet.
+    pub stale: bool,
     /// The generation that is to take over, while there is one.
     pub successor: Option<Generation>,
     /// Restarts since the daemon started.
@@ -81,6 +83,7 @@ impl ConnectorStatus {
             connector_id: None,
             connections: 0,
             config_version: None,
+            stale: false,
             successor: None,
             restarts_total: 0,
             restarts: BTreeMap::new(),
@@ -104,10 +107,13 @@ impl ConnectorStatus {
                 self.next_try_at = None;
                 self.count(*restart);
             }
-            Happening::Started { generation, pid, metrics } | Happening::Adopted { generation, pid, metrics }
-                if *generation == self.generation =>
-            {
+            Happening::Started { generation, pid, metrics } if *generation == self.generation => {
                 (self.pid, self.metrics_address) = (Some(*pid), Some(*metrics));
+            }
+            Happening::Adopted { generation, pid, metrics, vitals } if *generation == self.generation => {
+                (self.pid, self.metrics_address) = (Some(*pid), Some(*metrics));
+                self.read(vitals);
+                self.stale = true;
             }
             // Of a successor, or one that drains: Replaced tells its process when it matters.
             Happening::Started { .. } | Happening::Adopted { .. } => {}
@@ -141,8 +147,14 @@ impl ConnectorStatus {
                 self.count(Some(*restart));
             }
             Happening::ReplacementFailed { .. } => self.successor = None,
-            Happening::Hung { .. } | Happening::Draining { .. } | Happening::Killed { .. } | Happening::LogUnavailable { .. } => {
-            }
+            Happening::Hung { .. }
+            | Happening::Draining { .. }
+            | Happening::Killed { .. }
+            | Happening::RegistrationRefused { .. }
+            | Happening::ConfigurationRefused { .. }
+            | Happening::FellBack { .. }
+            | Happening::Flapping { .. }
+            | Happening::LogUnavailable { .. } => {}
         }
         match self.state {
             State::BackingOff | State::Blocked => self.clear_process(),
@@ -163,6 +175,7 @@ impl ConnectorStatus {
         self.connector_id.clone_from(&vitals.connector_id);
         self.connections = vitals.connections;
         self.config_version = vitals.version;
+        self.stale = false;
     }
 
     fn clear_process(&mut self) {
@@ -241,6 +254,17 @@ mod tests {
         assert_eq!((status.restarts_total, status.restarts.get(&RestartReason::Signal)), (1, Some(&1)));
         assert_eq!((status.next_try_at, status.generation), (None, Generation(2)));
         assert_eq!(status.last_exit.map(|exit| (exit.at.as_second(), exit.lived_seconds)), Some((5, 3.0)));
+    }
+
+    #[test]
+    fn an_adopted_connector_shows_what_was_known_of_it_until_it_answers() {
+        let mut status = ConnectorStatus::new(0, Timestamp::UNIX_EPOCH);
+        let metrics = "127.0.0.1:4000".parse().unwrap();
+        let adopted = Happening::Adopted { generation: Generation(5), pid: 42, metrics, vitals: vitals(4) };
+        tell(&mut status, 1, State::Ready, 5, adopted);
+        assert_eq!((status.stale, status.serving, status.connections, status.config_version), (true, true, 4, Some(7)));
+        tell(&mut status, 2, State::Degraded, 5, Happening::LostConnections { generation: Generation(5), vitals: vitals(0) });
+        assert_eq!((status.stale, status.serving, status.connections), (false, false, 0));
     }
 
     #[test]

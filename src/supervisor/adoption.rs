@@ -2,10 +2,10 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use super::task::{Task, now};
+use super::task::{Report, Reported, Task, now};
 use crate::{
-    connector::{SlotId, Survivor},
-    process::{Process, Subtree, Survivors, survivors},
+    connector::{Exit, Finding, Generation, SlotId, Survivor, Transport},
+    process::{Onlooker, Subtree, Survivors, Watched, survivors},
 };
 
 /// The cgroups that connectors are put into: those below `named`, or those that the service manager gave to the daemon, which is
@@ -51,17 +51,35 @@ impl Task {
         Ok(())
     }
 
-    fn adopt_slot(&mut self, slot: SlotId, processes: Vec<(Survivor, Option<Process>)>) {
+    fn adopt_slot(&mut self, slot: SlotId, processes: Vec<(Survivor, Watched)>) {
         let id = Arc::new(slot);
         self.ensure_slot(&id);
         let mut survivors = Vec::new();
         for (survivor, process) in processes {
-            if let Some(process) = process {
-                self.parts.output.follow(&id, survivor.generation);
-                self.watch(&id, survivor.generation, process);
+            match process {
+                Watched::Ours(process) => {
+                    self.parts.output.follow(&id, survivor.generation);
+                    self.watch(&id, survivor.generation, process);
+                }
+                Watched::Unproved(process) => self.look_on(&id, survivor.generation, process),
             }
             survivors.push(survivor);
         }
+        // What an earlier daemon found out about QUIC shows in how its connectors were started.
+        let fell_back = survivors.iter().any(|survivor| survivor.facts.transport == Transport::Http2);
         self.with_slot(&id, |slot| slot.handle_survivors(survivors, now()));
+        if fell_back {
+            self.take_finding(&id, Finding::QuicBlocked);
+        }
+    }
+
+    /// Learns of the end of a process that nothing else may be done to.
+    fn look_on(&self, id: &Arc<SlotId>, generation: Generation, process: Onlooker) {
+        let (slot, reports) = (Arc::clone(id), self.report_sender.clone());
+        tokio::spawn(async move {
+            let exit = Exit { ending: process.end().await, out_of_memory: false, last_lines: Vec::new() };
+            // Fails when the task is over.
+            let _ = reports.send(Report { slot, generation, what: Reported::Ended(exit) }).await;
+        });
     }
 }

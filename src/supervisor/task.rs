@@ -23,7 +23,10 @@ use super::{
 };
 use crate::{
     backoff::RestartBudget,
-    connector::{Command, Ending, Exit, Generation, Launch, Notice, Probe, Reason, Settings, Slot, SlotId, SpawnFailure, Wanted},
+    connector::{
+        Command, Ending, Exit, Finding, Generation, HostTransport, LastKnown, Launch, Notice, Probe, Reason, Settings, Slot,
+        SlotId, SpawnFailure, VersionReading, Wanted,
+    },
     event::{ConnectorEvent, Sink},
     name::TunnelName,
     notify::Notifications,
@@ -62,13 +65,18 @@ pub(super) struct Parts {
 
 pub(super) struct Task {
     pub(super) parts: Parts,
-    slots: BTreeMap<Arc<SlotId>, Entry>,
+    pub(super) slots: BTreeMap<Arc<SlotId>, Entry>,
     /// When each slot wants to be woken.
     timers: BTreeSet<(Instant, Arc<SlotId>)>,
     /// Slots that wait for their turn to replace their connector.
     asking: BTreeSet<Arc<SlotId>>,
     /// Slots that are at it.
     replacing: BTreeSet<SlotId>,
+    /// Slots that have a connection to the edge.
+    pub(super) connected: BTreeSet<Arc<SlotId>>,
+    /// What is known of QUIC on this host.
+    pub(super) transport: HostTransport,
+    pub(super) rng: SmallRng,
     /// Processes to be started, in order.
     spawns: VecDeque<PendingSpawn>,
     spawning: usize,
@@ -77,7 +85,7 @@ pub(super) struct Task {
     budget: RestartBudget,
     started_at: Instant,
     probes: Arc<Semaphore>,
-    report_sender: mpsc::Sender<Report>,
+    pub(super) report_sender: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
     /// What is removed when processes have ended.
     cleaning: TaskTracker,
@@ -88,8 +96,8 @@ pub(super) struct Task {
 }
 
 /// A slot and its processes.
-struct Entry {
-    slot: Slot,
+pub(super) struct Entry {
+    pub(super) slot: Slot,
     children: Vec<Child>,
     wake_at: Option<Instant>,
 }
@@ -97,8 +105,8 @@ struct Entry {
 struct Child {
     generation: Generation,
     process: Arc<Process>,
-    /// Its record says who answers on its metrics address.
-    is_learnt: bool,
+    /// What its record says of it.
+    last_known: Option<LastKnown>,
 }
 
 struct PendingSpawn {
@@ -108,27 +116,30 @@ struct PendingSpawn {
 }
 
 /// What comes back from what runs elsewhere.
-struct Report {
-    slot: Arc<SlotId>,
-    generation: Generation,
-    what: Reported,
+pub(super) struct Report {
+    pub(super) slot: Arc<SlotId>,
+    pub(super) generation: Generation,
+    pub(super) what: Reported,
 }
 
-enum Reported {
+pub(super) enum Reported {
     Spawned { result: Result<Box<Spawned>, SpawnFailure>, log_trouble: Option<std::io::Error> },
     Ended(Exit),
-    Probed(Probe),
+    Probed { probe: Probe, processor_time: Option<Duration> },
 }
 
 impl Task {
     pub(super) fn new(parts: Parts) -> Self {
         let (report_sender, reports) = mpsc::channel(REPORTS_MAX);
         Self {
+            transport: HostTransport::new(&parts.settings),
+            rng: SmallRng::from_rng(&mut rand::rng()),
             parts,
             slots: BTreeMap::new(),
             timers: BTreeSet::new(),
             asking: BTreeSet::new(),
             replacing: BTreeSet::new(),
+            connected: BTreeSet::new(),
             spawns: VecDeque::new(),
             spawning: 0,
             generations: BTreeMap::new(),
@@ -155,13 +166,14 @@ impl Task {
     /// Does what is due, then waits for one thing.
     async fn turn(&mut self) -> ControlFlow<()> {
         self.wake_slots();
+        self.try_quic();
         self.give_turns();
         self.start_spawns();
         self.parts.heartbeat.fetch_add(1, Ordering::Relaxed);
         if self.is_over() {
             return ControlFlow::Break(());
         }
-        let next = self.timers.first().map(|(at, _)| *at);
+        let next = [self.timers.first().map(|(at, _)| *at), self.transport.poll_timeout()].into_iter().flatten().min();
         let wake_at = next.map_or(now() + TURN_MAX, |at| at.min(now() + TURN_MAX));
         tokio::select! {
             biased;
@@ -176,7 +188,7 @@ impl Task {
             // Cancel-safe as it says itself.
             pid = next_ready(self.parts.notifications.as_ref()) => self.take_ready(pid),
             // Cancel-safe per docs on `recv`.
-            Some(hint) = self.parts.hints.recv() => self.take_hint(&hint),
+            Some(hint) = self.parts.hints.recv() => self.take_hint(hint),
             // Cancel-safe per docs on `recv`.
             Some(request) = self.parts.requests.recv() => self.take_request(request),
             // Cancel-safe per docs on `changed`.
@@ -225,8 +237,11 @@ impl Task {
 
     fn give_turns(&mut self) {
         loop {
-            let asking = self.asking.iter().filter_map(|id| Some((&**id, self.slots.get(id)?.slot.wants_turn()?)));
-            let Some(id) = next_turn(asking, &self.replacing).cloned() else { return };
+            let asking = self.asking.iter().filter_map(|id| {
+                let restart = self.slots.get(id)?.slot.wants_turn()?;
+                self.can_help(id, restart).then_some((&**id, restart))
+            });
+            let Some(id) = next_turn(asking, &self.replacing, !self.connected.is_empty()).cloned() else { return };
             self.with_slot(&Arc::new(id), |slot| slot.handle_turn(now()));
         }
     }
@@ -281,9 +296,14 @@ impl Task {
                 self.forget_child(&id, generation);
                 self.with_slot(&id, |slot| slot.handle_exit(generation, &exit, now()));
             }
-            Reported::Probed(probe) => {
+            Reported::Probed { probe, processor_time } => {
                 self.learn(&id, generation, &probe);
-                self.with_slot(&id, |slot| slot.handle_probe(generation, probe, now()));
+                self.with_slot(&id, |slot| {
+                    slot.handle_probe(generation, probe, now());
+                    if let Some(used) = processor_time {
+                        slot.handle_processor_time(generation, used, now());
+                    }
+                });
             }
         }
     }
@@ -296,14 +316,6 @@ impl Task {
         // Others may write to the socket too, and a process may be quicker than the report of its start: probes find it ready.
         if let Some((id, generation)) = child {
             self.with_slot(&id, |slot| slot.handle_notify_ready(generation, now()));
-        }
-    }
-
-    fn take_hint(&mut self, hint: &Hint) {
-        match hint {
-            Hint::Configured { slot, generation } => {
-                self.with_slot(&Arc::new(slot.clone()), |slot| slot.handle_configured(*generation, now()));
-            }
         }
     }
 
@@ -378,11 +390,12 @@ impl Task {
         }
         let last = self.generations.get(&**id).copied().unwrap_or(Generation(0));
         let rng = SmallRng::from_rng(&mut rand::rng());
-        let slot = Slot::new((**id).clone(), self.parts.settings, last, rng);
+        let mut slot = Slot::new((**id).clone(), self.parts.settings, last, rng);
+        slot.handle_host_transport(self.transport.begin_with(), now());
         self.slots.insert(Arc::clone(id), Entry { slot, children: Vec::new(), wake_at: None });
     }
 
-    fn for_all(&mut self, act: impl Fn(&mut Slot)) {
+    pub(super) fn for_all(&mut self, act: impl Fn(&mut Slot)) {
         let ids: Vec<Arc<SlotId>> = self.slots.keys().cloned().collect();
         for id in &ids {
             self.with_slot(id, &act);
@@ -423,9 +436,19 @@ impl Task {
         } else {
             self.replacing.remove(&**id)
         };
+        if entry.slot.is_connected() {
+            self.transport.handle_connected();
+            self.connected.insert(Arc::clone(id))
+        } else {
+            self.connected.remove(id)
+        };
+        let findings: Vec<Finding> = std::iter::from_fn(|| entry.slot.next_finding()).collect();
         if entry.slot.is_forgotten() && entry.children.is_empty() {
             self.generations.insert((**id).clone(), entry.slot.generation());
             self.slots.remove(id);
+        }
+        for finding in findings {
+            self.take_finding(id, finding);
         }
     }
 
@@ -447,9 +470,13 @@ impl Task {
             }
             Command::Probe { generation, metrics, ask } => {
                 let (slot, reports, probes) = (Arc::clone(id), self.report_sender.clone(), Arc::clone(&self.probes));
+                let restless = self.slots.get(id).is_some_and(|entry| entry.slot.watches_processor(generation));
+                let process = self.process(id, generation).filter(|_| restless);
                 tokio::spawn(async move {
                     let _permit = probes.acquire().await.expect("the semaphore is never closed");
-                    let what = Reported::Probed(probe(metrics, ask).await);
+                    let probe = probe(metrics, ask).await;
+                    let processor_time = process.and_then(|process| process.processor_time().ok());
+                    let what = Reported::Probed { probe, processor_time };
                     // Fails when the task is over.
                     let _ = reports.send(Report { slot, generation, what }).await;
                 });
@@ -464,7 +491,7 @@ impl Task {
         let process = Arc::new(process);
         let pid = process.pid();
         if let Some(entry) = self.slots.get_mut(id) {
-            entry.children.push(Child { generation, process: Arc::clone(&process), is_learnt: false });
+            entry.children.push(Child { generation, process: Arc::clone(&process), last_known: None });
         }
         let (slot, reports, output) = (Arc::clone(id), self.report_sender.clone(), self.parts.output.clone());
         tokio::spawn(async move {
@@ -493,14 +520,20 @@ impl Task {
         self.cleaning.spawn_blocking(move || process.forget());
     }
 
-    /// Keeps in the record of a process who answered on its address, so that the next daemon knows.
+    /// Keeps in the record of a process who answered on its address and what it said, so that the next daemon knows.
     fn learn(&mut self, id: &Arc<SlotId>, generation: Generation, probe: &Probe) {
         let Probe::Answered(answer) = probe else { return };
         let Some(entry) = self.slots.get_mut(id) else { return };
         let Some(child) = entry.children.iter_mut().find(|child| child.generation == generation) else { return };
-        if !std::mem::replace(&mut child.is_learnt, true) {
+        let version = match answer.version {
+            VersionReading::Unread => child.last_known.and_then(|known| known.version),
+            VersionReading::Missing => None,
+            VersionReading::Version(version) => Some(version),
+        };
+        let last_known = LastKnown { connections: answer.connections, version };
+        if child.last_known.replace(last_known) != Some(last_known) {
             let (process, connector_id) = (Arc::clone(&child.process), answer.connector_id.clone());
-            tokio::task::spawn_blocking(move || process.learn_connector_id(connector_id));
+            tokio::task::spawn_blocking(move || process.learn(connector_id, last_known));
         }
     }
 }

@@ -152,9 +152,9 @@ async fn a_registration_that_the_edge_refuses_is_reported_and_the_connector_stay
     host.start().await;
     let pid = host.found("a connector runs", async |host| host.connectors().first().map(|process| process.pid)).await;
 
-    host.until("it is said that it has no connection", async |host| {
+    host.until("it is said that it is refused", async |host| {
         let reason = host.tunnel("web").await.reason;
-        reason.is_some_and(|reason| reason.code == "not-connected")
+        reason.is_some_and(|reason| reason.code == "registration-refused")
     })
     .await;
     host.until_synced(1).await;

@@ -19,7 +19,7 @@ use adit::{
     event::{AccountView, Event, ProvisioningEvent, Sink},
     name::TunnelName,
     plan::RouteState,
-    reconciler::{Clients, PassReport, Reconciler, Reported, Start},
+    reconciler::{Clients, PassReport, Reconciler, Refusals, Reported, Start},
     sandbox::{Api, start_api, world::World},
     store::Store,
 };
@@ -32,6 +32,8 @@ pub(super) struct Harness {
     intended: watch::Sender<Arc<Intended>>,
     clients: watch::Sender<Arc<Clients>>,
     pub(super) reported: watch::Sender<Arc<Reported>>,
+    /// How often connectors were refused.
+    pub(super) refusals: watch::Sender<Arc<Refusals>>,
     pub(super) events: Arc<Mutex<Vec<ProvisioningEvent>>>,
     running: Option<Running>,
 }
@@ -84,6 +86,7 @@ impl Harness {
             intended: watch::Sender::new(Arc::new(intended)),
             clients: watch::Sender::new(Arc::new(clients)),
             reported: watch::Sender::new(Arc::default()),
+            refusals: watch::Sender::new(Arc::default()),
             events: Arc::default(),
             running: None,
         }
@@ -107,6 +110,7 @@ impl Harness {
             accepted,
             clients: self.clients.subscribe(),
             reported: self.reported.subscribe(),
+            refusals: self.refusals.subscribe(),
             binary: watch::Sender::new(PathBuf::from("/usr/bin/cloudflared")).subscribe(),
             events: Sink::new(move |event| {
                 let Event::Provisioning(event) = event else { panic!("not an event of provisioning") };

@@ -246,3 +246,15 @@ async fn a_plan_says_what_would_be_done_and_does_nothing() {
     assert_eq!(format!("{before:?}"), format!("{:?}", harness.world.snapshot()));
     assert!(harness.plan().await.contains("nothing to change"));
 }
+
+#[tokio::test]
+async fn a_tunnel_whose_connector_is_refused_is_looked_at_at_once() {
+    let harness = Harness::settled(&(tunnel("web", &["app.example.com"]) + &tunnel("api", &[]))).await;
+    let before = harness.live("web");
+    harness.world.dashboard().delete_tunnel(&before[0].parse().unwrap()).unwrap();
+
+    harness.refusals.send_replace(Arc::new([(name("web"), 1)].into()));
+
+    // No pass is asked for, and the next by itself is an hour away.
+    harness.until("the tunnel is made again", |harness| harness.live("web").iter().any(|id| !before.contains(id))).await;
+}

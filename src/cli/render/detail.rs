@@ -44,7 +44,7 @@ fn connectors(connectors: &[Connector], now: Timestamp, look: Look) -> String {
         let why = connector.reason.as_ref().map(with_code).into_iter().chain(next).collect::<Vec<_>>().join("; ");
         table.row([
             Cell::new(format!("{}.{}", connector.replica, connector.generation)),
-            Cell::toned(connector.state.word(), Tone::of_state(connector.state)),
+            Cell::toned(state(connector), Tone::of_state(connector.state)),
             Cell::new(age(connector.since, now)),
             Cell::maybe(connector.pid),
             Cell::new(format!("{}/4", connector.connections)),
@@ -54,6 +54,12 @@ fn connectors(connectors: &[Connector], now: Timestamp, look: Look) -> String {
         ]);
     }
     table.render(look)
+}
+
+/// The state, with a mark when it is only what an earlier daemon knew.
+fn state(connector: &Connector) -> String {
+    let word = connector.state.word();
+    if connector.stale { format!("{word} (stale)") } else { word.to_owned() }
 }
 
 fn routes(routes: &[Route], look: Look) -> String {
@@ -117,6 +123,7 @@ pub(super) mod tests {
                 serving: true,
                 connections: 3,
                 config_version: Some(7),
+                stale: false,
                 restarts_total: 2,
                 next_try_at: None,
             }],

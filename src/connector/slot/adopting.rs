@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Alive, Leave, Leaver, LeaverPhase, Phase, Replacement, Run, Slot, Stage};
-use crate::connector::{Generation, Happening, RestartReason, Survivor, watch::Watch};
+use super::{Alive, Leave, Leaver, LeaverPhase, Phase, Replacement, Run, Slot, Stage, signs::Signs};
+use crate::connector::{Exit, Generation, Happening, RestartReason, Survivor, Transport, watch::Watch};
 
 impl Slot {
     /// These processes of an earlier daemon were found in this slot. To be called before anything else, at most once.
@@ -12,8 +12,9 @@ impl Slot {
         for survivor in survivors {
             self.generation = self.generation.max(survivor.generation);
             let (generation, pid, metrics) = (survivor.generation, survivor.pid, survivor.metrics);
-            let watch = Watch::resumed(survivor.connector_id.clone(), now);
-            let alive = Alive { pid, metrics, since: now, watch };
+            let watch = Watch::resumed(survivor.connector_id.clone(), survivor.last_known, &survivor.facts, now);
+            let vitals = watch.vitals.clone();
+            let alive = Alive { pid, metrics, since: now, watch, signs: Signs::default() };
             if !survivor.proved {
                 self.consider_unproved(survivor, alive);
                 continue;
@@ -23,11 +24,12 @@ impl Slot {
                 let exit = LeaverPhase::Draining { kill_at };
                 self.leaving.push(Leaver { generation, since: Some(now), exit });
             } else {
-                let run = Box::new(Run { generation, facts: survivor.facts, adopted: true, phase: Phase::Alive(alive) });
+                let run =
+                    Box::new(Run { generation, facts: survivor.facts, adopted: true, phase: Phase::Alive(Box::new(alive)) });
                 self.take_in(run, now);
             }
             // Told last: whoever hears of it sees the slot as it is with the process in it.
-            self.tell(Happening::Adopted { generation, pid, metrics });
+            self.tell(Happening::Adopted { generation, pid, metrics, vitals });
         }
     }
 
@@ -38,8 +40,12 @@ impl Slot {
                 if let Replacement::Running { successor, .. } = replacement {
                     self.leave(*successor, Leave::Gracefully, now);
                 }
-                let deadline = now + self.settings.successor_deadline;
-                let replacement = Replacement::Running { successor: run, restart: RestartReason::Config, deadline };
+                let deadline = self.successor_deadline(run.facts.transport, now);
+                let restart = match run.facts.transport {
+                    Transport::Quic => RestartReason::Transport,
+                    Transport::AsConfigured | Transport::Http2 => RestartReason::Config,
+                };
+                let replacement = Replacement::Running { successor: run, restart, deadline };
                 Stage::Serving { run: older, replacement }
             }
             Stage::Quarantined { generation, alive, .. } => {
@@ -62,6 +68,15 @@ impl Slot {
                 self.tell(Happening::Abandoned { generation, pid });
             }
         }
+    }
+
+    /// The process in quarantine has ended, so there is nothing left that a start could be a second copy of.
+    pub(super) fn end_quarantine(&mut self, exit: &Exit, now: Instant) {
+        let Stage::Quarantined { generation, alive, .. } = std::mem::replace(&mut self.stage, Stage::Resting) else { return };
+        let lived = now.saturating_duration_since(alive.since);
+        let diagnosis = exit.diagnose(lived);
+        self.tell_exit(generation, exit, lived, false, diagnosis.reason);
+        self.start(Some(diagnosis.restart), now);
     }
 
     pub(super) fn abandon(&mut self, generation: Generation, pid: u32, restart: RestartReason, now: Instant) {

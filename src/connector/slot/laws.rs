@@ -12,8 +12,8 @@ use rand::{SeedableRng, rngs::SmallRng};
 use crate::{
     backoff::RestartBudget,
     connector::{
-        Command, Exit, Generation, LEAVING_MAX, Launch, Probe, Reason, Settings, Slot, SlotId, SpawnFailure, State, Stop,
-        Survivor, VersionReading,
+        Command, Exit, Generation, LEAVING_MAX, LastKnown, Launch, Probe, Protocol, Reason, Said, Settings, Slot, SlotId,
+        SpawnFailure, State, Stop, Survivor, Transport, VersionReading,
         testing::{answer, exited, killed, launch, start_of_time},
     },
 };
@@ -32,7 +32,10 @@ enum Step {
     Dies { which: usize, exit: Exit },
     ExitsAsTold,
     Notify { generation: u64 },
-    Configured { generation: u64 },
+    Said { generation: u64, said: Said },
+    ProcessorTime { generation: u64, used: Duration },
+    HostTransport(Transport),
+    Trial,
     StaleExit { generation: u64 },
     StaleProbe { generation: u64 },
     StaleSpawned { generation: u64 },
@@ -113,7 +116,12 @@ impl World {
                 }
             }
             Step::Notify { generation } => self.slot.handle_notify_ready(Generation(*generation), self.now),
-            Step::Configured { generation } => self.slot.handle_configured(Generation(*generation), self.now),
+            Step::Said { generation, said } => self.slot.handle_said(Generation(*generation), said, self.now),
+            Step::ProcessorTime { generation, used } => {
+                self.slot.handle_processor_time(Generation(*generation), *used, self.now);
+            }
+            Step::HostTransport(begin_with) => self.slot.handle_host_transport(*begin_with, self.now),
+            Step::Trial => drop(self.slot.handle_trial(self.now)),
             Step::StaleExit { generation } => {
                 if !self.alive.contains(&Generation(*generation)) {
                     self.slot.handle_exit(Generation(*generation), &killed(), self.now);
@@ -161,7 +169,9 @@ impl World {
     fn obey_and_check(&mut self) {
         while let Some(command) = self.slot.next_command() {
             match command {
-                Command::Spawn { generation, .. } => {
+                Command::Spawn { generation, launch } => {
+                    let chosen = launch.transport != Transport::AsConfigured;
+                    assert!(!chosen || launch.protocol == "auto", "a fixed protocol was overridden: {launch:?}");
                     assert!(generation.0 > self.last_spawned, "generations rise");
                     self.last_spawned = generation.0;
                     self.asked.push(generation);
@@ -183,6 +193,7 @@ impl World {
             }
         }
         while self.slot.next_notice().is_some() {}
+        while self.slot.next_finding().is_some() {}
         self.check();
     }
 
@@ -279,10 +290,32 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (0usize..4, any_exit()).prop_map(|(which, exit)| Step::Dies { which, exit }),
         2 => Just(Step::ExitsAsTold),
         1 => generation.clone().prop_map(|generation| Step::Notify { generation }),
-        1 => generation.clone().prop_map(|generation| Step::Configured { generation }),
+        8 => (generation.clone(), any_said()).prop_map(|(generation, said)| Step::Said { generation, said }),
+        2 => (generation.clone(), 0u64..100).prop_map(|(generation, seconds)| {
+            Step::ProcessorTime { generation, used: Duration::from_secs(seconds) }
+        }),
+        1 => prop_oneof![Just(Transport::AsConfigured), Just(Transport::Http2)].prop_map(Step::HostTransport),
+        1 => Just(Step::Trial),
         1 => generation.clone().prop_map(|generation| Step::StaleExit { generation }),
         1 => generation.clone().prop_map(|generation| Step::StaleProbe { generation }),
         1 => generation.prop_map(|generation| Step::StaleSpawned { generation }),
+    ]
+}
+
+fn any_said() -> impl Strategy<Value = Said> {
+    prop_oneof![
+        Just(Said::Configured),
+        Just(Said::ConfigurationRefused { version: Some(2), why: "no".into() }),
+        Just(Said::Registered { protocol: Some(Protocol::Quic) }),
+        Just(Said::Registered { protocol: Some(Protocol::Http2) }),
+        Just(Said::Registered { protocol: None }),
+        Just(Said::Lost),
+        Just(Said::Prechecked { suggested: Some(Protocol::Http2) }),
+        Just(Said::Prechecked { suggested: None }),
+        Just(Said::QuicDialFailed),
+        Just(Said::FellBack),
+        Just(Said::Refused { why: "Unauthorized".into() }),
+        Just(Said::RegistrationFailed),
     ]
 }
 
@@ -294,6 +327,7 @@ fn any_survivors() -> impl Strategy<Value = Vec<Survivor>> {
         pid: 1,
         metrics: "127.0.0.1:1".parse().unwrap(),
         connector_id: Some("a".parse().unwrap()),
+        last_known: LastKnown::default(),
         draining,
         proved: true,
     };

@@ -1,8 +1,8 @@
 //! Make before break: a successor starts beside the serving generation and takes over when it has been ready for a while.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use super::{Goal, LEAVING_MAX, Leave, Replacement, Run, Slot, Stage, Wait, never_answered};
+use super::{Goal, LEAVING_MAX, Leave, Replacement, Run, Slot, Stage, Wait, causes::is_over, never_answered, signs::Refusal};
 use crate::connector::{Command, Generation, Happening, LaunchFacts, Reason, RestartReason, exit::in_words, watch::Health};
 
 impl Slot {
@@ -22,7 +22,12 @@ impl Slot {
     /// It is this slot's turn: the successor starts.
     pub fn handle_turn(&mut self, now: Instant) {
         if let Some(restart) = self.wants_turn() {
-            self.begin_replacement(restart, now);
+            if matches!(restart, RestartReason::NotReady | RestartReason::Transport) && !self.is_connected() {
+                self.causes.revivals += 1;
+            }
+            if !self.revive_in_place(restart, now) {
+                self.begin_replacement(restart, now);
+            }
         }
     }
 
@@ -45,7 +50,7 @@ impl Slot {
             Some(restart) => Replacement::Asked { restart },
             None => Replacement::None,
         };
-        let serves = run.serves();
+        let serves = run.serves() && !run.is_refused();
         let obsolete = std::mem::replace(replacement, next);
         if let Replacement::Running { successor, .. } = obsolete {
             let generation = successor.generation;
@@ -64,9 +69,11 @@ impl Slot {
         match replacement {
             Replacement::None | Replacement::Asked { .. } => {}
             Replacement::Retry { at, restart, .. } if *at <= now => {
-                let hung = run.alive().is_some_and(|alive| alive.watch.health(&self.settings) == Health::Hung);
-                let over = *restart == RestartReason::Hung && !hung;
-                *replacement = if over { Replacement::None } else { Replacement::Asked { restart: *restart } };
+                *replacement = if is_over(run, *restart, &self.settings) {
+                    Replacement::None
+                } else {
+                    Replacement::Asked { restart: *restart }
+                };
                 self.mend(now);
             }
             Replacement::Retry { .. } => {}
@@ -81,8 +88,10 @@ impl Slot {
                     Some(at) if at <= now => self.promote(now),
                     Some(_) => {}
                     None if deadline <= now => {
-                        let limit = in_words(self.settings.successor_deadline);
-                        self.give_up_successor(Reason::new("not-ready", format!("it was not ready within {limit}")), now);
+                        let refused = successor.alive().and_then(|alive| alive.signs.refusal()).map(Refusal::reason);
+                        let waited = successor.alive().map_or(self.settings.successor_deadline, |alive| now - alive.since);
+                        let late = || Reason::new("not-ready", format!("it was not ready within {}", in_words(waited)));
+                        self.give_up_successor(refused.unwrap_or_else(late), now);
                     }
                     None => {}
                 }
@@ -95,7 +104,7 @@ impl Slot {
         let alive = successor.alive()?;
         match alive.watch.health(&self.settings) {
             Health::Ready => alive.watch.ready_since().map(|since| since + self.settings.healthy_min),
-            Health::Silent | Health::Unready | Health::Lost | Health::Hung => None,
+            Health::Silent | Health::Stale | Health::Unready | Health::Lost | Health::Hung => None,
         }
     }
 
@@ -137,6 +146,7 @@ impl Slot {
                     vitals: successor.alive().map(|alive| alive.watch.vitals.clone()).unwrap_or_default(),
                 };
                 self.stage = Stage::Serving { run: successor, replacement: Replacement::None };
+                self.note_succeeded();
                 self.tell(happening);
                 Some(former)
             }
@@ -150,6 +160,7 @@ impl Slot {
     /// The successor is gone.
     pub(super) fn fail_replacement(&mut self, reason: Reason, now: Instant) {
         if let Some((successor, restart)) = self.take_successor() {
+            self.note_failed(&successor, restart);
             self.settle_failed(successor.generation, restart, reason, now);
         }
     }
@@ -164,6 +175,7 @@ impl Slot {
     fn give_up_successor(&mut self, reason: Reason, now: Instant) {
         if let Some((successor, restart)) = self.take_successor() {
             let generation = successor.generation;
+            self.note_failed(&successor, restart);
             self.leave(*successor, Leave::Gracefully, now);
             self.settle_failed(generation, restart, reason, now);
         }
@@ -189,14 +201,15 @@ impl Slot {
         let restart = change.unwrap_or(restart);
         let retry = match restart {
             RestartReason::Hung => Some(self.backoff.fail(&mut self.rng)),
-            RestartReason::Config | RestartReason::Rotate | RestartReason::Upgrade | RestartReason::Transport => {
-                Some(self.settings.successor_retry)
-            }
+            RestartReason::Config | RestartReason::Rotate | RestartReason::Upgrade => Some(self.settings.successor_retry),
+            RestartReason::NotReady => Some(self.revival_wait()),
+            // The host says when QUIC is tried again; of one without a connection it was another way to get one.
+            RestartReason::Transport => (!self.is_connected()).then(|| self.revival_wait()),
             // Asked for once, and answered.
             RestartReason::Operator
             | RestartReason::Exit
-            | RestartReason::NotReady
             | RestartReason::Oom
+            | RestartReason::Flapping
             | RestartReason::Signal => None,
         };
         if let (Some(delay), Stage::Serving { replacement, .. }) = (retry, &mut self.stage) {
@@ -205,19 +218,21 @@ impl Slot {
         self.tell(Happening::ReplacementFailed { generation, reason, retry });
     }
 
-    fn begin_replacement(&mut self, restart: RestartReason, now: Instant) {
+    pub(super) fn begin_replacement(&mut self, restart: RestartReason, now: Instant) {
         let Goal::Run { launch, facts } = &self.goal else { return };
+        let transport = self.transport_to_succeed(restart, now);
+        let (launch, facts) = Self::launch_over(launch, facts, transport);
+        let deadline = self.successor_deadline(transport, now);
         let Stage::Serving { run, replacement } = &mut self.stage else { return };
         let serving = run.generation;
         let generation = self.generation.next();
         self.generation = generation;
-        self.commands.push_back(Command::Spawn { generation, launch: Arc::clone(launch) });
-        let deadline = now + self.settings.successor_deadline;
-        *replacement = Replacement::Running { successor: Box::new(Run::spawning(generation, *facts)), restart, deadline };
+        self.commands.push_back(Command::Spawn { generation, launch });
+        *replacement = Replacement::Running { successor: Box::new(Run::spawning(generation, facts)), restart, deadline };
         self.tell(Happening::Replacing { generation: serving, successor: generation, restart });
     }
 
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.leaving.len() < LEAVING_MAX
     }
 }
@@ -244,6 +259,7 @@ fn is_about_launch(restart: RestartReason) -> bool {
         | RestartReason::Exit
         | RestartReason::NotReady
         | RestartReason::Oom
+        | RestartReason::Flapping
         | RestartReason::Signal => false,
     }
 }

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Alive, Leave, LeaverPhase, Phase, Replacement, Run, Slot, Stage, Wait, telling::Before};
+use super::{Alive, Leave, LeaverPhase, Phase, Replacement, Run, Slot, Stage, Wait, signs::Signs, telling::Before};
 use crate::connector::{
-    Exit, Generation, Happening, Probe, Reason, RestartReason, SpawnFailure,
+    Exit, Generation, Happening, Probe, Reason, RestartReason, Said, SpawnFailure,
     exit::Remedy,
     watch::{Health, Watch},
 };
@@ -20,7 +20,10 @@ impl Slot {
         }
         let Some(run) = self.run_mut(generation) else { return };
         match run.phase {
-            Phase::Spawning => run.phase = Phase::Alive(Alive { pid, metrics, since: now, watch: Watch::new(now) }),
+            Phase::Spawning => {
+                let alive = Alive { pid, metrics, since: now, watch: Watch::new(now), signs: Signs::default() };
+                run.phase = Phase::Alive(Box::new(alive));
+            }
             Phase::Alive(_) => return, // said before
         }
         self.tell(Happening::Started { generation, pid, metrics });
@@ -39,8 +42,13 @@ impl Slot {
         if self.is_successor(generation) {
             return self.fail_replacement(failure.reason, now);
         }
-        let delay = if failure.lasting { self.backoff.fail_for_long(&mut self.rng) } else { self.backoff.fail(&mut self.rng) };
-        self.wait(delay, Wait::BackOff, RestartReason::Exit, failure.reason, now);
+        let (delay, wait) = if failure.lasting {
+            // Only a change can help, and one that nobody tells of is found within a minute.
+            (self.backoff.fail_for_long(&mut self.rng), Wait::Blocked)
+        } else {
+            (self.backoff.fail(&mut self.rng), Wait::BackOff)
+        };
+        self.wait(delay, wait, RestartReason::Exit, failure.reason, now);
     }
 
     /// The process of `generation` ended.
@@ -50,6 +58,9 @@ impl Slot {
             let reason = Reason::new("asked", "Adit told it to stop");
             self.tell_exit(generation, exit, now.saturating_duration_since(since), true, reason);
             return self.remove_leaver(generation, now);
+        }
+        if matches!(&self.stage, Stage::Quarantined { generation: quarantined, .. } if *quarantined == generation) {
+            return self.end_quarantine(exit, now);
         }
         let Some(alive) = self.run_mut(generation).and_then(|run| run.alive()) else { return };
         let lived = now.saturating_duration_since(alive.since);
@@ -105,8 +116,15 @@ impl Slot {
         alive.watch.handle_probe(probe, &facts, &settings, rng, now);
         if let Some(since) = alive.watch.ready_since() {
             self.backoff.settle(now.saturating_duration_since(since));
+            self.causes.revivals = 0;
+        }
+        if alive.watch.vitals.connections >= facts.connections {
+            alive.signs.connected();
         }
         self.tell_vitals(before, now);
+        self.tell_refusal(now);
+        self.tell_flapping(now);
+        self.drop_obsolete_ask();
         self.mend(now);
     }
 
@@ -117,11 +135,27 @@ impl Slot {
         }
     }
 
-    /// `generation` wrote to its log that it took in a configuration.
-    pub fn handle_configured(&mut self, generation: Generation, now: Instant) {
-        if let Some(alive) = self.run_mut(generation).and_then(Run::alive_mut) {
-            alive.watch.doubt_version(now);
+    /// `generation` wrote something to its log.
+    pub fn handle_said(&mut self, generation: Generation, said: &Said, now: Instant) {
+        let Some(alive) = self.run_mut(generation).and_then(Run::alive_mut) else { return };
+        let protocol = alive.signs.protocol;
+        alive.signs.hear(said, now);
+        let learnt = alive.signs.protocol != protocol;
+        match said {
+            Said::Configured => alive.watch.doubt_version(now),
+            Said::Registered { .. } | Said::Lost => alive.watch.hurry_a_little(now),
+            Said::ConfigurationRefused { version, why } => {
+                let (version, why) = (*version, why.clone());
+                self.tell(Happening::ConfigurationRefused { generation, version, why });
+            }
+            Said::Prechecked { .. } | Said::QuicDialFailed | Said::FellBack | Said::Refused { .. } | Said::RegistrationFailed => {
+            }
         }
+        if learnt {
+            self.tell_protocol(generation);
+        }
+        self.tell_refusal(now);
+        self.consider_transport(generation, now);
     }
 
     /// The output of `generation` cannot be kept.
@@ -148,8 +182,9 @@ impl Slot {
         match remedy {
             Remedy::BackOff => (delay, Wait::BackOff),
             // Once only: a cause that comes again is not gone with the process.
+            Remedy::OnceMore if first => (delay, Wait::BackOff),
             Remedy::AtOnce => (if first { Duration::ZERO } else { delay }, Wait::BackOff),
-            Remedy::Block => (self.settings.blocked_retry, Wait::Blocked),
+            Remedy::OnceMore | Remedy::Block => (self.settings.blocked_retry, Wait::Blocked),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
+use super::signs::Signs;
 use crate::connector::{Ask, Command, Generation, LaunchFacts, Settings, watch::Watch};
 
 /// A generation that is wanted.
@@ -19,7 +20,7 @@ pub(super) enum Phase {
     /// The spawner was asked, and answers.
     Spawning,
     /// There is a process.
-    Alive(Alive),
+    Alive(Box<Alive>),
 }
 
 /// A process.
@@ -29,6 +30,7 @@ pub(super) struct Alive {
     pub(super) metrics: SocketAddr,
     pub(super) since: Instant,
     pub(super) watch: Watch,
+    pub(super) signs: Signs,
 }
 
 /// A generation that is on its way out.

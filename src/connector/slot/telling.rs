@@ -37,13 +37,13 @@ impl Slot {
         let (health, vitals) = (alive.watch.health(&self.settings), alive.watch.vitals.clone());
         let whole = |vitals: &Vitals| vitals.connections >= wanted;
         let happening = match (before.health, health) {
-            (Health::Silent | Health::Unready, Health::Ready) => {
+            (Health::Silent | Health::Stale | Health::Unready, Health::Ready) => {
                 let after = now.saturating_duration_since(alive.since);
                 Happening::Ready { generation, vitals, after }
             }
             (Health::Lost | Health::Hung, Health::Ready) => Happening::Recovered { generation, vitals },
-            (Health::Ready, Health::Lost) => Happening::LostConnections { generation, vitals },
-            (Health::Silent | Health::Unready | Health::Ready | Health::Lost, Health::Hung) => {
+            (Health::Stale | Health::Ready, Health::Lost) => Happening::LostConnections { generation, vitals },
+            (Health::Silent | Health::Stale | Health::Unready | Health::Ready | Health::Lost, Health::Hung) => {
                 Happening::Hung { generation, why: alive.watch.last_miss().to_owned() }
             }
             (Health::Ready, Health::Ready) if whole(&before.vitals) && !whole(&vitals) => {
@@ -56,6 +56,14 @@ impl Slot {
             (_, _) => Happening::Read { generation, vitals },
         };
         self.tell(happening);
+    }
+
+    /// It is known over what the serving generation talks, which belongs to how it is.
+    pub(super) fn tell_protocol(&mut self, generation: Generation) {
+        let Stage::Serving { run, .. } = &self.stage else { return };
+        let Some(alive) = run.alive().filter(|_| run.generation == generation) else { return };
+        let vitals = alive.watch.vitals.clone();
+        self.tell(Happening::Read { generation, vitals });
     }
 }
 

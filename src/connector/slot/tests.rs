@@ -1,5 +1,7 @@
 //! One behaviour each, in time that the test counts.
 
+mod causes;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -10,8 +12,8 @@ use rand::{SeedableRng, rngs::SmallRng};
 use crate::{
     backoff::RestartBudget,
     connector::{
-        Command, Exit, Generation, Happening, Launch, Probe, Reason, RestartReason, RestartRefused, Settings, Slot, SlotId,
-        SpawnFailure, State, Stop, Survivor, VersionReading,
+        Command, Exit, Generation, Happening, LastKnown, Launch, Probe, Reason, RestartReason, RestartRefused, Settings, Slot,
+        SlotId, SpawnFailure, State, Stop, Survivor, VersionReading,
         testing::{answer, exited, killed, launch, start_of_time},
     },
 };
@@ -193,18 +195,24 @@ fn backs_off_from_a_connector_that_keeps_exiting() {
 #[test]
 fn a_refused_token_blocks_and_a_change_frees_it() {
     let mut bench = bench();
+    let refused = exited(255, "Provided Tunnel token is not valid.");
     bench.want(launch());
-    bench.exit(1, &exited(255, "Provided Tunnel token is not valid."));
-    assert_eq!(bench.slot.state(), State::Blocked);
+    bench.exit(1, &refused);
+    assert_eq!(bench.slot.state(), State::BackingOff, "it may be another token by now");
+    bench.run_until("started again", |bench| bench.spawned.len() == 2);
+    bench.exit(2, &refused);
+    assert_eq!((bench.slot.state(), bench.slot.reason().code.as_ref()), (State::Blocked, "token-refused"));
     bench.run_for(Duration::from_secs(299));
-    assert_eq!(bench.spawned.len(), 1);
+    assert_eq!(bench.spawned.len(), 2);
     let mut changed = launch();
     changed.token = crate::secret::Secret::new("a better one");
     bench.want(changed);
-    assert_eq!((bench.spawned.len(), bench.slot.state()), (2, State::Starting));
-    bench.exit(2, &exited(255, "Provided Tunnel token is not valid."));
+    assert_eq!((bench.spawned.len(), bench.slot.state()), (3, State::Starting));
+    bench.exit(3, &refused);
+    bench.run_until("started again", |bench| bench.spawned.len() == 4);
+    bench.exit(4, &refused);
     bench.run_for(Duration::from_secs(301));
-    assert_eq!(bench.spawned.len(), 3);
+    assert_eq!(bench.spawned.len(), 5);
 }
 
 #[test]
@@ -234,7 +242,7 @@ fn a_binary_that_cannot_be_started_is_tried_seldom() {
     assert!(matches!(bench.slot.next_command(), Some(Command::Spawn { .. })));
     let reason = Reason::new("binary-missing", "cannot find \"cloudflared\"");
     bench.slot.handle_spawn_failed(Generation(1), SpawnFailure { reason: reason.clone(), lasting: true }, bench.now);
-    assert_eq!((bench.slot.state(), bench.slot.reason()), (State::BackingOff, reason));
+    assert_eq!((bench.slot.state(), bench.slot.reason()), (State::Blocked, reason));
     let wait = bench.slot.poll_timeout().unwrap() - bench.now;
     assert!(wait >= Duration::from_secs(30) && wait <= Duration::from_secs(60), "{wait:?}");
 }
@@ -476,6 +484,7 @@ fn survivor(generation: u64) -> Survivor {
         pid: 77,
         metrics: METRICS.parse().unwrap(),
         connector_id: Some("a".parse().unwrap()),
+        last_known: LastKnown { connections: 4, version: Some(1) },
         draining: false,
         proved: true,
     }
@@ -500,7 +509,8 @@ fn an_adopted_connector_is_told_with_its_slot_as_it_is_then() {
     let mut bench = bench();
     bench.slot.handle_survivors(vec![survivor(5)], bench.now);
     let notice = bench.slot.next_notice().unwrap();
-    assert_eq!((notice.state, notice.serving), (State::Starting, Generation(5)));
+    assert_eq!((notice.state, notice.serving), (State::Ready, Generation(5)));
+    assert_eq!(notice.reason.sentence, "4 of 4 connections when an earlier daemon asked last; it has not answered this one yet");
 }
 
 #[test]
@@ -553,6 +563,18 @@ fn a_process_that_cannot_be_proved_ours_is_never_signalled() {
     assert!(!bench.killed.is_empty());
     let ours = |generation: &Generation| *generation == Generation(6);
     assert!(bench.terminated.iter().chain(&bench.killed).all(ours), "only what was started here");
+}
+
+#[test]
+fn a_quarantined_process_that_ends_is_followed_at_once() {
+    let mut bench = bench();
+    bench.answers_with(5, answer("a", 4, VersionReading::Version(1)));
+    bench.slot.handle_survivors(vec![Survivor { proved: false, ..survivor(5) }], bench.now);
+    bench.want(launch());
+    bench.exit(4, &killed());
+    assert_eq!(bench.slot.state(), State::Quarantined, "that was an earlier one");
+    bench.exit(5, &killed());
+    assert_eq!((bench.spawned.len(), bench.slot.state()), (1, State::Starting));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{
     Goal, Replacement, Slot, Stage, Wait,
     run::{Phase, Run},
+    signs::Refusal,
 };
 use crate::connector::{Reason, State, watch::Health};
 
@@ -44,8 +45,10 @@ impl Slot {
             Phase::Spawning => State::Starting,
             Phase::Alive(alive) => match alive.watch.health(&self.settings) {
                 Health::Silent | Health::Unready => State::Starting,
-                Health::Ready if alive.watch.vitals.connections >= run.facts.connections => State::Ready,
-                Health::Ready | Health::Lost | Health::Hung => State::Degraded,
+                Health::Stale if !alive.watch.was_ready() => State::Starting,
+                Health::Ready if alive.signs.churn.is_flapping() => State::Degraded,
+                Health::Ready | Health::Stale if alive.watch.vitals.connections >= run.facts.connections => State::Ready,
+                Health::Ready | Health::Stale | Health::Lost | Health::Hung => State::Degraded,
             },
         }
     }
@@ -56,10 +59,19 @@ impl Slot {
             Phase::Alive(alive) => alive,
         };
         let (connections, whole) = (alive.watch.vitals.connections, run.facts.connections);
+        if let Some(refusal) = alive.signs.refusal().filter(|_| run.is_refused()) {
+            return refusal.reason();
+        }
         match alive.watch.health(&self.settings) {
             Health::Silent if run.adopted => {
                 Reason::new("adopted", "it was started by an earlier daemon and has not answered yet")
             }
+            Health::Stale => Reason::new(
+                "adopted",
+                format!(
+                    "{connections} of {whole} connections when an earlier daemon asked last; it has not answered this one yet"
+                ),
+            ),
             Health::Silent => Reason::new("no-answer-yet", "its metrics server has not answered yet"),
             Health::Unready if connections == 0 => Reason::new("not-connected", "it has no connection to Cloudflare's edge yet"),
             Health::Unready => Reason::new(
@@ -68,8 +80,26 @@ impl Slot {
                     "{connections} of {whole} connections, but the edge has pushed no configuration yet, so requests get 503"
                 ),
             ),
+            Health::Ready if alive.signs.churn.is_flapping() => Reason::new(
+                "flapping",
+                format!(
+                    "its connections come and go, {} times within the last minute or so; {connections} of {whole} connections",
+                    alive.signs.churn.rate()
+                ),
+            ),
+            Health::Ready if connections >= whole && self.has_fallen_back() => Reason::new(
+                "transport-fallback",
+                format!(
+                    "{connections} of {whole} connections over HTTP/2, as QUIC (UDP port 7844) did not get through; QUIC is tried \
+                     again from time to time"
+                ),
+            ),
             Health::Ready if connections >= whole => Reason::new("ready", format!("{connections} of {whole} connections")),
-            Health::Ready => Reason::new("partly-connected", format!("{connections} of {whole} connections")),
+            Health::Ready => {
+                let refused = alive.signs.refusal().and_then(Refusal::in_words);
+                let refused = refused.map(|why| format!("; Cloudflare's edge refuses more: {why}")).unwrap_or_default();
+                Reason::new("partly-connected", format!("{connections} of {whole} connections{refused}"))
+            }
             Health::Lost => Reason::new(
                 "lost-connections",
                 "it has no connection to Cloudflare's edge left; cloudflared tries again by itself",

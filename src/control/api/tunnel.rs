@@ -105,6 +105,9 @@ pub struct Connector {
     pub connections: u8,
     /// The version of the configuration that it runs.
     pub config_version: Option<i64>,
+    /// State, connections and version are what an earlier daemon knew last; the process has not answered this one yet.
+    #[serde(default)]
+    pub stale: bool,
     /// How often a process in this place was started again since the daemon started.
     pub restarts_total: u64,
     /// When it is started next, while it waits for that.

@@ -11,6 +11,7 @@ use super::{
     super::{Batch, Output},
     *,
 };
+use crate::connector::Said;
 
 struct Bench {
     directory: tempfile::TempDir,
@@ -155,7 +156,7 @@ fn a_configuration_that_was_taken_in_is_told_at_once() {
     let (mut log, _stderr) = bench.open(0, 1);
     log.write_all(b"{\"version\":3,\"message\":\"Updated to new configuration\"}\n").unwrap();
     let hint = bench.hints.recv_timeout(PATIENCE).unwrap();
-    assert_eq!(hint, Hint::Configured { slot: slot(0), generation: Generation(1) });
+    assert_eq!(hint, Hint { slot: slot(0), generation: Generation(1), said: vec![Said::Configured] });
 }
 
 #[test]

@@ -62,12 +62,6 @@ impl Leaf {
         &self.place.path
     }
 
-    /// Puts a process into it.
-    #[cfg(test)]
-    pub(in crate::process) fn add(&self, pid: Pid) -> io::Result<()> {
-        self.write("cgroup.procs", &pid.as_raw_nonzero().to_string())
-    }
-
     /// The processes in it. Those of other pid namespaces have no number here and are left out.
     pub(in crate::process) fn processes(&self) -> io::Result<Vec<u32>> {
         Ok(self.read("cgroup.procs")?.lines().filter_map(|line| line.parse().ok().filter(|number| *number > 0)).collect())
@@ -83,7 +77,7 @@ impl Leaf {
     }
 
     /// Freezes the group, so that nothing escapes by forking, kills what is in it, and looks again.
-    fn kill_frozen(&self) -> io::Result<()> {
+    pub(super) fn kill_frozen(&self) -> io::Result<()> {
         for _ in 0..ROUNDS_MAX {
             self.write("cgroup.freeze", "1")?;
             let killed = self.processes().map(|pids| pids.into_iter().filter(|pid| self.kill_member(*pid)).count());
