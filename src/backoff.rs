@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use rand::Rng;
+use serde::{Deserialize, Serialize};
 
 /// The longest wait after the first failure that waits.
 const STEP_MIN: Duration = Duration::from_millis(500);
@@ -16,7 +17,7 @@ const STEP_MAX: Duration = Duration::from_secs(60);
 const STABLE_MIN: Duration = Duration::from_secs(30);
 
 /// The pace of one connector's restarts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backoff {
     /// Failures since the last stable run.
     failures: u32,
@@ -27,6 +28,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// No wait is longer.
+    pub const WAIT_MAX: Duration = STEP_MAX;
+
     /// A connector that has neither failed nor been stable.
     pub fn new() -> Self {
         Self::default()

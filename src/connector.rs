@@ -3,9 +3,11 @@
 //! Nothing here spawns, signals, sleeps or reads a clock: the supervisor does, and reports back. [`Slot`] is the machine of one
 //! replica; [`Launch`] and [`Wanted`] are what it is told, [`Command`] is what it asks for, [`Notice`] is what it tells.
 
+mod binary;
 mod exit;
 mod facts;
 mod launch;
+mod memory;
 mod notice;
 mod said;
 mod settings;
@@ -19,14 +21,16 @@ mod watch;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use binary::{Binary, BinaryId};
 pub(crate) use exit::in_words;
 pub use exit::{Ending, Exit, SpawnFailure};
 pub use facts::{Fingerprint, LaunchFacts};
 pub use launch::{Launch, LaunchConfiguration};
+pub use memory::{FailedReplacement, LastExit, Past, SlotMemory, Waiting};
 pub use notice::{Command, Happening, Notice};
 pub use said::{Protocol, Said};
 pub use settings::Settings;
-pub use slot::{Finding, LEAVING_MAX, RestartRefused, Slot};
+pub use slot::{BinaryWish, Finding, LEAVING_MAX, RestartRefused, Slot, SlotPrograms};
 pub use state::{Generation, Reason, RestartReason, SlotId, State};
 pub use survivor::{LastKnown, Survivor};
 pub use transport::{HostTransport, Transport};

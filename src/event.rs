@@ -7,6 +7,7 @@
 mod connector;
 mod daemon;
 mod entry;
+mod program;
 mod provisioning;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use connector::ConnectorEvent;
 pub use daemon::DaemonEvent;
 pub use entry::Entry;
+pub use program::{ProgramEvent, ProgramHappening, ProgramView, RolloutState};
 pub use provisioning::{AccountView, CredentialState, PassResult, ProvisioningEvent, WaitingPlan};
 
 use crate::name::{AccountName, TunnelName};
@@ -27,6 +29,8 @@ pub enum Event {
     Daemon(DaemonEvent),
     /// To a connector.
     Connector(ConnectorEvent),
+    /// To the program that connectors are.
+    Program(ProgramEvent),
     /// At Cloudflare, or between it and what is wanted.
     Provisioning(ProvisioningEvent),
 }
@@ -96,6 +100,7 @@ impl Event {
         match self {
             Self::Daemon(event) => event.kind(),
             Self::Connector(event) => event.kind(),
+            Self::Program(event) => event.kind(),
             Self::Provisioning(event) => event.kind(),
         }
     }
@@ -105,6 +110,7 @@ impl Event {
         match self {
             Self::Daemon(event) => event.level(),
             Self::Connector(event) => event.level(),
+            Self::Program(event) => event.level(),
             Self::Provisioning(event) => event.level(),
         }
     }
@@ -114,6 +120,7 @@ impl Event {
         match self {
             Self::Daemon(event) => event.subject(),
             Self::Connector(event) => event.subject(),
+            Self::Program(event) => event.subject(),
             Self::Provisioning(event) => event.subject(),
         }
     }
@@ -123,6 +130,7 @@ impl Event {
         match self {
             Self::Daemon(event) => event.reason(),
             Self::Connector(event) => event.reason(),
+            Self::Program(event) => event.reason(),
             Self::Provisioning(event) => event.reason(),
         }
     }
@@ -132,6 +140,7 @@ impl Event {
         match self {
             Self::Daemon(event) => event.sentence(),
             Self::Connector(event) => event.sentence(),
+            Self::Program(event) => event.sentence(),
             Self::Provisioning(event) => event.sentence(),
         }
     }
@@ -146,6 +155,12 @@ impl From<DaemonEvent> for Event {
 impl From<ConnectorEvent> for Event {
     fn from(event: ConnectorEvent) -> Self {
         Self::Connector(event)
+    }
+}
+
+impl From<ProgramEvent> for Event {
+    fn from(event: ProgramEvent) -> Self {
+        Self::Program(event)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use crate::{
     connector::State,
     desired::Intended,
-    event::CredentialState,
+    event::{CredentialState, RolloutState},
     name::TunnelName,
     plan::{Hold, Scope},
     status::{Status, TunnelStatus},
@@ -71,6 +71,7 @@ pub fn health(intended: &Intended, status: &Status, config_problems: &[String], 
             reasons.extend(of_tunnel(name, status.tunnels.get(name).unwrap_or(&nothing)));
         }
     }
+    reasons.extend(of_program(status));
     reasons.extend(of_accounts(status));
     reasons.sort_by_key(|finding| Reverse(finding.verdict));
     Health { verdict: reasons.first().map_or(Verdict::Healthy, |worst| worst.verdict), reasons }
@@ -99,6 +100,18 @@ fn of_tunnel(name: &TunnelName, tunnel: &TunnelStatus) -> Option<Finding> {
             Some(finding(Verdict::Attention, "tunnel-degraded", sentence, Some(name)))
         }
     }
+}
+
+/// What is wrong with the program that connectors are.
+fn of_program(status: &Status) -> Option<Finding> {
+    let program = status.program.as_ref()?;
+    let reason = program.reason.as_ref()?;
+    let sentence = match (&program.version, program.state) {
+        (Some(_), RolloutState::RolledBack) => reason.sentence.to_string(),
+        (Some(version), _) => format!("connectors stay with cloudflared {version}: {}", reason.sentence),
+        (None, _) => format!("no connector can be started: {}", reason.sentence),
+    };
+    Some(finding(Verdict::Attention, &reason.code, sentence, None))
 }
 
 /// What waits at Cloudflare: each hold and each conflict once.
@@ -147,6 +160,7 @@ mod tests {
     use crate::{
         config::{Source, parse},
         connector::{Reason, Stop},
+        event::ProgramView,
         plan::HoldCode,
         status::{AccountStatus, ConnectorStatus},
     };
@@ -207,6 +221,32 @@ mod tests {
         let mut intended = intended();
         intended.stops.insert(web(), Stop { by: "jane".to_owned(), at: Timestamp::UNIX_EPOCH });
         assert_eq!(health(&intended, &status(&[(State::Stopped, false)]), &[], &[]).verdict, Verdict::Healthy);
+    }
+
+    #[test]
+    fn a_program_that_was_rolled_back_or_cannot_be_used_wants_to_be_looked_at() {
+        let mut status = status(&[(State::Ready, true)]);
+        let view = |state, version: Option<&str>, code| ProgramView {
+            path: "/usr/bin/cloudflared".into(),
+            version: version.map(str::to_owned),
+            state,
+            other_version: None,
+            reason: Some(Reason::new(code, "it is so")),
+        };
+        for (program, sentence) in [
+            (view(RolloutState::RolledBack, Some("2026.8.0"), "upgrade-rolled-back"), "it is so"),
+            (
+                view(RolloutState::Settled, Some("2026.8.0"), "binary-too-old"),
+                "connectors stay with cloudflared 2026.8.0: it is so",
+            ),
+            (view(RolloutState::Settled, None, "binary-missing"), "no connector can be started: it is so"),
+        ] {
+            let code = program.reason.as_ref().unwrap().code.to_string();
+            status.program = Some(program);
+            let health = health(&intended(), &status, &[], &[]);
+            assert_eq!(codes(&health), [(Verdict::Attention, code.as_str())]);
+            assert_eq!(health.reasons[0].sentence, sentence);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use prometheus::{
 
 use self::gauges::Gauges;
 use crate::{
+    connector::Happening,
     event::{ConnectorEvent, Event, Level, ProvisioningEvent},
     name::AccountName,
     status::Status,
@@ -108,13 +109,20 @@ impl Metrics {
         match event {
             Event::Connector(event) => self.record_connector(event),
             Event::Provisioning(event) => self.record_provisioning(event),
-            Event::Daemon(_) => {}
+            Event::Daemon(_) | Event::Program(_) => {}
         }
     }
 
     fn record_connector(&self, event: &ConnectorEvent) {
-        let Some(restart) = event.notice.happening.restart() else { return };
-        self.0.restarts.with_label_values(&[event.slot.tunnel.as_str(), restart.as_str()]).inc();
+        let tunnel = event.slot.tunnel.as_str();
+        if let Happening::Remembered { past } = &event.notice.happening {
+            for (restart, count) in &past.restarts {
+                self.0.restarts.with_label_values(&[tunnel, restart.as_str()]).inc_by(*count);
+            }
+        }
+        if let Some(restart) = event.notice.happening.restart() {
+            self.0.restarts.with_label_values(&[tunnel, restart.as_str()]).inc();
+        }
     }
 
     fn record_provisioning(&self, event: &ProvisioningEvent) {

@@ -3,6 +3,8 @@
 //! The client is written by hand and speaks HTTP/1.0: a host may run 500 connectors and asks each every few seconds, and an answer
 //! of that version ends with its connection, without chunks.
 
+mod open_requests;
+
 use std::{io, net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
@@ -11,6 +13,8 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+
+pub use open_requests::open_requests;
 
 use crate::{
     connector::{Answer, Ask, Probe, VersionReading},

@@ -34,9 +34,10 @@ mod survivors;
 #[cfg(test)]
 mod testing;
 
-pub use binary::{BinaryError, Version, check_binary};
+pub use binary::{BinaryError, BinaryWatch, HeldBinary, Inspection, Version, check_binary};
 pub use cgroup::Subtree;
 pub use handle::{End, Onlooker, Process};
+pub use identity::boot_id;
 pub use leftovers::{Leftovers, end_leftovers};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 pub use lineage::is_of_connector;

@@ -14,6 +14,7 @@
 
 mod account;
 mod apply;
+mod changes;
 mod coordinator;
 mod in_force;
 mod memory;
@@ -25,7 +26,12 @@ mod trouble;
 mod wanted;
 mod worker;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -33,12 +39,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use changes::ConnectorChange;
 pub use pass::{Left, PassReport};
 
 use crate::{
     cloudflare::Client,
     config::Config,
-    connector::Wanted,
+    connector::{SlotId, Wanted},
     desired::Intended,
     event::Sink,
     name::{AccountName, TunnelName},
@@ -176,6 +183,15 @@ impl Reconciler {
             });
         }
         Ok(Plans(plans))
+    }
+
+    /// What becomes of the connectors on this host when `config` is in force, as far as it is on record.
+    pub fn connector_changes(&self, config: Arc<Config>) -> BTreeMap<SlotId, ConnectorChange> {
+        let intended = self.intended.borrow();
+        let next = Intended { config, stops: intended.stops.clone(), held: intended.held.clone() };
+        // Where the program is makes no difference.
+        let next = wanted::wanted(&next, &self.ledger.records(), Path::new(""));
+        changes::changes(&self.wanted.borrow(), &next)
     }
 
     /// Puts in force what people want, and makes it so. With `hash`, only if the plan is exactly that one still; then also what

@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use connector::{ConnectorStatus, LastExit};
+pub use connector::ConnectorStatus;
 pub use provisioning::{AccountStatus, LastPass, ProvisionedTunnel};
 
 use crate::{
     connector::{Happening, State},
-    event::{ConnectorEvent, Event},
+    event::{ConnectorEvent, Event, ProgramView},
     name::{AccountName, TunnelName},
 };
 
@@ -27,6 +27,8 @@ pub struct Status {
     pub started_at: Timestamp,
     /// The tunnels, by name: those that are wanted and those that are still being taken down.
     pub tunnels: BTreeMap<TunnelName, TunnelStatus>,
+    /// Which cloudflared is used; `None` before it was looked for.
+    pub program: Option<ProgramView>,
     /// The accounts, by their names in the configuration.
     pub accounts: BTreeMap<AccountName, AccountStatus>,
 }
@@ -64,7 +66,7 @@ fn badness(state: State) -> u8 {
 impl Status {
     /// The status of a daemon that started at `now` and knows nothing yet.
     pub fn new(now: Timestamp) -> Self {
-        Self { started_at: now, tunnels: BTreeMap::new(), accounts: BTreeMap::new() }
+        Self { started_at: now, tunnels: BTreeMap::new(), program: None, accounts: BTreeMap::new() }
     }
 
     /// Takes in what happened at `at`.
@@ -72,6 +74,7 @@ impl Status {
         match event {
             Event::Connector(event) => self.fold_connector(event, at),
             Event::Provisioning(event) => provisioning::fold(self, event, at),
+            Event::Program(event) => self.program = Some(event.view.clone()),
             Event::Daemon(_) => {}
         }
     }

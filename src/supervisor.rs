@@ -14,7 +14,10 @@
 
 mod adoption;
 mod hints;
+mod memory;
+mod programs;
 mod requests;
+mod rollout;
 mod task;
 mod turns;
 
@@ -26,6 +29,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use tokio::{
@@ -37,6 +41,7 @@ pub use requests::{RequestError, Restart};
 
 use self::{
     requests::{Mode, Request},
+    rollout::OBSERVATION,
     task::Task,
 };
 use crate::{
@@ -62,6 +67,10 @@ pub struct Settings {
     pub cgroup: Option<PathBuf>,
     /// The machine's times.
     pub connector: connector::Settings,
+    /// Where a program that is named without a folder is looked for.
+    pub program_folders: Vec<PathBuf>,
+    /// How long a connector with another cloudflared must be well before others follow.
+    pub observation: Duration,
 }
 
 /// How many requests may wait. They are answered at once, so more are a flood.
@@ -80,6 +89,7 @@ const NOTIFY_SOCKET: &str = "notify.sock";
 pub struct Supervisor {
     requests: mpsc::Sender<Request>,
     mode: Arc<watch::Sender<Mode>>,
+    observation: Arc<watch::Sender<Duration>>,
     output: Output,
     heartbeat: Arc<AtomicU64>,
 }
@@ -87,7 +97,15 @@ pub struct Supervisor {
 impl Settings {
     /// The settings of a daemon with these directories.
     pub fn new(runtime_dir: PathBuf, state_dir: PathBuf) -> Self {
-        Self { runtime_dir, state_dir, closed: Vec::new(), cgroup: None, connector: connector::Settings::default() }
+        Self {
+            runtime_dir,
+            state_dir,
+            closed: Vec::new(),
+            cgroup: None,
+            connector: connector::Settings::default(),
+            program_folders: Vec::new(),
+            observation: OBSERVATION,
+        }
     }
 }
 
@@ -125,7 +143,7 @@ impl Supervisor {
         let mut closed = settings.closed;
         closed.extend([settings.state_dir, settings.runtime_dir]);
         let spawner = Spawner::new(SpawnerSettings {
-            directory: private,
+            directory: private.clone(),
             notify: notifications.as_ref().map(|_| notify),
             closed,
             descriptors: descriptors.ok(),
@@ -134,8 +152,9 @@ impl Supervisor {
         events.tell(DaemonEvent::ConnectorsBoxed { landlock: spawner.landlock() });
         let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
         let (mode_sender, mode) = watch::channel(Mode::Run);
+        let (observation_sender, observation) = watch::channel(settings.observation);
         let heartbeat = Arc::new(AtomicU64::new(0));
-        let mut task = Task::new(task::Parts {
+        let parts = task::Parts {
             settings: settings.connector,
             spawner: Arc::new(spawner),
             output: output.clone(),
@@ -143,12 +162,14 @@ impl Supervisor {
             wanted,
             requests,
             mode,
+            observation,
             hints,
             events,
             heartbeat: Arc::clone(&heartbeat),
-        });
-        task.adopt().await?;
-        let handle = Self { requests: request_sender, mode: Arc::new(mode_sender), output, heartbeat };
+        };
+        let task = Task::adopt(parts, private, settings.program_folders).await?;
+        let observation = Arc::new(observation_sender);
+        let handle = Self { requests: request_sender, mode: Arc::new(mode_sender), observation, output, heartbeat };
         Ok((handle, tokio::spawn(task.run())))
     }
 
@@ -162,6 +183,11 @@ impl Supervisor {
             mpsc::error::TrySendError::Closed(_) => RequestError::Stopping,
         })?;
         answer.await.unwrap_or(Err(RequestError::Stopping))
+    }
+
+    /// Watches connectors with another program for `period` from here on, before others follow.
+    pub fn observe_for(&self, period: Duration) {
+        self.observation.send_replace(period);
     }
 
     /// The last `lines` lines of a tunnel's connectors, oldest first.

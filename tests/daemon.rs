@@ -43,6 +43,8 @@ mod disk;
 mod drift;
 #[path = "daemon/interrupted.rs"]
 mod interrupted;
+#[path = "daemon/memory.rs"]
+mod memory;
 #[path = "daemon/outage.rs"]
 mod outage;
 #[path = "daemon/output.rs"]
@@ -51,6 +53,10 @@ mod output;
 mod provision;
 #[path = "daemon/reload.rs"]
 mod reload;
+#[path = "daemon/replacement.rs"]
+mod replacement;
+#[path = "daemon/rollout.rs"]
+mod rollout;
 #[path = "daemon/secrets.rs"]
 mod secrets;
 #[path = "daemon/state.rs"]

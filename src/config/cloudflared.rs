@@ -23,12 +23,18 @@ pub struct Cloudflared {
     /// How long open requests may take when a connector is stopped: above 0 and at most 3 minutes.
     #[serde(serialize_with = "duration::serialize")]
     pub grace_period: Duration,
+    /// How long the first connector with another program must be well before the others follow: above 0 and at most an hour.
+    #[serde(serialize_with = "duration::serialize")]
+    pub canary_period: Duration,
     /// `HOST:PORT`s that answer when Cloudflare can be reached.
     pub edge_probe: Vec<String>,
 }
 
 /// The longest grace period that cloudflared takes; with more it exits (code 1).
 const GRACE_PERIOD_MAX: Duration = Duration::from_secs(180);
+
+/// Longer than this two versions should not run side by side.
+const CANARY_PERIOD_MAX: Duration = Duration::from_secs(3600);
 
 /// Flags that a configuration must not give, and why. cloudflared answers a flag that it does not know or that stands in the
 /// wrong place with its help and exit code 0.
@@ -86,8 +92,16 @@ pub(super) fn cloudflared(section: Section<'_>, report: &mut Report<'_>) -> Resu
     let extra_args = extra_args(section, report);
     let env = env(section, report);
     let grace_period = section.required("grace_period", report, grace_period);
+    let canary_period = section.required("canary_period", report, canary_period);
     let edge_probe = section.list("edge_probe", report, host_port);
-    Ok(Cloudflared { binary: binary?, extra_args: extra_args?, env: env?, grace_period: grace_period?, edge_probe: edge_probe? })
+    Ok(Cloudflared {
+        binary: binary?,
+        extra_args: extra_args?,
+        env: env?,
+        grace_period: grace_period?,
+        canary_period: canary_period?,
+        edge_probe: edge_probe?,
+    })
 }
 
 fn binary(text: &str) -> Result<PathBuf, &'static str> {
@@ -95,6 +109,17 @@ fn binary(text: &str) -> Result<PathBuf, &'static str> {
         return Err("it must be a program's name or absolute path");
     }
     if text.contains('/') { paths::absolute(text) } else { Ok(PathBuf::from(text)) }
+}
+
+fn canary_period(text: &str) -> Result<Duration, String> {
+    let duration = duration::parse(text)?;
+    if duration.is_zero() {
+        return Err("a connector that is never watched shows nothing".to_owned());
+    }
+    if duration > CANARY_PERIOD_MAX {
+        return Err("it is at most 1h".to_owned());
+    }
+    Ok(duration)
 }
 
 fn grace_period(text: &str) -> Result<Duration, String> {

@@ -166,6 +166,12 @@ static CLOUDFLARED: Grammar = table(&[
     key("env", Kind::Map { names: &ENV_NAME, of: &Kind::Text(&TEXT) }, Default("{}"), "Added to a connector's environment."),
     key("grace_period", Kind::Text(&DURATION), Default("'30s'"), "How long open requests may take at a stop; at most 3m."),
     key(
+        "canary_period",
+        Kind::Text(&DURATION),
+        Default("'30s'"),
+        "How long one connector must be well as another cloudflared before the others follow; at most 1h.",
+    ),
+    key(
         "edge_probe",
         Kind::List(&Kind::Text(&HOST_PORT)),
         Default("['region1.v2.argotunnel.com:7844', 'region2.v2.argotunnel.com:7844']"),

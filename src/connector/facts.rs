@@ -1,11 +1,11 @@
 //! What of a launch outlives it: enough to compare it with another, and to know what its process still needs.
 
-use std::{os::unix::ffi::OsStrExt, time::Duration};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Launch, LaunchConfiguration, Transport};
+use super::{BinaryId, Launch, LaunchConfiguration, Transport};
 
 /// A launch in so few bytes that a generation record and every running generation can keep it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,10 +15,13 @@ pub struct Fingerprint([u8; 16]);
 /// What the machine needs to know of a launch while its process runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LaunchFacts {
-    /// Two equal launches, and only these, have the same one.
+    /// Two equal launches, and only these, have the same one. The program's path is no part of it.
     pub fingerprint: Fingerprint,
     /// The token's part of it alone, so that a rotation is told from another change.
     pub token: Fingerprint,
+    /// The program file, once it is chosen; unknown for a process whose record does not name it.
+    #[serde(default)]
+    pub binary: Option<BinaryId>,
     /// How long a stopping connector may finish its requests.
     pub grace_period: Duration,
     /// Whether a process is useless before the edge has pushed a configuration to it.
@@ -36,16 +39,17 @@ impl LaunchFacts {
     pub fn unknown(grace_period: Duration) -> Self {
         let nothing = Digest::new().finish();
         let transport = Transport::AsConfigured;
-        Self { fingerprint: nothing, token: nothing, grace_period, needs_version: false, connections: 1, transport }
+        Self { fingerprint: nothing, token: nothing, grace_period, needs_version: false, connections: 1, transport, binary: None }
     }
 }
 
 impl Launch {
-    /// The facts that outlive this launch.
+    /// The facts that outlive this launch. Which program file it becomes is decided when it is started.
     pub fn facts(&self) -> LaunchFacts {
         LaunchFacts {
             fingerprint: self.fingerprint(),
             token: Fingerprint::of(self.token.expose().as_bytes()),
+            binary: None,
             grace_period: self.grace_period,
             needs_version: match self.configuration {
                 LaunchConfiguration::Remote => true,
@@ -57,13 +61,23 @@ impl Launch {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        let Self { account_id, tunnel_id, token, binary, extra_args, env, protocol, grace_period, configuration, transport: _ } =
-            self;
+        // A path names different programs at different times: what runs is told by the file, which has a field of its own.
+        let Self {
+            account_id,
+            tunnel_id,
+            token,
+            binary: _,
+            extra_args,
+            env,
+            protocol,
+            grace_period,
+            configuration,
+            transport: _,
+        } = self;
         let mut digest = Digest::new();
         digest.text("account", account_id.as_str());
         digest.text("tunnel", tunnel_id.as_str());
         digest.text("token", token.expose());
-        digest.part("binary", binary.as_os_str().as_bytes());
         for argument in extra_args {
             digest.text("argument", argument);
         }

@@ -8,8 +8,8 @@ use crate::{
     secret::Secret,
 };
 
-/// All that the supervisor needs to start one connector of a tunnel. Two equal launches start equal processes, so a running
-/// connector needs a successor exactly when its tunnel's launch differs from the one that it was started with.
+/// All that the supervisor needs to start one connector of a tunnel. Two equal launches of one program file start equal
+/// processes, so a running connector needs a successor exactly when the launch or the file differs from what it was started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     /// The account that the tunnel belongs to, as the connector's metrics and records name it.
@@ -18,7 +18,8 @@ pub struct Launch {
     pub tunnel_id: TunnelId,
     /// The connector token: it goes to the child through a descriptor, never through its arguments or environment.
     pub token: Secret,
-    /// `cloudflared` as an absolute path.
+    /// `cloudflared` as an absolute path: where the supervisor looks for it. All launches of a host name the same one, and another
+    /// path alone needs no new process: another file there does.
     pub binary: PathBuf,
     /// Arguments that the operator adds: `tunnel EXTRA_ARGS run`.
     pub extra_args: Vec<String>,

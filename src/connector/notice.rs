@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use super::{Ask, Generation, Launch, Reason, RestartReason, State, Vitals};
+use super::{Ask, Generation, Launch, Past, Reason, RestartReason, State, Vitals};
 
 /// Something that the supervisor must do for a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -263,6 +263,11 @@ pub enum Happening {
         /// Why.
         error: String,
     },
+    /// What happened before this daemon was started. Told before anything else of a slot, or right after its adoption.
+    Remembered {
+        /// What.
+        past: Past,
+    },
     /// The slot is no more.
     Forgotten,
 }
@@ -298,6 +303,7 @@ impl Happening {
             | Self::FellBack { .. }
             | Self::Flapping { .. }
             | Self::LogUnavailable { .. }
+            | Self::Remembered { .. }
             | Self::Forgotten => None,
         }
     }

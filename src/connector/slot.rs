@@ -21,7 +21,9 @@ mod adopting;
 mod causes;
 mod flapping;
 mod leaving;
+mod programs;
 mod refusal;
+mod remembering;
 mod replacing;
 mod reports;
 mod run;
@@ -36,7 +38,11 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rand::rngs::SmallRng;
 
@@ -46,8 +52,8 @@ use self::{
     run::{Alive, Leaver, LeaverPhase, Phase, Run},
 };
 use super::{
-    Command, Generation, Happening, Launch, LaunchFacts, Notice, Reason, RestartReason, Settings, SlotId, State, Stop,
-    watch::Health,
+    BinaryId, Command, Fingerprint, Generation, Happening, Launch, LaunchFacts, Notice, Reason, RestartReason, Settings, SlotId,
+    State, Stop, watch::Health,
 };
 use crate::backoff::{Backoff, RestartBudget};
 
@@ -64,6 +70,10 @@ pub struct Slot {
     /// The last generation that was used.
     generation: Generation,
     goal: Goal,
+    /// The program file that its processes are to be.
+    wish: BinaryWish,
+    /// The launch that an earlier daemon wanted last, until this one says what it wants.
+    resumed: Option<Fingerprint>,
     stage: Stage,
     leaving: Vec<Leaver>,
     backoff: Backoff,
@@ -71,6 +81,31 @@ pub struct Slot {
     findings: VecDeque<Finding>,
     commands: VecDeque<Command>,
     notices: VecDeque<Notice>,
+}
+
+/// Which program file a slot's processes are to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BinaryWish {
+    /// The file; `None` while any will do.
+    pub id: Option<BinaryId>,
+    /// How long a successor that is this file must be ready before it takes over, when that is longer than
+    /// [`Settings::healthy_min`]: the file is on trial.
+    pub healthy_min: Option<Duration>,
+}
+
+/// What the processes of a slot are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SlotPrograms {
+    /// Whether it is to run, and its processes are ours.
+    pub wanted: bool,
+    /// The generation that serves or comes up, and its program file as far as it is known.
+    pub serving: Option<(Generation, Option<BinaryId>)>,
+    /// Since when it has been ready without a break.
+    pub ready_since: Option<Instant>,
+    /// The generation that is to take over.
+    pub successor: Option<Generation>,
+    /// It failed and waits to be started again.
+    pub failing: bool,
 }
 
 /// What is wanted of a slot.
@@ -162,6 +197,8 @@ impl Slot {
             rng,
             generation: last,
             goal: Goal::Unknown,
+            wish: BinaryWish::default(),
+            resumed: None,
             stage: Stage::Resting,
             leaving: Vec::new(),
             backoff: Backoff::new(),

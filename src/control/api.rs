@@ -9,15 +9,17 @@ mod feed;
 mod overview;
 mod person;
 mod plan;
+mod replacement;
 mod tunnel;
 
 pub use change::{Change, Changed, CreateTunnel, Reloaded};
 pub use error::{Error, ErrorBody, ErrorKind, Problem};
 pub use feed::{Event, Followed, Level, LogLine, Subject};
 pub use overview::{
-    Account, Check, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Finding, Health, Overview, Status,
-    Verdict, Version,
+    Account, Check, Cloudflared, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Finding, Health, Overview,
+    Status, Verdict, Version,
 };
 pub use person::{GrantInEffect, WhoAmI};
 pub use plan::{Applied, Apply, Plan};
+pub use replacement::{Replaced, RestartPlan};
 pub use tunnel::{Connector, Reason, Route, RouteState, State, Stop, Tunnel, TunnelDetail, TunnelRoute};

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{
     api::{
         Applied, Change, Configuration, Credential, CredentialCheck, Error, ErrorKind, Event, Followed, LogLine, Overview, Plan,
-        Reloaded, Tunnel,
+        Reloaded, Replaced, Tunnel,
     },
     peer::Principal,
 };
@@ -67,6 +67,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Replaces a tunnel's connectors by fresh ones.
     fn restart(&self, by: &Principal, name: &TunnelName) -> impl Future<Output = Result<Change, Error>> + Send;
+
+    /// The connectors that a restart of a tunnel replaces, with the requests that are open.
+    fn restart_plan(&self, name: &TunnelName) -> impl Future<Output = Vec<Replaced>> + Send;
 
     /// What would change, from the files on disk and a fresh look at Cloudflare.
     fn plan(&self) -> impl Future<Output = Result<Plan, Error>> + Send;

@@ -116,6 +116,11 @@ impl Client {
         self.send(Method::POST, &tunnel_path(name, "/restart"), None).await
     }
 
+    /// What a restart of a tunnel would do.
+    pub async fn plan_restart(&self, name: &str) -> Result<api::RestartPlan, Trouble> {
+        self.get(&tunnel_path(name, "/restart")).await
+    }
+
     /// Every route of every tunnel.
     pub async fn routes(&self) -> Result<Vec<api::TunnelRoute>, Trouble> {
         self.get("/v1/routes").await

@@ -66,6 +66,7 @@ pub enum Action {
     StartTunnel,
     StopTunnel,
     RestartTunnel,
+    PlanRestart,
     Logs,
     Routes,
     AddRoute,
@@ -86,7 +87,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 24] = [
+pub const ENDPOINTS: [Endpoint; 25] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -100,6 +101,7 @@ pub const ENDPOINTS: [Endpoint; 24] = [
     change(Does::StartTunnel,         Post,   "/v1/tunnels/{name}/start",     ForTunnel(Operator), "start"),
     change(Does::StopTunnel,          Post,   "/v1/tunnels/{name}/stop",      ForTunnel(Operator), "stop"),
     change(Does::RestartTunnel,       Post,   "/v1/tunnels/{name}/restart",   ForTunnel(Operator), "restart"),
+    read(Does::PlanRestart,           Get,    "/v1/tunnels/{name}/restart",   ForTunnel(Viewer)),
     read(Does::Logs,                  Get,    "/v1/tunnels/{name}/logs",      ForTunnel(Operator)),
     read(Does::Routes,                Get,    "/v1/routes",                   Anywhere(Viewer)),
     change(Does::AddRoute,            Post,   "/v1/tunnels/{name}/routes",    ForTunnel(Editor),  "add route"),

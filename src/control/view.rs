@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::api::{
-    Account, Applied, Connector, Event, Finding, Health, Level, LogLine, Plan, Reason, Route, RouteState, State, Stop, Subject,
-    Tunnel, Verdict,
+    Account, Applied, Cloudflared, Connector, Event, Finding, Health, Level, LogLine, Plan, Reason, Replaced, Route, RouteState,
+    State, Stop, Subject, Tunnel, Verdict,
 };
 use crate::{
     config, connector,
@@ -161,14 +161,39 @@ pub fn log_line(numbered: &output::NumberedLine) -> LogLine {
 }
 
 /// What would change, and what is left alone.
-pub fn plan(plans: &Plans) -> Plan {
+/// `connectors` are replaced or stopped by it.
+pub fn plan(plans: &Plans, connectors: Vec<Replaced>) -> Plan {
     let all = || plans.0.values();
     Plan {
         hash: plans.hash().to_string(),
-        changes: all().map(|plan| plan.steps.len() + plan.waiting.len()).sum(),
+        changes: all().map(|plan| plan.steps.len() + plan.waiting.len()).sum::<usize>() + connectors.len(),
         left_alone: all().map(|plan| plan.holds.len() + plan.conflicts.len()).sum(),
-        text: plans.to_string(),
+        text: text(plans, &connectors),
         plans: all().map(|plan| serde_json::to_value(plan).expect("a plan has a JSON form")).collect(),
+        connectors,
+    }
+}
+
+fn text(plans: &Plans, connectors: &[Replaced]) -> String {
+    let mut text = plans.to_string();
+    if !connectors.is_empty() {
+        text.push_str("on this host\n");
+        connectors.iter().for_each(|connector| text.push_str(&format!("  ~ {}\n", connector.sentence())));
+    }
+    text
+}
+
+/// The program that connectors are.
+pub fn cloudflared(program: &event::ProgramView) -> Cloudflared {
+    Cloudflared {
+        path: program.path.display().to_string(),
+        version: program.version.clone(),
+        rollout: program.state.as_str().to_owned(),
+        other_version: program.other_version.clone(),
+        reason: program
+            .reason
+            .as_ref()
+            .map(|reason| Reason { code: reason.code.to_string(), sentence: reason.sentence.to_string() }),
     }
 }
 

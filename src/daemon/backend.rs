@@ -2,6 +2,7 @@
 
 mod feeds;
 mod refusals;
+mod replacements;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -15,13 +16,13 @@ use self::{
 };
 use super::{audit::Audit, credential_check, reload::Reload, tokens::TokenState, tokens::Tokens};
 use crate::{
-    config::Access,
+    config::{Access, Config},
     connector::Stop,
     control::{
         self, Backend, Definition, EventQuery, Feed, LogQuery, Principal,
         api::{
             Applied, Change, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Error, ErrorKind, Event,
-            Followed, LogLine, Overview, Plan, Reason, Reloaded, Tunnel,
+            Followed, LogLine, Overview, Plan, Reason, Reloaded, Replaced, Tunnel,
         },
         view,
     },
@@ -81,17 +82,17 @@ impl DaemonBackend {
 
     /// The plan of the files on disk, if it is the one that was looked at still.
     async fn looked_at(&self, asked: PlanHash) -> Result<Plans, Error> {
-        let plans = self.preview().await?;
+        let (plans, _) = self.preview().await?;
         let now = plans.hash();
         if now == asked { Ok(plans) } else { Err(not_asked(RequestError::Changed { asked, now })) }
     }
 
     /// What the files on disk would change, from a fresh look at Cloudflare.
-    async fn preview(&self) -> Result<Plans, Error> {
+    async fn preview(&self) -> Result<(Plans, Arc<Config>), Error> {
         let preview = self.intent.preview().await;
         let preview = preview.map_err(|problems| invalid("cannot plan: the configuration is wrong", problems))?;
         let planning = tokio::time::timeout(REQUEST_TIME_MAX, self.reconciler.plan(Some(preview.config.clone())));
-        planning.await.map_err(|_| slow())?.map_err(not_asked)
+        Ok((planning.await.map_err(|_| slow())?.map_err(not_asked)?, preview.config.clone()))
     }
 
     /// Applies what there is to do. Of a plan that was looked at, the reload may have begun a part: what is left of it is confirmed,
@@ -142,6 +143,7 @@ impl Backend for DaemonBackend {
                 config_problems: problems.clone(),
             },
             health: view::health(&health(&intended, &status, &problems, &self.intent.unreadable())),
+            cloudflared: status.program.as_ref().map(view::cloudflared),
             accounts: accounts.map(|name| view::account(name, status.accounts.get(name))).collect(),
             last_change: self.recorder.feed().last().map(|entry| view::event(&entry)),
         }
@@ -233,7 +235,13 @@ impl Backend for DaemonBackend {
     }
 
     async fn plan(&self) -> Result<Plan, Error> {
-        Ok(view::plan(&self.preview().await?))
+        let (plans, config) = self.preview().await?;
+        let connectors = self.replaced_by(self.reconciler.connector_changes(config)).await;
+        Ok(view::plan(&plans, connectors))
+    }
+
+    async fn restart_plan(&self, name: &TunnelName) -> Vec<Replaced> {
+        self.replaced_by_restart(name).await
     }
 
     async fn apply(&self, by: &Principal, hash: Option<&str>) -> Result<Applied, Error> {

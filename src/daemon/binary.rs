@@ -7,14 +7,18 @@ use std::{
 };
 
 /// The absolute path of `binary`: itself, or the first program of that name on `path`. A name that is nowhere stays as it is, and
-/// what starts it says so.
+/// the supervisor waits for it to appear in one of the [`folders`].
 pub(super) fn resolve(binary: &Path, path: Option<&str>) -> PathBuf {
     if binary.is_absolute() {
         return binary.to_owned();
     }
-    let folders = path.unwrap_or(DEFAULT_PATH).split(':').filter(|folder| folder.starts_with('/'));
-    let found = folders.map(|folder| Path::new(folder).join(binary)).find(|candidate| is_program(candidate));
+    let found = folders(path).into_iter().map(|folder| folder.join(binary)).find(|candidate| is_program(candidate));
     found.unwrap_or_else(|| binary.to_owned())
+}
+
+/// The folders in which programs are looked up by their names.
+pub(super) fn folders(path: Option<&str>) -> Vec<PathBuf> {
+    path.unwrap_or(DEFAULT_PATH).split(':').filter(|folder| folder.starts_with('/')).map(PathBuf::from).collect()
 }
 
 /// Where programs are when nobody says it.

@@ -145,7 +145,11 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         interval: config.daemon.sync_interval,
         shutdown: shutdown.clone(),
     });
-    let settings = supervisor::Settings::new(config.daemon.runtime_dir.clone(), state_dir.clone());
+    let settings = supervisor::Settings {
+        program_folders: binary::folders(environment.path.as_deref()),
+        observation: config.cloudflared.canary_period,
+        ..supervisor::Settings::new(config.daemon.runtime_dir.clone(), state_dir.clone())
+    };
     let started = Supervisor::start(settings, reconciler.wanted(), events.clone()).await;
     let (supervisor, supervising) = started.map_err(|source| StartError::Supervisor { source })?;
 
@@ -174,7 +178,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
     let _followers = [
-        spawn(follow_config(intent.clone(), tokens, binary, environment)),
+        spawn(follow_config(intent.clone(), tokens, binary, supervisor.clone(), environment)),
         spawn(keep_confirmed(intent.clone(), reconciler)),
         spawn(status_line::keep(manager.clone(), intent.clone(), recorder.clone())),
         spawn(manager.clone().feed_watchdog({
@@ -258,12 +262,19 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<(
     AbortOnDropHandle::new(tokio::spawn(task))
 }
 
-/// Takes over what a new configuration changes for the tokens and the binary.
-async fn follow_config(intent: Intent, tokens: Tokens, binary: watch::Sender<PathBuf>, environment: Environment) {
+/// Takes over what a new configuration changes for the tokens, the binary and its roll-out.
+async fn follow_config(
+    intent: Intent,
+    tokens: Tokens,
+    binary: watch::Sender<PathBuf>,
+    supervisor: Supervisor,
+    environment: Environment,
+) {
     let mut intended = intent.subscribe();
     while intended.changed().await.is_ok() {
         let config = intended.borrow_and_update().config.clone();
         tokens.follow(&config);
+        supervisor.observe_for(config.cloudflared.canary_period);
         let found = binary::resolve(&config.cloudflared.binary, environment.path.as_deref());
         binary.send_if_modified(|current| {
             let changed = *current != found;

@@ -42,13 +42,14 @@ impl ConnectorEvent {
             Happening::FellBack { .. } => "connector-fell-back",
             Happening::Flapping { .. } => "connector-flapping",
             Happening::LogUnavailable { .. } => "connector-log-unavailable",
+            Happening::Remembered { .. } => "connector-remembered",
             Happening::Forgotten => "connector-forgotten",
         }
     }
 
     pub(super) fn level(&self) -> Level {
         match &self.notice.happening {
-            Happening::Read { .. } => Level::Reading,
+            Happening::Read { .. } | Happening::Remembered { .. } => Level::Reading,
             Happening::Starting { .. }
             | Happening::Started { .. }
             | Happening::Adopted { .. }
@@ -106,9 +107,11 @@ impl ConnectorEvent {
             | Happening::FellBack { generation, .. }
             | Happening::Flapping { generation, .. }
             | Happening::LogUnavailable { generation, .. } => *generation,
-            Happening::BackingOff { .. } | Happening::Blocked { .. } | Happening::Stopped | Happening::Forgotten => {
-                self.notice.serving
-            }
+            Happening::BackingOff { .. }
+            | Happening::Blocked { .. }
+            | Happening::Stopped
+            | Happening::Remembered { .. }
+            | Happening::Forgotten => self.notice.serving,
         };
         Subject {
             tunnel: Some(self.slot.tunnel.clone()),
@@ -146,6 +149,7 @@ impl ConnectorEvent {
             | Happening::Stopped
             | Happening::Read { .. }
             | Happening::LogUnavailable { .. }
+            | Happening::Remembered { .. }
             | Happening::Forgotten => Some(&self.notice.reason.code),
         }
     }
@@ -236,6 +240,9 @@ impl ConnectorEvent {
             }
             Happening::LogUnavailable { error, .. } => {
                 format!("connector {slot} runs, but its output is lost to the log store: {error}")
+            }
+            Happening::Remembered { past } => {
+                format!("connector {slot} was started again {} times before this daemon", past.restarts_total())
             }
             Happening::Forgotten => format!("connector {slot} is no more: {after}"),
         }

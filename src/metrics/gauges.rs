@@ -7,6 +7,7 @@ use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
 use super::registered;
 use crate::{
     connector::State,
+    event::{ProgramView, RolloutState},
     status::{AccountStatus, ConnectorStatus, Status, TunnelStatus},
 };
 
@@ -24,6 +25,8 @@ pub(super) struct Gauges {
     last_success: GaugeVec,
     holds: IntGaugeVec,
     conflicts: IntGaugeVec,
+    cloudflared_info: IntGaugeVec,
+    cloudflared_rollout: IntGaugeVec,
     start_time: IntGauge,
 }
 
@@ -72,6 +75,16 @@ impl Gauges {
             ),
             holds: of("adit_hold", "How many things are left as they are, by reason.", &["account", "reason"]),
             conflicts: of("adit_conflicts", "Names that somebody else holds.", &["account"]),
+            cloudflared_info: of(
+                "adit_cloudflared_info",
+                "Always 1; the version that connectors are started with.",
+                &["version"],
+            ),
+            cloudflared_rollout: of(
+                "adit_cloudflared_rollout",
+                "1 for how far the roll-out of another cloudflared is, 0 for the others.",
+                &["state"],
+            ),
             start_time: registered(
                 registry,
                 IntGauge::new("adit_start_time_seconds", "When the daemon started, in seconds since 1970."),
@@ -99,6 +112,9 @@ impl Gauges {
         }
         for (state, count) in connectors {
             self.connectors.with_label_values(&[state]).set(count);
+        }
+        if let Some(program) = &status.program {
+            self.set_program(program);
         }
         for (name, account) in &status.accounts {
             self.set_account(name.as_str(), account);
@@ -128,6 +144,15 @@ impl Gauges {
         }
     }
 
+    fn set_program(&self, program: &ProgramView) {
+        if let Some(version) = &program.version {
+            self.cloudflared_info.with_label_values(&[version]).set(1);
+        }
+        for state in RolloutState::ALL {
+            self.cloudflared_rollout.with_label_values(&[state.as_str()]).set(i64::from(state == program.state));
+        }
+    }
+
     fn set_account(&self, name: &str, account: &AccountStatus) {
         if let Some(at) = account.last_success {
             self.last_success.with_label_values(&[name]).set(at.as_duration().as_secs_f64());
@@ -152,6 +177,8 @@ impl Gauges {
             &self.ready_connections,
             &self.holds,
             &self.conflicts,
+            &self.cloudflared_info,
+            &self.cloudflared_rollout,
         ] {
             gauge.reset();
         }

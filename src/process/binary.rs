@@ -1,14 +1,22 @@
-//! Whether a cloudflared binary can be used: it is there, may be executed, says its version, and is not too old.
+//! The cloudflared binary: whether it can be used, which file it is, and when another one takes its place.
+//!
+//! This file judges: a binary can be used when it is there, may be executed, says its version, and is not too old.
+
+mod held;
+mod places;
+mod watch;
+
+pub(super) use held::Access;
+pub use held::HeldBinary;
+pub use watch::{BinaryWatch, Inspection};
 
 use std::{
-    collections::BTreeMap,
     fmt,
     io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     str::FromStr,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -136,57 +144,6 @@ fn read_answer(child: &mut Child) -> io::Result<String> {
     }
 }
 
-/// The verdicts over binaries, kept for as long as the files stay what they are.
-#[derive(Default)]
-pub(super) struct Binaries {
-    verdicts: Mutex<BTreeMap<PathBuf, (Stamp, Verdict)>>,
-}
-
-type Verdict = Result<(), SpawnFailure>;
-
-/// What tells one file from another at the same path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    mode: u32,
-    size: u64,
-    modified: (i64, i64),
-}
-
-/// More binaries than anyone has; the oldest verdicts are thrown away beyond.
-const VERDICTS_MAX: usize = 64;
-
-impl Binaries {
-    /// Whether connectors can be started from `path`. The first who asks about a file waits for its answer, the others for him.
-    pub(super) fn check(&self, path: &Path) -> Verdict {
-        let stamp = std::fs::metadata(path).ok().map(|metadata| Stamp {
-            device: metadata.dev(),
-            inode: metadata.ino(),
-            mode: metadata.mode(),
-            size: metadata.size(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
-        });
-        let mut verdicts = self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some(stamp), Some((known, verdict))) = (stamp, verdicts.get(path))
-            && stamp == *known
-        {
-            return verdict.clone();
-        }
-        let result = check_binary(path);
-        // A file that was being written, or a disk that hung, may answer the next time.
-        let settled = !matches!(result, Err(BinaryError::Silent { .. }));
-        let verdict = result.map(drop).map_err(|error| SpawnFailure::from(&error));
-        if let (Some(stamp), true) = (stamp, settled) {
-            if verdicts.len() >= VERDICTS_MAX {
-                verdicts.clear();
-            }
-            verdicts.insert(path.to_owned(), (stamp, verdict.clone()));
-        }
-        verdict
-    }
-}
-
 impl From<&BinaryError> for SpawnFailure {
     fn from(error: &BinaryError) -> Self {
         let (code, lasting) = match error {
@@ -227,8 +184,8 @@ mod tests {
 
     /// A script at a fresh path, written by another process: this one's threads may fork while it is open for writing, and the
     /// kernel would then refuse to execute it.
-    fn binary(directory: &tempfile::TempDir, script: &str) -> PathBuf {
-        let path = directory.path().join("cloudflared");
+    pub(super) fn binary_named(directory: &tempfile::TempDir, name: &str, script: &str) -> PathBuf {
+        let path = directory.path().join(name);
         let written = Command::new("/bin/sh")
             .args(["-c", "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
             .arg(&path)
@@ -236,6 +193,10 @@ mod tests {
             .status();
         assert!(written.unwrap().success());
         path
+    }
+
+    fn binary(directory: &tempfile::TempDir, script: &str) -> PathBuf {
+        binary_named(directory, "cloudflared", script)
     }
 
     #[test]
@@ -272,21 +233,5 @@ mod tests {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(check_binary(&path), Err(BinaryError::NotExecutable { .. })));
         assert!(matches!(check_binary(directory.path()), Err(BinaryError::NotExecutable { .. })));
-    }
-
-    #[test]
-    fn a_binary_is_asked_once_until_it_changes() {
-        let directory = tempfile::tempdir().unwrap();
-        let asked = directory.path().join("asked");
-        let script = |version: &str| format!("echo x >> {}; echo {version}", asked.display());
-        let times = || std::fs::read_to_string(&asked).unwrap().lines().count();
-        let path = binary(&directory, &script("2026.8.0"));
-        let binaries = Binaries::default();
-        assert_eq!((binaries.check(&path), binaries.check(&path), times()), (Ok(()), Ok(()), 1));
-        binary(&directory, &script("2020.1.0"));
-        let refused = binaries.check(&path).unwrap_err();
-        assert_eq!((&*refused.reason.code, refused.lasting, times()), ("binary-too-old", true, 2));
-        assert!(binaries.check(&path).is_err());
-        assert_eq!(times(), 2);
     }
 }

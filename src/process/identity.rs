@@ -13,7 +13,6 @@ mod instance;
 mod owner;
 mod sighting;
 
-
 use std::{fs, io, time::Duration};
 
 use rustix::{
@@ -32,7 +31,7 @@ pub(super) use self::{
 const TICKS: u64 = 100;
 
 /// The kernel's name for the present boot.
-pub(super) fn boot_id() -> io::Result<String> {
+pub fn boot_id() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
 

@@ -7,7 +7,7 @@ use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, AsRawFd, OwnedFd},
         unix::ffi::{OsStrExt, OsStringExt},
     },
     path::{Path, PathBuf},
@@ -22,7 +22,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
 
 use self::hand_over::hand_over;
 use super::{
-    binary::Binaries,
+    binary::{Access, HeldBinary},
     cgroup::{Leaf, Subtree},
     command_line::{self, Places},
     generation_record::{Content, FOLDER, GenerationRecord, RecordedProcess},
@@ -37,7 +37,7 @@ use super::{
         start::{Start, StartError, Started, Step, Undo, start},
     },
 };
-use crate::connector::{Generation, Launch, Reason, SlotId, SpawnFailure};
+use crate::connector::{Generation, Launch, LaunchFacts, Reason, SlotId, SpawnFailure};
 
 /// Starts connectors.
 pub struct Spawner {
@@ -52,7 +52,6 @@ pub struct Spawner {
     /// `None` where the kernel has no Landlock.
     confinement: Option<Confinement>,
     told: Told,
-    binaries: Binaries,
     pub(super) out_of_memory: Arc<OutOfMemory>,
 }
 
@@ -79,6 +78,8 @@ pub struct SpawnRequest {
     pub generation: Generation,
     /// How.
     pub launch: Arc<Launch>,
+    /// What is executed.
+    pub program: Arc<HeldBinary>,
     /// Where its stdout and stderr go: a file, as a pipe or socket can stop or kill cloudflared.
     pub stderr: OwnedFd,
     /// The file that cloudflared writes its log to.
@@ -112,7 +113,6 @@ impl Spawner {
             undo: privileges::of_this_process(),
             confinement: Confinement::new(&closed).ok(),
             told: Told::default(),
-            binaries: Binaries::default(),
             out_of_memory: Arc::new(OutOfMemory::new()),
             directory,
             notify,
@@ -131,10 +131,8 @@ impl Spawner {
         let _ = self.confinement.as_ref().map(Confinement::prepare);
     }
 
-    /// Starts a connector. It blocks: for a millisecond, or for as long as an unknown binary takes to say its version. It must be
-    /// called within a tokio runtime.
+    /// Starts a connector. It blocks, for a millisecond. It must be called within a tokio runtime.
     pub fn spawn(&self, request: SpawnRequest) -> Result<Spawned, SpawnFailure> {
-        self.binaries.check(&request.launch.binary)?;
         let stem = self.directory.join(FOLDER).join(Content::stem(&request.slot, request.generation));
         let (secret, config) = hand_over(&request.launch, &stem)?;
         self.start(&request, &secret, config.clone()).inspect_err(|_| {
@@ -145,7 +143,7 @@ impl Spawner {
     }
 
     fn start(&self, request: &SpawnRequest, secret: &OwnedFd, config: Option<PathBuf>) -> Result<Spawned, SpawnFailure> {
-        let SpawnRequest { slot, generation, launch, stderr, logfile } = request;
+        let SpawnRequest { slot, generation, launch, program, stderr, logfile } = request;
         // Bound and listening here, accepted from there: the port is known before the start and can be nobody else's.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot_spawn)?;
         let metrics = listener.local_addr().map_err(cannot_spawn)?;
@@ -160,20 +158,22 @@ impl Spawner {
             notify: self.notify.as_deref(),
             instance: &instance,
         };
-        let program = c_string(launch.binary.clone().into()).map_err(cannot_spawn)?;
-        let name = std::iter::once(OsString::from(&launch.binary));
+        let executed = executed(program)?;
+        let file = c_string(executed.clone().into()).map_err(cannot_spawn)?;
+        let name = std::iter::once(OsString::from(program.name()));
         let arguments = c_strings(name.chain(command_line::arguments(launch, &places))).map_err(cannot_spawn)?;
         let environment = c_strings(command_line::environment(launch, &places)).map_err(cannot_spawn)?;
-        let ruleset = self.ruleset(&Own { program: &launch.binary, logfile, config: config.as_deref() });
+        let ruleset = self.ruleset(&Own { program: &executed, logfile, config: config.as_deref() });
 
         let folder = self.directory.join(FOLDER);
+        let facts = LaunchFacts { binary: Some(program.binary().id), ..launch.facts() };
         let leaf = self.leaf(slot, *generation);
-        let mut content = Content::new(slot, *generation, self.owner.boot_id.clone(), instance.clone(), launch.facts(), metrics);
+        let mut content = Content::new(slot, *generation, self.owner.boot_id.clone(), instance.clone(), facts, metrics);
         content.begun = Some(begun);
         content.leaf = leaf.as_ref().map(|leaf| leaf.path().to_owned());
         let record = GenerationRecord::create(&folder, slot, content).map_err(cannot_spawn)?;
         let started = start(&Start {
-            program: &program,
+            program: &file,
             arguments: &arguments,
             environment: &environment,
             directory: &self.working_directory,
@@ -256,6 +256,15 @@ impl Spawner {
         if !told.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "{what}");
         }
+    }
+}
+
+/// By what a program is executed: its name, or its descriptor where the name stands for another file or for none.
+fn executed(program: &HeldBinary) -> Result<PathBuf, SpawnFailure> {
+    match program.access() {
+        Some(Access::Path(path)) => Ok(path.to_owned()),
+        Some(Access::Descriptor(descriptor)) => Ok(format!("/proc/self/fd/{}", descriptor.as_raw_fd()).into()),
+        None => Err(cannot_spawn(io::Error::new(io::ErrorKind::NotFound, "the program file was written over in place"))),
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    connector::{Generation, Happening, Reason, RestartReason, State, Vitals},
+    connector::{Generation, Happening, LastExit, Reason, RestartReason, State, Vitals},
     event::ConnectorEvent,
     id::ConnectorId,
 };
@@ -41,7 +41,7 @@ pub struct ConnectorStatus {
     pub stale: bool,
     /// The generation that is to take over, while there is one.
     pub successor: Option<Generation>,
-    /// Restarts since the daemon started.
+    /// Restarts since the host was started.
     pub restarts_total: u64,
     /// The same by reason; reasons that never applied are left out.
     pub restarts: BTreeMap<RestartReason, u64>,
@@ -51,21 +51,6 @@ pub struct ConnectorStatus {
     pub next_try_at: Option<Timestamp>,
     /// How the last process that was not told to stop ended.
     pub last_exit: Option<LastExit>,
-}
-
-/// The end of a process that nobody had asked for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LastExit {
-    /// When.
-    pub at: Timestamp,
-    /// Which generation.
-    pub generation: Generation,
-    /// The end in words, such as `exit code 1`.
-    pub how: String,
-    /// How long it had run, in seconds.
-    pub lived_seconds: f64,
-    /// What it means.
-    pub reason: Reason,
 }
 
 impl ConnectorStatus {
@@ -131,7 +116,7 @@ impl ConnectorStatus {
                     at,
                     generation: *generation,
                     how: how.clone(),
-                    lived_seconds: lived.as_secs_f64(),
+                    lived_millis: u64::try_from(lived.as_millis()).unwrap_or(u64::MAX),
                     reason: reason.clone(),
                 });
             }
@@ -147,6 +132,13 @@ impl ConnectorStatus {
                 self.count(Some(*restart));
             }
             Happening::ReplacementFailed { .. } => self.successor = None,
+            Happening::Remembered { past } => {
+                self.restarts_total += past.restarts_total();
+                for (restart, count) in &past.restarts {
+                    *self.restarts.entry(*restart).or_default() += count;
+                }
+                self.last_exit = self.last_exit.take().or_else(|| past.last_exit.clone());
+            }
             Happening::Hung { .. }
             | Happening::Draining { .. }
             | Happening::Killed { .. }
@@ -253,7 +245,7 @@ mod tests {
         tell(&mut status, 7, State::Starting, 2, Happening::Starting { generation: Generation(2), restart });
         assert_eq!((status.restarts_total, status.restarts.get(&RestartReason::Signal)), (1, Some(&1)));
         assert_eq!((status.next_try_at, status.generation), (None, Generation(2)));
-        assert_eq!(status.last_exit.map(|exit| (exit.at.as_second(), exit.lived_seconds)), Some((5, 3.0)));
+        assert_eq!(status.last_exit.map(|exit| (exit.at.as_second(), exit.lived_millis)), Some((5, 3000)));
     }
 
     #[test]

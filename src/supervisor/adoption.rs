@@ -1,11 +1,19 @@
 //! Taking over what an earlier daemon left running.
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use super::task::{Report, Reported, Task, now};
+use super::{
+    memory::Memories,
+    programs::Programs,
+    task::{Parts, Report, Reported, Task, now},
+};
 use crate::{
     connector::{Exit, Finding, Generation, SlotId, Survivor, Transport},
-    process::{Onlooker, Subtree, Survivors, Watched, survivors},
+    process::{Onlooker, Subtree, Survivors, Watched, boot_id, survivors},
 };
 
 /// The cgroups that connectors are put into: those below `named`, or those that the service manager gave to the daemon, which is
@@ -29,12 +37,21 @@ pub(super) fn subtree(named: Option<&Path>) -> Option<Subtree> {
 }
 
 impl Task {
-    /// Finds what runs and puts it into its slots.
-    pub(super) async fn adopt(&mut self) -> io::Result<()> {
-        let (spawner, output) = (Arc::clone(&self.parts.spawner), self.parts.output.clone());
-        let search = move || Ok::<_, io::Error>((survivors(&spawner)?, output.generations()));
-        let (found, generations) = tokio::task::spawn_blocking(search).await.map_err(io::Error::other)??;
-        self.generations = generations;
+    /// Finds what runs and puts it into its slots. `private` is the private folder of the runtime directory; programs
+    /// without a folder are looked for in `program_folders`.
+    pub(super) async fn adopt(parts: Parts, private: PathBuf, program_folders: Vec<PathBuf>) -> io::Result<Self> {
+        let (spawner, output) = (Arc::clone(&parts.spawner), parts.output.clone());
+        let retry = parts.settings.successor_retry;
+        let search = move || {
+            let found = survivors(&spawner)?;
+            let (memories, program) = Memories::open(&private, boot_id()?, now())?;
+            let running: Vec<Survivor> = found.found.values().flatten().map(|(survivor, _)| survivor.clone()).collect();
+            let programs = Programs::start(program_folders, program, &running, retry)?;
+            Ok::<_, io::Error>((found, output.generations(), memories, programs))
+        };
+        let (found, generations, memories, programs) = tokio::task::spawn_blocking(search).await.map_err(io::Error::other)??;
+        let mut task = Self::new(parts, programs, memories);
+        task.generations = generations;
         let Survivors { found, unrecorded, unreadable, strange } = found;
         for pid in unrecorded {
             tracing::warn!(pid, "Found a connector whose record was lost");
@@ -46,9 +63,9 @@ impl Task {
             tracing::warn!(pid, why, "A process looks like a connector of this daemon; it is left alone");
         }
         for (slot, processes) in found {
-            self.adopt_slot(slot, processes);
+            task.adopt_slot(slot, processes);
         }
-        Ok(())
+        Ok(task)
     }
 
     fn adopt_slot(&mut self, slot: SlotId, processes: Vec<(Survivor, Watched)>) {
@@ -68,6 +85,7 @@ impl Task {
         // What an earlier daemon found out about QUIC shows in how its connectors were started.
         let fell_back = survivors.iter().any(|survivor| survivor.facts.transport == Transport::Http2);
         self.with_slot(&id, |slot| slot.handle_survivors(survivors, now()));
+        self.remind(&id);
         if fell_back {
             self.take_finding(&id, Finding::QuicBlocked);
         }

@@ -18,6 +18,8 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
+    memory::Memories,
+    programs::Programs,
     requests::{Mode, Request, RequestError, Restart},
     turns::next_turn,
 };
@@ -32,7 +34,7 @@ use crate::{
     notify::Notifications,
     output::{Hint, Output},
     probe::probe,
-    process::{Process, SpawnRequest, Spawned, Spawner},
+    process::{HeldBinary, Process, SpawnRequest, Spawned, Spawner},
 };
 
 /// How many processes are started at once. Starting takes a millisecond, so a thousand take less than a second all the same.
@@ -58,6 +60,7 @@ pub(super) struct Parts {
     pub(super) wanted: watch::Receiver<Arc<Wanted>>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) mode: watch::Receiver<Mode>,
+    pub(super) observation: watch::Receiver<Duration>,
     pub(super) hints: mpsc::Receiver<Hint>,
     pub(super) events: Sink,
     pub(super) heartbeat: Arc<AtomicU64>,
@@ -65,6 +68,8 @@ pub(super) struct Parts {
 
 pub(super) struct Task {
     pub(super) parts: Parts,
+    pub(super) programs: Programs,
+    pub(super) memories: Memories,
     pub(super) slots: BTreeMap<Arc<SlotId>, Entry>,
     /// When each slot wants to be woken.
     timers: BTreeSet<(Instant, Arc<SlotId>)>,
@@ -129,12 +134,14 @@ pub(super) enum Reported {
 }
 
 impl Task {
-    pub(super) fn new(parts: Parts) -> Self {
+    pub(super) fn new(parts: Parts, programs: Programs, memories: Memories) -> Self {
         let (report_sender, reports) = mpsc::channel(REPORTS_MAX);
         Self {
             transport: HostTransport::new(&parts.settings),
             rng: SmallRng::from_rng(&mut rand::rng()),
             parts,
+            programs,
+            memories,
             slots: BTreeMap::new(),
             timers: BTreeSet::new(),
             asking: BTreeSet::new(),
@@ -167,13 +174,15 @@ impl Task {
     async fn turn(&mut self) -> ControlFlow<()> {
         self.wake_slots();
         self.try_quic();
+        self.step_rollout();
         self.give_turns();
         self.start_spawns();
         self.parts.heartbeat.fetch_add(1, Ordering::Relaxed);
         if self.is_over() {
             return ControlFlow::Break(());
         }
-        let next = [self.timers.first().map(|(at, _)| *at), self.transport.poll_timeout()].into_iter().flatten().min();
+        let next = [self.timers.first().map(|(at, _)| *at), self.transport.poll_timeout(), self.rollout_due()];
+        let next = next.into_iter().flatten().min();
         let wake_at = next.map_or(now() + TURN_MAX, |at| at.min(now() + TURN_MAX));
         tokio::select! {
             biased;
@@ -187,6 +196,8 @@ impl Task {
             Some(report) = self.reports.recv() => self.take_report(report),
             // Cancel-safe as it says itself.
             pid = next_ready(self.parts.notifications.as_ref()) => self.take_ready(pid),
+            // Cancel-safe as it says itself.
+            inspection = self.programs.found() => self.take_inspection(inspection),
             // Cancel-safe per docs on `recv`.
             Some(hint) = self.parts.hints.recv() => self.take_hint(hint),
             // Cancel-safe per docs on `recv`.
@@ -251,17 +262,28 @@ impl Task {
             && let Some(PendingSpawn { slot, generation, launch }) = self.spawns.pop_front()
         {
             let wanted = self.slots.get(&slot).is_some_and(|entry| entry.slot.awaits_spawn(generation));
+            if wanted && !self.programs.is_known() {
+                self.spawns.push_front(PendingSpawn { slot, generation, launch });
+                return;
+            }
             if !wanted {
                 let reason = Reason::new("not-wanted", "it was not wanted any more before it was started");
                 let failure = SpawnFailure { reason, lasting: false };
                 self.with_slot(&slot, |slot| slot.handle_spawn_failed(generation, failure, now()));
                 continue;
             }
+            let program = match self.program_for(&slot, generation) {
+                Ok(program) => program,
+                Err(failure) => {
+                    self.with_slot(&slot, |slot| slot.handle_spawn_failed(generation, failure, now()));
+                    continue;
+                }
+            };
             self.spawning += 1;
             let (spawner, output) = (Arc::clone(&self.parts.spawner), self.parts.output.clone());
             let reports = self.report_sender.clone();
             tokio::task::spawn_blocking(move || {
-                let what = start_process(&spawner, &output, &slot, generation, launch);
+                let what = start_process(&spawner, &output, &slot, generation, launch, program);
                 // Fails when the task is over, which drops the process's handle and leaves the process to the next daemon.
                 let _ = reports.blocking_send(Report { slot, generation, what });
                 spawner.prepare();
@@ -294,6 +316,7 @@ impl Task {
             Reported::Ended(exit) => {
                 self.parts.output.finish(&id, generation);
                 self.forget_child(&id, generation);
+                self.judge_ending(&id, generation, exit.ending);
                 self.with_slot(&id, |slot| slot.handle_exit(generation, &exit, now()));
             }
             Reported::Probed { probe, processor_time } => {
@@ -329,6 +352,7 @@ impl Task {
     }
 
     fn restart(&mut self, tunnel: &TunnelName, how: Restart) -> Result<(), RequestError> {
+        self.operator_acts(tunnel);
         let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == *tunnel).cloned().collect();
         let mut refused = None;
         let mut taken = false;
@@ -361,11 +385,14 @@ impl Task {
     }
 
     fn take_wanted(&mut self, wanted: &Wanted) {
+        self.follow_program(wanted);
         let mut listed = BTreeSet::new();
         for (tunnel, wanted) in &wanted.tunnels {
             for replica in 0..wanted.replicas {
                 let id = Arc::new(SlotId::new(tunnel.clone(), replica));
                 self.ensure_slot(&id);
+                self.remind(&id);
+                self.wish_program(&id);
                 self.with_slot(&id, |slot| slot.handle_wanted(&wanted.launch, wanted.stop.as_ref(), now()));
                 listed.insert(id);
             }
@@ -378,6 +405,8 @@ impl Task {
         for id in &unlisted {
             self.with_slot(id, |slot| slot.handle_unwanted(now()));
         }
+        let slots = &self.slots;
+        self.memories.retain(|id| slots.contains_key(id) || wanted.held.contains(&id.tunnel));
         self.budget.resize(self.slots.len(), now());
         self.parts.output.retain(self.slots.keys().map(|id| id.tunnel.clone()).collect());
     }
@@ -395,9 +424,27 @@ impl Task {
         self.slots.insert(Arc::clone(id), Entry { slot, children: Vec::new(), wake_at: None });
     }
 
+    /// Gives a slot what an earlier daemon remembered of it.
+    pub(super) fn remind(&mut self, id: &Arc<SlotId>) {
+        if let Some((memory, past)) = self.memories.take(id) {
+            self.with_slot(id, |slot| slot.resume(memory, past, now()));
+        }
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = (&Arc<SlotId>, &Slot)> {
+        self.slots.iter().map(|(id, entry)| (id, &entry.slot))
+    }
+
+    pub(super) fn slot(&self, id: &Arc<SlotId>) -> Option<&Slot> {
+        self.slots.get(id).map(|entry| &entry.slot)
+    }
+
+    pub(super) fn slot_ids(&self) -> Vec<Arc<SlotId>> {
+        self.slots.keys().cloned().collect()
+    }
+
     pub(super) fn for_all(&mut self, act: impl Fn(&mut Slot)) {
-        let ids: Vec<Arc<SlotId>> = self.slots.keys().cloned().collect();
-        for id in &ids {
+        for id in &self.slot_ids() {
             self.with_slot(id, &act);
         }
     }
@@ -413,10 +460,13 @@ impl Task {
         while let Some(command) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_command()) {
             self.carry_out(id, command);
         }
-        let Some(entry) = self.slots.get_mut(id) else { return };
-        while let Some(notice) = entry.slot.next_notice() {
+        while let Some(notice) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_notice()) {
+            self.tell_rollout(id, &notice.happening);
+            self.memories.hear(id, &notice.happening);
             self.parts.events.tell(event(id, notice));
         }
+        let Some(entry) = self.slots.get_mut(id) else { return };
+        self.memories.keep(id, entry.slot.memory(), now());
         let quiet = entry.slot.is_quiet();
         let wake_at = entry.slot.poll_timeout().map(|at| if quiet { on_grid(at, self.started_at) } else { at });
         if wake_at != entry.wake_at {
@@ -539,7 +589,14 @@ impl Task {
 }
 
 /// Everything blocking that starting a process takes.
-fn start_process(spawner: &Spawner, output: &Output, slot: &SlotId, generation: Generation, launch: Arc<Launch>) -> Reported {
+fn start_process(
+    spawner: &Spawner,
+    output: &Output,
+    slot: &SlotId,
+    generation: Generation,
+    launch: Arc<Launch>,
+    program: Arc<HeldBinary>,
+) -> Reported {
     let opened = match output.open(slot, generation) {
         Ok(opened) => opened,
         Err(error) => {
@@ -548,7 +605,7 @@ fn start_process(spawner: &Spawner, output: &Output, slot: &SlotId, generation: 
         }
     };
     let slot = slot.clone();
-    let request = SpawnRequest { slot, generation, launch, stderr: opened.stderr, logfile: opened.logfile };
+    let request = SpawnRequest { slot, generation, launch, program, stderr: opened.stderr, logfile: opened.logfile };
     Reported::Spawned { result: spawner.spawn(request).map(Box::new), log_trouble: opened.trouble }
 }
 

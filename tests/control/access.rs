@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 24] = [
+const ALLOWED: [(&str, &str, &str); 25] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -26,6 +26,7 @@ const ALLOWED: [(&str, &str, &str); 24] = [
     ("POST", "/v1/tunnels/{name}/start", "oea"),
     ("POST", "/v1/tunnels/{name}/stop", "oea"),
     ("POST", "/v1/tunnels/{name}/restart", "oea"),
+    ("GET", "/v1/tunnels/{name}/restart", "voea"),
     ("GET", "/v1/tunnels/{name}/logs", "oea"),
     ("GET", "/v1/routes", "voea"),
     ("POST", "/v1/tunnels/{name}/routes", "ea"),

@@ -190,6 +190,7 @@ impl Backend for Kept {
                 config_problems: Vec::new(),
             },
             health: api::Health { verdict, reasons },
+            cloudflared: None,
             accounts: vec![api::Account { name: "secret-account".to_owned(), id: None, synced_at: None, holds: Vec::new() }],
             last_change: None,
         }
@@ -252,10 +253,14 @@ impl Backend for Kept {
         Ok(Change::Accepted)
     }
 
+    async fn restart_plan(&self, _name: &TunnelName) -> Vec<api::Replaced> {
+        Vec::new()
+    }
+
     async fn plan(&self) -> Result<api::Plan, Error> {
         let steps = self.0.plan.lock().unwrap().clone();
         let text = steps.iter().map(|step| format!("{step}\n")).collect();
-        Ok(api::Plan { hash: self.hash(), changes: steps.len(), left_alone: 0, text, plans: Vec::new() })
+        Ok(api::Plan { hash: self.hash(), changes: steps.len(), left_alone: 0, text, plans: Vec::new(), connectors: Vec::new() })
     }
 
     async fn apply(&self, _by: &Principal, hash: Option<&str>) -> Result<api::Applied, Error> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Cell, Look, Table, Tone, age, plain};
-use crate::control::api::{Reason, Route, Status, Tunnel, Verdict};
+use crate::control::api::{Cloudflared, Reason, Route, Status, Tunnel, Verdict};
 
 /// The whole status: the verdict with its reasons, the accounts, the tunnels, the last change.
 pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> String {
@@ -23,6 +23,7 @@ pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> S
     for problem in &daemon.config_problems {
         text.push_str(&format!("  ! an older configuration is in force: {}\n", plain(problem)));
     }
+    text.extend(overview.cloudflared.as_ref().and_then(upgrade));
     if !overview.accounts.is_empty() {
         text.push('\n');
         text.push_str(&accounts(status, now, look));
@@ -33,6 +34,18 @@ pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> S
         text.push_str(&format!("\nlast change {} ago: {}\n", age(change.at, now), plain(&change.sentence)));
     }
     text
+}
+
+/// The roll-out of another cloudflared, while it is under way. One that failed is among the reasons of the verdict.
+fn upgrade(cloudflared: &Cloudflared) -> Option<String> {
+    let (version, other) = (cloudflared.version.as_ref()?, cloudflared.other_version.as_ref()?);
+    let how_far = match cloudflared.rollout.as_str() {
+        "waiting" => "waits for a connector that is fit to try it",
+        "canary" => "is tried by one connector",
+        "rolling" => "takes its place, one connector after another",
+        _ => return None,
+    };
+    Some(format!("  cloudflared {}: {} {how_far}\n", plain(version), plain(other)))
 }
 
 fn accounts(status: &Status, now: Timestamp, look: Look) -> String {
@@ -126,6 +139,13 @@ mod tests {
                     config_problems: Vec::new(),
                 },
                 health: Health { verdict: Verdict::Attention, reasons: vec![finding] },
+                cloudflared: Some(Cloudflared {
+                    path: "/usr/bin/cloudflared".to_owned(),
+                    version: Some("2026.8.0".to_owned()),
+                    rollout: "canary".to_owned(),
+                    other_version: Some("2026.9.0".to_owned()),
+                    reason: None,
+                }),
                 accounts: vec![Account {
                     name: "default".to_owned(),
                     id: Some("0a1b".to_owned()),
@@ -142,6 +162,7 @@ mod tests {
             "\
 adit 0.1.0 · up 3d · wants to be looked at
   ! web: 3 of 4 connections (connections-lost)
+  cloudflared 2026.8.0: 2026.9.0 is tried by one connector
 
 ACCOUNT  ID    IN SYNC
 default  0a1b  40s ago

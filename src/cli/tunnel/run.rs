@@ -4,11 +4,13 @@ use clap::Args;
 
 use super::tell;
 use crate::cli::{
-    Context, Ending, Failure,
+    Context, Ending, Failure, Output,
     arguments::{Wait, Yes},
     confirm::confirm,
+    render::plain,
     wait::{Goal, wait},
 };
+use crate::control::api::Replaced;
 
 /// Start a tunnel that an operator stopped
 #[derive(Debug, Args)]
@@ -40,6 +42,9 @@ pub(in crate::cli) struct Stop {
 pub(in crate::cli) struct Restart {
     /// The tunnel's name.
     name: String,
+    /// Only show which connectors would be replaced, and how many requests they carry.
+    #[arg(long, conflicts_with = "wait")]
+    plan: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -58,6 +63,14 @@ pub(super) async fn stop(arguments: Stop, context: &mut Context<'_>) -> Result<E
 }
 
 pub(super) async fn restart(arguments: Restart, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    if arguments.plan {
+        let plan = context.client.plan_restart(&arguments.name).await?;
+        match context.output {
+            Output::Json => context.terminal.print_json(&plan)?,
+            Output::Table => context.terminal.print(&render(&plan.replaces))?,
+        }
+        return Ok(if plan.replaces.is_empty() { Ending::Fine } else { Ending::ChangesPending });
+    }
     let goal = if arguments.wait.wait {
         let tunnel = context.client.tunnel(&arguments.name).await?.tunnel;
         Goal::ServingAfresh(tunnel.connectors.iter().map(|connector| (connector.replica, connector.generation)).collect())
@@ -66,5 +79,10 @@ pub(super) async fn restart(arguments: Restart, context: &mut Context<'_>) -> Re
     };
     let changed = context.client.restart_tunnel(&arguments.name).await?;
     tell(context, &changed, "accepted; its connectors are replaced one after the other")?;
+    context.terminal.show(&render(&changed.replaces));
     wait(&arguments.wait, context, &arguments.name, &goal).await
+}
+
+fn render(replaces: &[Replaced]) -> String {
+    replaces.iter().map(|replaced| format!("  {}\n", plain(&replaced.sentence()))).collect()
 }

@@ -24,6 +24,7 @@ binary = "cloudflared"
 extra_args = []
 env = {}
 grace_period = "30s"
+canary_period = "30s"
 edge_probe = ["region1.v2.argotunnel.com:7844", "region2.v2.argotunnel.com:7844"]
 
 [accounts.default]
@@ -122,6 +123,7 @@ listen = \"127.0.0.1:9738\"
 binary = \"cloudflared\"
 extra_args = []
 grace_period = \"30s\"
+canary_period = \"30s\"
 edge_probe = [\"region1.v2.argotunnel.com:7844\", \"region2.v2.argotunnel.com:7844\"]
 
 [cloudflared.env]

@@ -114,7 +114,7 @@ fn settings() -> impl Strategy<Value = String> {
         "[daemon]\nstate_dir = '/srv/state \"x\"'\nruntime_dir = '/srv/run'\napply = 'ask'\n",
         "[control]\nsocket_mode = '0600'\n",
         "[metrics]\nlisten = 'unix:/srv/metrics.sock'\n",
-        "[cloudflared]\nbinary = '/opt/c'\nextra_args = ['--edge', '127.0.0.1:1']\ngrace_period = '1m0s500ms'\nenv = { A = 'b\\c' }\n",
+        "[cloudflared]\nbinary = '/opt/c'\nextra_args = ['--edge', '127.0.0.1:1']\ngrace_period = '1m0s500ms'\ncanary_period = '5s'\nenv = { A = 'b\\c' }\n",
         "[access]\nadmin = ['alice']\ngrant = [{ role = 'viewer', who = ['1000', '@g'], tunnels = ['w?b*'] }]\n",
         "[accounts.other]\napi_token = { command = ['/bin/sh', 'a \"b\"'] }\nbudget = '100/m'\napi_base = 'http://127.0.0.1:80/x/'\n",
     ];

@@ -94,6 +94,19 @@ fn the_grace_period_is_cloudflareds() {
 }
 
 #[test]
+fn the_canary_period_is_neither_nothing_nor_for_ever() {
+    assert_values(
+        "cloudflared",
+        "canary_period",
+        &["'500ms'", "'1h'"],
+        &[
+            ("'0s'", ": cannot use \"0s\": a connector that is never watched shows nothing"),
+            ("'2h'", ": cannot use \"2h\": it is at most 1h"),
+        ],
+    );
+}
+
+#[test]
 fn the_binary_is_a_name_or_an_absolute_path() {
     assert_values(
         "cloudflared",

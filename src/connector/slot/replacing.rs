@@ -38,7 +38,7 @@ impl Slot {
         let Stage::Serving { run, replacement } = &mut self.stage else { return };
         let change = change_between(&run.facts, &wanted);
         let asked = match replacement {
-            Replacement::Running { successor, .. } if successor.facts.fingerprint == wanted.fingerprint => return,
+            Replacement::Running { successor, .. } if change_between(&successor.facts, &wanted).is_none() => return,
             Replacement::None => None,
             Replacement::Asked { restart } | Replacement::Retry { restart, .. } | Replacement::Running { restart, .. } => {
                 Some(*restart)
@@ -103,7 +103,7 @@ impl Slot {
     pub(super) fn promotion_at(&self, successor: &Run) -> Option<Instant> {
         let alive = successor.alive()?;
         match alive.watch.health(&self.settings) {
-            Health::Ready => alive.watch.ready_since().map(|since| since + self.settings.healthy_min),
+            Health::Ready => alive.watch.ready_since().map(|since| since + self.healthy_min(successor)),
             Health::Silent | Health::Stale | Health::Unready | Health::Lost | Health::Hung => None,
         }
     }
@@ -240,7 +240,9 @@ impl Slot {
 /// Why a process that was started with `running` does not do for `wanted`, if it does not.
 fn change_between(running: &LaunchFacts, wanted: &LaunchFacts) -> Option<RestartReason> {
     if running.fingerprint == wanted.fingerprint {
-        None
+        // A file that is not known may be the wanted one.
+        let differs = running.binary.zip(wanted.binary).is_some_and(|(running, wanted)| running != wanted);
+        differs.then_some(RestartReason::Upgrade)
     } else if running.token != wanted.token {
         Some(RestartReason::Rotate)
     } else {
@@ -251,9 +253,8 @@ fn change_between(running: &LaunchFacts, wanted: &LaunchFacts) -> Option<Restart
 /// Whether a replacement for this reason is over when the launch is again what it was.
 fn is_about_launch(restart: RestartReason) -> bool {
     match restart {
-        RestartReason::Config | RestartReason::Rotate => true,
-        RestartReason::Upgrade
-        | RestartReason::Transport
+        RestartReason::Config | RestartReason::Rotate | RestartReason::Upgrade => true,
+        RestartReason::Transport
         | RestartReason::Hung
         | RestartReason::Operator
         | RestartReason::Exit

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{Goal, Leave, Phase, Replacement, RestartRefused, Slot, Stage, Wait};
-use crate::connector::{Launch, RestartReason, Stop};
+use crate::connector::{Launch, LaunchFacts, RestartReason, Stop};
 
 impl Slot {
     /// The tunnel is wanted with `launch`, unless an operator stopped it.
@@ -18,7 +18,8 @@ impl Slot {
             self.goal = Goal::Stopped(stop.clone());
             return self.rest(now);
         }
-        let facts = launch.facts();
+        let facts = LaunchFacts { binary: self.wish.id, ..launch.facts() };
+        let remembered = self.resumed.take() == Some(facts.fingerprint);
         let changed = !matches!(&self.goal, Goal::Run { facts: before, .. } if before.fingerprint == facts.fingerprint);
         self.goal = Goal::Run { launch: Arc::clone(launch), facts };
         if !changed {
@@ -26,6 +27,8 @@ impl Slot {
         }
         match &self.stage {
             Stage::Resting => self.start(None, now),
+            // As an earlier daemon left it, for the same launch.
+            Stage::Waiting { .. } | Stage::Serving { replacement: Replacement::Retry { .. }, .. } if remembered => {}
             Stage::Waiting { wait: Wait::BackOff | Wait::Blocked, restart, .. } => {
                 let restart = restart.or(Some(RestartReason::Config));
                 self.backoff.reset();

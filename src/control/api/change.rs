@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Replaced;
+
 /// The body of `POST /v1/tunnels`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,6 +21,9 @@ pub struct Changed {
     pub tunnel: String,
     /// Whether anything had to change.
     pub change: Change,
+    /// The connectors that are replaced, with what would be cut; empty where none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<Replaced>,
 }
 
 /// Whether anything had to change.

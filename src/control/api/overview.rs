@@ -29,6 +29,9 @@ pub struct Overview {
     pub daemon: Daemon,
     /// The verdict over everything.
     pub health: Health,
+    /// The program that connectors are; `None` before it was looked for.
+    #[serde(default)]
+    pub cloudflared: Option<Cloudflared>,
     /// The accounts, by their names in the configuration.
     pub accounts: Vec<Account>,
     /// The last thing that changed.
@@ -46,6 +49,21 @@ pub struct Daemon {
     pub started_at: Timestamp,
     /// The problems of the configuration's files, one each, while an older configuration is in force because of them.
     pub config_problems: Vec<String>,
+}
+
+/// The program that connectors are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cloudflared {
+    /// Where it is looked for.
+    pub path: String,
+    /// The version that connectors are started with; `None` while there is none that can be used.
+    pub version: Option<String>,
+    /// How far the roll-out of another version is: `settled`, `waiting`, `canary`, `rolling` or `rolled_back`.
+    pub rollout: String,
+    /// The other version, while there is one.
+    pub other_version: Option<String>,
+    /// Why the file at `path` is not used, if it is not.
+    pub reason: Option<Reason>,
 }
 
 /// The verdict over everything, with the reasons for it.

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Reason;
+use super::{Reason, Replaced};
 
 /// What would change at Cloudflare and here: the answer to `GET /v1/plan`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Names exactly this plan, so that exactly this plan can be confirmed.
     pub hash: String,
-    /// How many steps there are, those that wait for a confirmation included.
+    /// How many steps there are, those that wait for a confirmation included, and connectors that are replaced or stopped.
     pub changes: usize,
     /// How many things are left alone: what is on hold, and what somebody else holds.
     pub left_alone: usize,
@@ -19,6 +19,9 @@ pub struct Plan {
     pub text: String,
     /// The plan for programs: one for each account.
     pub plans: Vec<Value>,
+    /// The connectors on this host that are replaced or stopped, with what would be cut.
+    #[serde(default)]
+    pub connectors: Vec<Replaced>,
 }
 
 /// The body of `POST /v1/apply`.

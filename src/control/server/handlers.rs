@@ -24,8 +24,8 @@ pub(super) use host::{
 };
 pub(super) use person::who_am_i;
 pub(super) use tunnels::{
-    add_route, create_tunnel, delete_tunnel, patch_tunnel, remove_route, replace_tunnel, restart_tunnel, routes, start_tunnel,
-    stop_tunnel, tunnel, tunnels,
+    add_route, create_tunnel, delete_tunnel, patch_tunnel, plan_restart, remove_route, replace_tunnel, restart_tunnel, routes,
+    start_tunnel, stop_tunnel, tunnel, tunnels,
 };
 
 type App<B> = State<Arc<Shared<B>>>;

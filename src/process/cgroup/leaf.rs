@@ -62,6 +62,12 @@ impl Leaf {
         &self.place.path
     }
 
+    /// Puts a process into it.
+    #[cfg(test)]
+    pub(in crate::process) fn add(&self, pid: Pid) -> io::Result<()> {
+        self.write("cgroup.procs", &pid.as_raw_nonzero().to_string())
+    }
+
     /// The processes in it. Those of other pid namespaces have no number here and are left out.
     pub(in crate::process) fn processes(&self) -> io::Result<Vec<u32>> {
         Ok(self.read("cgroup.procs")?.lines().filter_map(|line| line.parse().ok().filter(|number| *number > 0)).collect())

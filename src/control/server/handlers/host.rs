@@ -62,6 +62,8 @@ fn overview<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Overview {
     overview.accounts.retain(|account| accounts.contains(&account.name));
     overview.last_change = overview.last_change.filter(|event| visible(&event.subject.tunnel));
     overview.daemon.config_problems.clear();
+    // Why another version failed names a connector.
+    overview.cloudflared = None;
     overview
 }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{App, bad_query, tunnel_name};
 use crate::{
     control::{
-        api::{Change, Changed, CreateTunnel, Error, ErrorKind, TunnelDetail, TunnelRoute},
+        api::{Change, Changed, CreateTunnel, Error, ErrorKind, RestartPlan, TunnelDetail, TunnelRoute},
         backend::Backend,
         edit,
         server::{
@@ -204,7 +204,19 @@ pub(in crate::control::server) async fn restart_tunnel<B: Backend>(
     Path(name): Path<String>,
 ) -> Result<Response, Error> {
     let name = existing(&shared, &caller, &name)?;
-    Ok(changed(&name, shared.backend.restart(&caller.principal, &name).await?))
+    let replaces = shared.backend.restart_plan(&name).await;
+    let change = shared.backend.restart(&caller.principal, &name).await?;
+    Ok(answer::json(&Changed { tunnel: name.as_str().to_owned(), change, replaces }))
+}
+
+pub(in crate::control::server) async fn plan_restart<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Response, Error> {
+    let name = existing(&shared, &caller, &name)?;
+    let replaces = shared.backend.restart_plan(&name).await;
+    Ok(answer::json(&RestartPlan { tunnel: name.as_str().to_owned(), replaces }))
 }
 
 fn existing<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str) -> Result<TunnelName, Error> {
@@ -216,7 +228,7 @@ fn existing<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str) -> Resu
 }
 
 fn changed(name: &TunnelName, change: Change) -> Response {
-    answer::json(&Changed { tunnel: name.as_str().to_owned(), change })
+    answer::json(&Changed { tunnel: name.as_str().to_owned(), change, replaces: Vec::new() })
 }
 
 /// The version that a writer looked at: `If-Match`, as the `ETag` was given. `*` is any.

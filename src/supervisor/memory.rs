@@ -1,0 +1,396 @@
+//! What the next daemon must know of slots and of the program's roll-out, in small files on the tmpfs of the runtime directory.
+//!
+//! A file is written beside its name and renamed, so that it is whole or not there; nothing is synced, as a reboot voids it, which
+//! its boot id tells. Writing happens on a thread of its own, and only when something changed that is worth knowing.
+
+mod writer;
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use self::writer::Writer;
+use super::rollout::RolloutMemory;
+use crate::{
+    backoff::Backoff,
+    connector::{FailedReplacement, Fingerprint, Happening, LastExit, Past, Reason, RestartReason, SlotId, SlotMemory, Waiting},
+};
+
+/// The folder of the slots' files, within the private folder.
+const FOLDER: &str = "slots";
+/// The file of the roll-out.
+const ROLLOUT: &str = "rollout.json";
+/// The version that this code writes, and the only one that it reads.
+const VERSION: u32 = 1;
+/// No file is longer, in bytes.
+const LENGTH_MAX: u64 = 64 * 1024;
+
+/// The memory of every slot.
+pub(super) struct Memories {
+    folder: PathBuf,
+    rollout_path: PathBuf,
+    boot_id: String,
+    /// What an earlier daemon left of slots that do not exist yet.
+    found: BTreeMap<SlotId, (SlotMemory, Past)>,
+    pasts: BTreeMap<SlotId, Past>,
+    /// What was given to the writer last; nothing for a slot of which nothing is worth knowing.
+    kept: BTreeMap<SlotId, (SlotMemory, Past)>,
+    kept_rollout: Option<Program>,
+    writer: Writer,
+}
+
+/// What is known of the program.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Program {
+    /// Where it was.
+    pub(super) path: Option<PathBuf>,
+    /// How it was.
+    pub(super) rollout: RolloutMemory,
+}
+
+/// A file: its content, and what tells whether it counts.
+#[derive(Serialize, Deserialize)]
+struct Envelope<T> {
+    version: u32,
+    boot_id: String,
+    #[serde(flatten)]
+    content: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SlotFile {
+    tunnel: String,
+    replica: u8,
+    backoff: Backoff,
+    launch: Option<Fingerprint>,
+    ran: bool,
+    waiting: Option<WaitingFile>,
+    failed_replacement: Option<FailedReplacementFile>,
+    /// In the order of their names.
+    restarts: BTreeMap<RestartReason, u64>,
+    last_exit: Option<LastExit>,
+}
+
+/// Times are milliseconds since the host was started, sleep included.
+#[derive(Serialize, Deserialize)]
+struct WaitingFile {
+    until: u64,
+    blocked: bool,
+    restart: Option<RestartReason>,
+    reason: Reason,
+}
+
+#[derive(Serialize, Deserialize)]
+struct FailedReplacementFile {
+    retry_at: u64,
+    restart: RestartReason,
+    reason: Reason,
+}
+
+/// One moment by two clocks: the one that the machine goes by, and the one that every daemon of this boot shares.
+#[derive(Clone, Copy)]
+struct Clocks {
+    now: Instant,
+    since_boot: Duration,
+}
+
+impl Memories {
+    /// Reads what an earlier daemon of this boot left in `private`. It blocks for as long as reading a small file for each slot
+    /// takes. What is torn or foreign is passed over with a warning.
+    pub(super) fn open(private: &Path, boot_id: String, now: Instant) -> io::Result<(Self, Program)> {
+        let (folder, rollout_path) = (private.join(FOLDER), private.join(ROLLOUT));
+        fs::create_dir_all(&folder)?;
+        let clocks = Clocks::at(now);
+        let mut found = BTreeMap::new();
+        for path in fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_none_or(|extension| extension != "json") {
+                // The daemon died while it wrote; the file itself is whole.
+                let _ = fs::remove_file(&path);
+                continue;
+            }
+            let Some(file) = read::<SlotFile>(&path, &boot_id) else { continue };
+            if let Some((slot, memory, past)) = file.memory(clocks) {
+                found.insert(slot, (memory, past));
+            }
+        }
+        let program: Program = read(&rollout_path, &boot_id).unwrap_or_default();
+        let writer = Writer::start()?;
+        let kept = found.clone();
+        let memories = Self {
+            folder,
+            rollout_path,
+            boot_id,
+            found,
+            pasts: BTreeMap::new(),
+            kept,
+            kept_rollout: Some(program.clone()),
+            writer,
+        };
+        Ok((memories, program))
+    }
+
+    /// What an earlier daemon left of a slot, once.
+    pub(super) fn take(&mut self, slot: &SlotId) -> Option<(SlotMemory, Past)> {
+        let (memory, past) = self.found.remove(slot)?;
+        self.pasts.insert(slot.clone(), past.clone());
+        Some((memory, past))
+    }
+
+    /// Something happened in a slot.
+    pub(super) fn hear(&mut self, slot: &SlotId, happening: &Happening) {
+        if let Happening::Forgotten = happening {
+            self.pasts.remove(slot);
+            return;
+        }
+        let is_worth_it = happening.restart().is_some() || matches!(happening, Happening::Exited { asked: false, .. });
+        if is_worth_it {
+            self.pasts.entry(slot.clone()).or_default().take(happening, Timestamp::now());
+        }
+    }
+
+    /// Keeps how a slot is, if that is another than before.
+    pub(super) fn keep(&mut self, slot: &SlotId, memory: SlotMemory, now: Instant) {
+        let nothing = Past::default();
+        let past = self.pasts.get(slot).unwrap_or(&nothing);
+        let is_empty = memory.is_empty() && *past == nothing;
+        match self.kept.get(slot) {
+            Some((kept, kept_past)) if *kept == memory && kept_past == past => return,
+            None if is_empty => return,
+            Some(_) | None => {}
+        }
+        let path = self.path(slot);
+        if is_empty {
+            self.kept.remove(slot);
+            return self.writer.remove(path);
+        }
+        let past = past.clone();
+        let file = SlotFile::new(slot, &memory, &past, Clocks::at(now));
+        self.writer.write(path, self.bytes(file));
+        self.kept.insert(slot.clone(), (memory, past));
+    }
+
+    /// Forgets what was left of slots that nobody wants: `is_wanted` says which are.
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(&SlotId) -> bool) {
+        let unwanted: Vec<SlotId> = self.found.keys().filter(|slot| !is_wanted(slot)).cloned().collect();
+        for slot in unwanted {
+            self.found.remove(&slot);
+            self.kept.remove(&slot);
+            self.writer.remove(self.path(&slot));
+        }
+    }
+
+    /// Keeps how the program is, if that is another than before.
+    pub(super) fn keep_program(&mut self, program: Program) {
+        if self.kept_rollout.as_ref() != Some(&program) {
+            self.writer.write(self.rollout_path.clone(), self.bytes(program.clone()));
+            self.kept_rollout = Some(program);
+        }
+    }
+
+    fn path(&self, slot: &SlotId) -> PathBuf {
+        self.folder.join(format!("{}.{}.json", slot.tunnel, slot.replica))
+    }
+
+    fn bytes(&self, content: impl Serialize) -> Vec<u8> {
+        let envelope = Envelope { version: VERSION, boot_id: self.boot_id.clone(), content };
+        serde_json::to_vec(&envelope).expect("it is made of strings, numbers and maps with strings for keys")
+    }
+}
+
+/// The content of a file, if it is one of this boot and can be read.
+fn read<T: DeserializeOwned>(path: &Path, boot_id: &str) -> Option<T> {
+    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
+    let result = (|| {
+        if fs::metadata(path)?.len() > LENGTH_MAX {
+            return Err(invalid(format!("it is longer than {LENGTH_MAX} bytes")));
+        }
+        let envelope: Envelope<T> = serde_json::from_slice(&fs::read(path)?).map_err(|error| invalid(error.to_string()))?;
+        if envelope.version != VERSION {
+            return Err(invalid(format!("its version {} is not {VERSION}", envelope.version)));
+        }
+        Ok((envelope.boot_id == boot_id).then_some(envelope.content))
+    })();
+    match result {
+        Ok(content) => content,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "Cannot read what an earlier daemon remembered; it is passed over");
+            None
+        }
+    }
+}
+
+impl SlotFile {
+    fn new(slot: &SlotId, memory: &SlotMemory, past: &Past, clocks: Clocks) -> Self {
+        let SlotMemory { backoff, launch, ran, waiting, failed_replacement } = memory.clone();
+        Self {
+            tunnel: slot.tunnel.as_str().to_owned(),
+            replica: slot.replica,
+            backoff,
+            launch,
+            ran,
+            waiting: waiting.map(|Waiting { until, blocked, restart, reason }| WaitingFile {
+                until: clocks.to_file(until),
+                blocked,
+                restart,
+                reason,
+            }),
+            failed_replacement: failed_replacement.map(|FailedReplacement { retry_at, restart, reason }| FailedReplacementFile {
+                retry_at: clocks.to_file(retry_at),
+                restart,
+                reason,
+            }),
+            restarts: past.restarts.clone(),
+            last_exit: past.last_exit.clone(),
+        }
+    }
+
+    fn memory(self, clocks: Clocks) -> Option<(SlotId, SlotMemory, Past)> {
+        let Self { tunnel, replica, backoff, launch, ran, waiting, failed_replacement, restarts, last_exit } = self;
+        let slot = SlotId::new(tunnel.parse().ok()?, replica);
+        let waiting = waiting.map(|WaitingFile { until, blocked, restart, reason }| Waiting {
+            until: clocks.of_file(until),
+            blocked,
+            restart,
+            reason,
+        });
+        let failed_replacement = failed_replacement.map(|FailedReplacementFile { retry_at, restart, reason }| {
+            FailedReplacement { retry_at: clocks.of_file(retry_at), restart, reason }
+        });
+        let memory = SlotMemory { backoff, launch, ran, waiting, failed_replacement };
+        Some((slot, memory, Past { restarts, last_exit }))
+    }
+}
+
+impl Clocks {
+    fn at(now: Instant) -> Self {
+        let time = clock_gettime(ClockId::Boottime);
+        let since_boot = Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0));
+        Self { now, since_boot }
+    }
+
+    fn to_file(self, at: Instant) -> u64 {
+        let since_boot = self.since_boot + at.saturating_duration_since(self.now);
+        u64::try_from(since_boot.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The moment that a file names; what is over counts as this one, and what is out of reach too: no wait is that long.
+    fn of_file(self, millis: u64) -> Instant {
+        let left = Duration::from_millis(millis).saturating_sub(self.since_boot);
+        self.now.checked_add(left).unwrap_or(self.now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::connector::{
+        Generation,
+        testing::{launch, start_of_time},
+    };
+
+    fn slot() -> SlotId {
+        SlotId::new("web".parse().unwrap(), 1)
+    }
+
+    fn memory(now: Instant) -> (SlotMemory, Past) {
+        let reason = Reason::new("exit", "it failed");
+        let waiting = Waiting {
+            until: now + Duration::from_secs(40),
+            blocked: false,
+            restart: Some(RestartReason::Exit),
+            reason: reason.clone(),
+        };
+        let memory = SlotMemory {
+            launch: Some(launch().facts().fingerprint),
+            ran: false,
+            waiting: Some(waiting),
+            ..SlotMemory::default()
+        };
+        let last_exit = LastExit {
+            at: Timestamp::from_second(1_000).unwrap(),
+            generation: Generation(3),
+            how: "exit code 1".to_owned(),
+            lived_millis: 20,
+            reason,
+        };
+        (memory, Past { restarts: [(RestartReason::Exit, 7)].into(), last_exit: Some(last_exit) })
+    }
+
+    fn kept(private: &Path, now: Instant) {
+        let (mut memories, _) = Memories::open(private, "boot".to_owned(), now).unwrap();
+        let (memory, past) = memory(now);
+        memories.pasts.insert(slot(), past);
+        memories.keep(&slot(), memory, now);
+    }
+
+    #[test]
+    fn what_was_kept_is_found_by_the_next_daemon_of_the_boot_and_by_none_after_it() {
+        let private = tempfile::tempdir().unwrap();
+        let now = start_of_time();
+        kept(private.path(), now);
+
+        let (mut next, _) = Memories::open(private.path(), "boot".to_owned(), now).unwrap();
+        let (found, past) = next.take(&slot()).unwrap();
+        let (expected, expected_past) = memory(now);
+        assert_eq!((&found.backoff, found.launch, past), (&expected.backoff, expected.launch, expected_past));
+        let (found, expected) = (found.waiting.unwrap(), expected.waiting.unwrap());
+        assert_eq!((found.blocked, found.restart, found.reason), (expected.blocked, expected.restart, expected.reason));
+        assert!(found.until <= expected.until && found.until + Duration::from_secs(20) > expected.until);
+        assert!(next.take(&slot()).is_none(), "once");
+        drop(next);
+
+        let (mut other, _) = Memories::open(private.path(), "another boot".to_owned(), now).unwrap();
+        assert!(other.take(&slot()).is_none());
+    }
+
+    #[test]
+    fn torn_and_foreign_files_are_passed_over_and_leave_the_others() {
+        let private = tempfile::tempdir().unwrap();
+        let now = start_of_time();
+        kept(private.path(), now);
+        let folder = private.path().join(FOLDER);
+        for (name, text) in [("a.0.json", "{"), ("b.0.json", "{\"version\":9,\"boot_id\":\"boot\"}"), ("c.0.new", "torn")] {
+            fs::write(folder.join(name), text).unwrap();
+        }
+        fs::write(private.path().join(ROLLOUT), "no JSON").unwrap();
+        let (mut memories, program) = Memories::open(private.path(), "boot".to_owned(), now).unwrap();
+        assert_eq!(program, Program::default());
+        assert!(memories.take(&slot()).is_some() && memories.found.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_worth_knowing_has_no_file() {
+        let private = tempfile::tempdir().unwrap();
+        let now = start_of_time();
+        kept(private.path(), now);
+        let files = || fs::read_dir(private.path().join(FOLDER)).unwrap().count();
+        assert_eq!(files(), 1);
+        let (mut memories, _) = Memories::open(private.path(), "boot".to_owned(), now).unwrap();
+        memories.keep(&slot(), SlotMemory::default(), now);
+        drop(memories);
+        assert_eq!(files(), 0);
+        let (mut memories, _) = Memories::open(private.path(), "boot".to_owned(), now).unwrap();
+        memories.keep(&slot(), SlotMemory::default(), now);
+        drop(memories);
+        assert_eq!(files(), 0);
+    }
+
+    #[test]
+    fn a_slot_that_nobody_wants_any_more_is_forgotten() {
+        let private = tempfile::tempdir().unwrap();
+        let now = start_of_time();
+        kept(private.path(), now);
+        let (mut memories, _) = Memories::open(private.path(), "boot".to_owned(), now).unwrap();
+        memories.retain(|_| false);
+        drop(memories);
+        assert_eq!(fs::read_dir(private.path().join(FOLDER)).unwrap().count(), 0);
+    }
+}
