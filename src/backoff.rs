@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 /// The longest wait after the first failure that waits.
 const STEP_MIN: Duration = Duration::from_millis(500);
 /// No wait is longer.
-const STEP_MAX: Duration = Duration::from_secs(60);
+pub const STEP_MAX: Duration = Duration::from_secs(60);
 /// A ready period shorter than this proves nothing.
 const STABLE_MIN: Duration = Duration::from_secs(30);
 
@@ -84,25 +84,50 @@ fn jittered(longest: Duration, rng: &mut impl Rng) -> Duration {
     rng.random_range(longest / 2..=longest)
 }
 
-/// How many restarts all connectors together may make: a token bucket of `max(2, connectors / 10)` a second, which holds one
-/// second's worth. One bad edge or binary then cannot start a storm.
+/// How many restarts all connectors together may make: a token bucket that grows with their number and holds one second's worth.
+/// One bad edge or binary then cannot start a storm.
 #[derive(Debug, Clone)]
 pub struct RestartBudget {
+    rates: Rates,
     rate: f64,
     tokens: f64,
     counted_at: Instant,
 }
 
+/// How many restarts a second a bucket gives.
+#[derive(Debug, Clone, Copy)]
+struct Rates {
+    /// Even to a single connector.
+    least: f64,
+    /// For each connector.
+    share: f64,
+}
+
+/// After failures, which may come again at once.
+const AFTER_FAILURES: Rates = Rates { least: 2.0, share: 0.1 };
+/// After an outage. Each connector is restarted once, those who are restarted serve nobody, and 30 are to serve again after five
+/// seconds: the bucket for failures would take ten.
+const AFTER_OUTAGES: Rates = Rates { least: 20.0, share: 0.5 };
+
 impl RestartBudget {
-    /// A full bucket for no connectors.
-    pub fn new(now: Instant) -> Self {
-        Self { rate: RATE_MIN, tokens: RATE_MIN, counted_at: now }
+    /// A full bucket of `max(2, connectors / 10)` restarts a second, for no connectors yet.
+    pub fn after_failures(now: Instant) -> Self {
+        Self::new(AFTER_FAILURES, now)
+    }
+
+    /// A full bucket of `max(20, connectors / 2)` restarts a second, for no connectors yet.
+    pub fn after_outages(now: Instant) -> Self {
+        Self::new(AFTER_OUTAGES, now)
+    }
+
+    fn new(rates: Rates, now: Instant) -> Self {
+        Self { rates, rate: rates.least, tokens: rates.least, counted_at: now }
     }
 
     /// Takes in how many connectors there are.
     pub fn resize(&mut self, connectors: usize, now: Instant) {
         self.refill(now);
-        let rate = (connectors as f64 / 10.0).max(RATE_MIN);
+        let rate = (connectors as f64 * self.rates.share).max(self.rates.least);
         // A larger fleet brings its share at once, as a new bucket is full.
         self.tokens = (self.tokens + (rate - self.rate).max(0.0)).min(rate);
         self.rate = rate;
@@ -110,14 +135,28 @@ impl RestartBudget {
 
     /// Takes one restart, or says when there will be one.
     pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        self.take_beyond(0.0, now)
+    }
+
+    /// The same for somebody who must leave half of the bucket to others.
+    pub fn take_beyond_half(&mut self, now: Instant) -> Result<(), Instant> {
+        self.take_beyond(self.rate / 2.0, now)
+    }
+
+    /// How long it takes until another restart is there.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.rate)
+    }
+
+    fn take_beyond(&mut self, rest: f64, now: Instant) -> Result<(), Instant> {
         self.refill(now);
-        if self.tokens >= 1.0 {
+        let missing = rest + 1.0 - self.tokens;
+        if missing <= 0.0 {
             self.tokens -= 1.0;
             return Ok(());
         }
         // Rounded up, so that the moment that is named is never a little too early.
-        let wait = Duration::from_secs_f64((1.0 - self.tokens) / self.rate) + Duration::from_millis(1);
-        Err(now + wait)
+        Err(now + Duration::from_secs_f64(missing / self.rate) + Duration::from_millis(1))
     }
 
     fn refill(&mut self, now: Instant) {
@@ -126,9 +165,6 @@ impl RestartBudget {
         self.counted_at = self.counted_at.max(now);
     }
 }
-
-/// Restarts a second that even a single connector may make.
-const RATE_MIN: f64 = 2.0;
 
 #[cfg(test)]
 mod tests {
@@ -167,7 +203,7 @@ mod tests {
     #[test]
     fn a_fleet_may_restart_a_tenth_of_itself_in_a_second() {
         let start = start_of_time();
-        let mut budget = RestartBudget::new(start);
+        let mut budget = RestartBudget::after_failures(start);
         budget.resize(100, start);
         for _ in 0..10 {
             assert_eq!(budget.take(start), Ok(()));
@@ -175,6 +211,32 @@ mod tests {
         let next = budget.take(start).unwrap_err();
         assert!(next > start && next <= start + Duration::from_millis(110), "{:?}", next - start);
         assert_eq!(budget.take(next), Ok(()));
+    }
+
+    #[test]
+    fn thirty_connectors_are_restarted_in_half_a_second_after_an_outage() {
+        let start = start_of_time();
+        let mut budget = RestartBudget::after_outages(start);
+        budget.resize(30, start);
+        let mut now = start;
+        for _ in 0..30 {
+            while let Err(at) = budget.take(now) {
+                now = at;
+            }
+        }
+        assert!(now - start <= Duration::from_millis(600), "{:?}", now - start);
+    }
+
+    #[test]
+    fn who_must_leave_half_leaves_it() {
+        let start = start_of_time();
+        let mut budget = RestartBudget::after_failures(start);
+        budget.resize(100, start);
+        while budget.take_beyond_half(start).is_ok() {}
+        for _ in 0..5 {
+            assert_eq!(budget.take(start), Ok(()));
+        }
+        assert!(budget.take(start).is_err());
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place where these tests get an instant to count from")]
@@ -196,7 +258,7 @@ mod tests {
         #[test]
         fn the_moment_that_a_budget_names_is_late_enough(connectors in 0usize..2000, takes in 1usize..300) {
             let start = start_of_time();
-            let mut budget = RestartBudget::new(start);
+            let mut budget = RestartBudget::after_failures(start);
             budget.resize(connectors, start);
             let mut now = start;
             for _ in 0..takes {

@@ -9,6 +9,7 @@ mod daemon;
 mod entry;
 mod program;
 mod provisioning;
+mod uplink;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ pub use daemon::DaemonEvent;
 pub use entry::Entry;
 pub use program::{ProgramEvent, ProgramHappening, ProgramView, RolloutState};
 pub use provisioning::{AccountView, CredentialState, PassResult, ProvisioningEvent, WaitingPlan};
+pub use uplink::UplinkEvent;
 
 use crate::name::{AccountName, TunnelName};
 
@@ -31,6 +33,8 @@ pub enum Event {
     Connector(ConnectorEvent),
     /// To the program that connectors are.
     Program(ProgramEvent),
+    /// To all connectors of the host together.
+    Uplink(UplinkEvent),
     /// At Cloudflare, or between it and what is wanted.
     Provisioning(ProvisioningEvent),
 }
@@ -101,6 +105,7 @@ impl Event {
             Self::Daemon(event) => event.kind(),
             Self::Connector(event) => event.kind(),
             Self::Program(event) => event.kind(),
+            Self::Uplink(event) => event.kind(),
             Self::Provisioning(event) => event.kind(),
         }
     }
@@ -111,6 +116,7 @@ impl Event {
             Self::Daemon(event) => event.level(),
             Self::Connector(event) => event.level(),
             Self::Program(event) => event.level(),
+            Self::Uplink(event) => event.level(),
             Self::Provisioning(event) => event.level(),
         }
     }
@@ -121,6 +127,7 @@ impl Event {
             Self::Daemon(event) => event.subject(),
             Self::Connector(event) => event.subject(),
             Self::Program(event) => event.subject(),
+            Self::Uplink(event) => event.subject(),
             Self::Provisioning(event) => event.subject(),
         }
     }
@@ -131,6 +138,7 @@ impl Event {
             Self::Daemon(event) => event.reason(),
             Self::Connector(event) => event.reason(),
             Self::Program(event) => event.reason(),
+            Self::Uplink(event) => event.reason(),
             Self::Provisioning(event) => event.reason(),
         }
     }
@@ -141,6 +149,7 @@ impl Event {
             Self::Daemon(event) => event.sentence(),
             Self::Connector(event) => event.sentence(),
             Self::Program(event) => event.sentence(),
+            Self::Uplink(event) => event.sentence(),
             Self::Provisioning(event) => event.sentence(),
         }
     }
@@ -161,6 +170,12 @@ impl From<ConnectorEvent> for Event {
 impl From<ProgramEvent> for Event {
     fn from(event: ProgramEvent) -> Self {
         Self::Program(event)
+    }
+}
+
+impl From<UplinkEvent> for Event {
+    fn from(event: UplinkEvent) -> Self {
+        Self::Uplink(event)
     }
 }
 

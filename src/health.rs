@@ -11,7 +11,7 @@ use crate::{
     event::{CredentialState, RolloutState},
     name::TunnelName,
     plan::{Hold, Scope},
-    status::{Status, TunnelStatus},
+    status::{Status, TunnelStatus, UplinkState},
 };
 
 /// The verdict over everything, with the reasons for it.
@@ -65,6 +65,7 @@ pub fn health(intended: &Intended, status: &Status, config_problems: &[String], 
         let sentence = format!("the definition of {name} cannot be read and is left as it is: {why}");
         reasons.push(finding(Verdict::Attention, "definition-unreadable", sentence, Some(name)));
     }
+    reasons.extend(of_uplink(status));
     let nothing = TunnelStatus::default();
     for name in intended.config.tunnels.keys() {
         if !intended.stops.contains_key(name) {
@@ -75,6 +76,19 @@ pub fn health(intended: &Intended, status: &Status, config_problems: &[String], 
     reasons.extend(of_accounts(status));
     reasons.sort_by_key(|finding| Reverse(finding.verdict));
     Health { verdict: reasons.first().map_or(Verdict::Healthy, |worst| worst.verdict), reasons }
+}
+
+/// What is wrong with all connectors at once.
+fn of_uplink(status: &Status) -> Option<Finding> {
+    let uplink = &status.uplink;
+    match uplink.state {
+        UplinkState::Lost => Some(finding(Verdict::Failing, &uplink.reason.code, uplink.reason.sentence.to_string(), None)),
+        UplinkState::Up if uplink.braked_since.is_some() => {
+            let sentence = "most connectors have trouble at the same time, so none that lives is replaced for it".to_owned();
+            Some(finding(Verdict::Attention, "common-cause", sentence, None))
+        }
+        UplinkState::Up => None,
+    }
 }
 
 /// What is wrong with a tunnel's connectors.

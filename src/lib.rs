@@ -50,12 +50,13 @@ pub mod reconciler;
 pub mod supervisor;
 pub mod intent;
 
-// line: cloudflare | credential | output | process | probe | notify | store | config_files
+// line: cloudflare | credential | output | process | probe | edge_probe | notify | store | config_files
 pub mod cloudflare;
 pub mod credential;
 pub mod output;
 pub mod process;
 pub mod probe;
+pub mod edge_probe;
 pub mod notify;
 pub mod store;
 pub mod config_files;

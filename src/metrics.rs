@@ -13,8 +13,8 @@ use prometheus::{
 
 use self::gauges::Gauges;
 use crate::{
-    connector::Happening,
-    event::{ConnectorEvent, Event, Level, ProvisioningEvent},
+    connector::{FleetNotice, Happening},
+    event::{ConnectorEvent, Event, Level, ProvisioningEvent, UplinkEvent},
     name::AccountName,
     status::Status,
 };
@@ -28,6 +28,7 @@ struct Families {
     events: IntCounterVec,
     log_lines_dropped: IntCounter,
     restarts: IntCounterVec,
+    uplink_losses: IntCounter,
     reconcile_duration: HistogramVec,
     api_requests: IntCounterVec,
     rate_limit_remaining: IntGaugeVec,
@@ -75,6 +76,10 @@ impl Metrics {
                 "Connectors that were started again, by reason.",
                 &["tunnel", "reason"],
             ),
+            uplink_losses: registered(
+                &registry,
+                IntCounter::new("adit_uplink_losses_total", "How often no connector could reach Cloudflare's edge."),
+            ),
             reconcile_duration: registered(
                 &registry,
                 HistogramVec::new(
@@ -109,6 +114,7 @@ impl Metrics {
         match event {
             Event::Connector(event) => self.record_connector(event),
             Event::Provisioning(event) => self.record_provisioning(event),
+            Event::Uplink(UplinkEvent(notice)) => self.record_uplink(notice),
             Event::Daemon(_) | Event::Program(_) => {}
         }
     }
@@ -122,6 +128,16 @@ impl Metrics {
         }
         if let Some(restart) = event.notice.happening.restart() {
             self.0.restarts.with_label_values(&[tunnel, restart.as_str()]).inc();
+        }
+    }
+
+    fn record_uplink(&self, notice: &FleetNotice) {
+        match notice {
+            FleetNotice::UplinkLost { .. } => self.0.uplink_losses.inc(),
+            FleetNotice::UplinkBack { .. }
+            | FleetNotice::ClockStepped { .. }
+            | FleetNotice::BrakeOn { .. }
+            | FleetNotice::BrakeOff(_) => {}
         }
     }
 

@@ -41,6 +41,7 @@ pub use identity::boot_id;
 pub use leftovers::{Leftovers, end_leftovers};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 pub use lineage::is_of_connector;
+pub(crate) use raw::watch as watch_descriptor;
 pub use readable::{ReadableRecords, readable_records};
 pub use spawn::{SpawnRequest, Spawned, Spawner, SpawnerSettings};
 pub use survivors::{Survivors, Watched, survivors};

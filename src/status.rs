@@ -5,6 +5,7 @@
 
 mod connector;
 mod provisioning;
+mod uplink;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use connector::ConnectorStatus;
 pub use provisioning::{AccountStatus, LastPass, ProvisionedTunnel};
+pub use uplink::{UplinkState, UplinkStatus};
 
 use crate::{
     connector::{Happening, State},
@@ -25,6 +27,8 @@ use crate::{
 pub struct Status {
     /// When the daemon started.
     pub started_at: Timestamp,
+    /// Whether the host reaches Cloudflare's edge.
+    pub uplink: UplinkStatus,
     /// The tunnels, by name: those that are wanted and those that are still being taken down.
     pub tunnels: BTreeMap<TunnelName, TunnelStatus>,
     /// Which cloudflared is used; `None` before it was looked for.
@@ -66,7 +70,13 @@ fn badness(state: State) -> u8 {
 impl Status {
     /// The status of a daemon that started at `now` and knows nothing yet.
     pub fn new(now: Timestamp) -> Self {
-        Self { started_at: now, tunnels: BTreeMap::new(), program: None, accounts: BTreeMap::new() }
+        Self {
+            started_at: now,
+            uplink: UplinkStatus::new(now),
+            tunnels: BTreeMap::new(),
+            program: None,
+            accounts: BTreeMap::new(),
+        }
     }
 
     /// Takes in what happened at `at`.
@@ -75,6 +85,7 @@ impl Status {
             Event::Connector(event) => self.fold_connector(event, at),
             Event::Provisioning(event) => provisioning::fold(self, event, at),
             Event::Program(event) => self.program = Some(event.view.clone()),
+            Event::Uplink(event) => self.uplink.fold(event, at),
             Event::Daemon(_) => {}
         }
     }

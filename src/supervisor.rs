@@ -13,6 +13,7 @@
 //! generation that it was about, so that what comes too late is recognised.
 
 mod adoption;
+mod clock;
 mod hints;
 mod memory;
 mod programs;
@@ -20,6 +21,7 @@ mod requests;
 mod rollout;
 mod task;
 mod turns;
+mod uplink;
 
 use std::{
     fs, io,
@@ -71,6 +73,8 @@ pub struct Settings {
     pub program_folders: Vec<PathBuf>,
     /// How long a connector with another cloudflared must be well before others follow.
     pub observation: Duration,
+    /// `HOST:PORT`s that take TCP connections when Cloudflare's edge can be reached; a change holds from the next question on.
+    pub edge_probe: watch::Receiver<Vec<String>>,
 }
 
 /// How many requests may wait. They are answered at once, so more are a flood.
@@ -95,7 +99,7 @@ pub struct Supervisor {
 }
 
 impl Settings {
-    /// The settings of a daemon with these directories.
+    /// The settings of a daemon with these directories, which never asks the edge.
     pub fn new(runtime_dir: PathBuf, state_dir: PathBuf) -> Self {
         Self {
             runtime_dir,
@@ -105,6 +109,7 @@ impl Settings {
             connector: connector::Settings::default(),
             program_folders: Vec::new(),
             observation: OBSERVATION,
+            edge_probe: watch::Sender::new(Vec::new()).subscribe(),
         }
     }
 }
@@ -166,6 +171,7 @@ impl Supervisor {
             hints,
             events,
             heartbeat: Arc::clone(&heartbeat),
+            edge_probe: settings.edge_probe,
         };
         let task = Task::adopt(parts, private, settings.program_folders).await?;
         let observation = Arc::new(observation_sender);

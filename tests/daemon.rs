@@ -63,3 +63,5 @@ mod secrets;
 mod state;
 #[path = "daemon/stop.rs"]
 mod stop;
+#[path = "daemon/uplink.rs"]
+mod uplink;

@@ -175,7 +175,8 @@ static CLOUDFLARED: Grammar = table(&[
         "edge_probe",
         Kind::List(&Kind::Text(&HOST_PORT)),
         Default("['region1.v2.argotunnel.com:7844', 'region2.v2.argotunnel.com:7844']"),
-        "Tried after an outage, to notice that Cloudflare can be reached again.",
+        "Asked by TCP while a connector has no connection, to notice when Cloudflare's edge can be reached again; for a regional \
+         tunnel its region's hosts. Empty: never.",
     ),
 ]);
 

@@ -165,6 +165,11 @@ pub enum Happening {
         /// What happened.
         reason: Reason,
     },
+    /// It waits longer than its own pace asks for, because nobody reaches the edge.
+    Held {
+        /// Why.
+        reason: Reason,
+    },
     /// Only a change can help; it is tried seldom.
     Blocked {
         /// The wait when nothing changes.
@@ -291,6 +296,7 @@ impl Happening {
             | Self::NeverAnswered { .. }
             | Self::Exited { .. }
             | Self::BackingOff { .. }
+            | Self::Held { .. }
             | Self::Blocked { .. }
             | Self::Replacing { .. }
             | Self::ReplacementFailed { .. }

@@ -30,6 +30,7 @@ mod run;
 mod signs;
 mod telling;
 mod transport;
+mod uplink;
 mod view;
 mod wishes;
 
@@ -50,12 +51,13 @@ pub use self::transport::Finding;
 use self::{
     causes::Causes,
     run::{Alive, Leaver, LeaverPhase, Phase, Run},
+    uplink::FleetOrders,
 };
 use super::{
-    BinaryId, Command, Fingerprint, Generation, Happening, Launch, LaunchFacts, Notice, Reason, RestartReason, Settings, SlotId,
-    State, Stop, watch::Health,
+    BinaryId, Command, Fingerprint, Gate, Generation, Happening, Launch, LaunchFacts, Notice, Reason, RestartReason, Settings,
+    SlotId, State, Stop, watch::Health,
 };
-use crate::backoff::{Backoff, RestartBudget};
+use crate::backoff::Backoff;
 
 /// How many generations may still be leaving when another is started. An operator who stops and starts again and again, or a
 /// process that cannot be killed, must not fill the host.
@@ -79,6 +81,7 @@ pub struct Slot {
     backoff: Backoff,
     causes: Causes,
     findings: VecDeque<Finding>,
+    orders: FleetOrders,
     commands: VecDeque<Command>,
     notices: VecDeque<Notice>,
 }
@@ -204,6 +207,7 @@ impl Slot {
             backoff: Backoff::new(),
             causes: Causes::default(),
             findings: VecDeque::new(),
+            orders: FleetOrders::default(),
             commands: VecDeque::new(),
             notices: VecDeque::new(),
         }
@@ -280,17 +284,20 @@ impl Slot {
         [leaving, stage].into_iter().flatten().min()
     }
 
-    /// The time has come that [`Slot::poll_timeout`] named. Restarts after a failure are taken from `budget`.
-    pub fn handle_timeout(&mut self, now: Instant, budget: &mut RestartBudget) {
+    /// The time has come that [`Slot::poll_timeout`] named. Starts after a failure have to pass `gate`.
+    pub fn handle_timeout(&mut self, now: Instant, gate: &mut Gate<'_>) {
         self.handle_leaving_timeout(now);
         match &mut self.stage {
             Stage::Resting => {}
-            Stage::Waiting { until, restart, .. } if *until <= now => match budget.take(now) {
+            Stage::Waiting { until, restart, .. } if *until <= now => match gate.admit(self.backoff.failures(), now) {
                 Ok(()) => {
                     let restart = *restart;
                     self.start(restart, now);
                 }
-                Err(later) => *until = later,
+                Err(refusal) => {
+                    *until = refusal.until();
+                    self.take_refusal(refusal);
+                }
             },
             Stage::Waiting { .. } => {}
             Stage::Serving { run, .. } => {
@@ -309,6 +316,7 @@ impl Slot {
 
     /// Starts the next generation, if one is wanted and there is room.
     fn start(&mut self, restart: Option<RestartReason>, now: Instant) {
+        self.orders.forget_waiting();
         let Goal::Run { launch, facts } = &self.goal else {
             self.stage = Stage::Resting;
             return;

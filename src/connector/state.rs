@@ -59,6 +59,8 @@ pub enum RestartReason {
     Exit,
     /// It did not get as far as answering in time.
     NotReady,
+    /// It had no connection when the edge could be reached again.
+    Uplink,
     /// It stopped answering.
     Hung,
     /// The kernel killed it for want of memory.
@@ -118,9 +120,10 @@ impl Reason {
 
 impl RestartReason {
     /// All of them, in the order of the metric's documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Exit,
         Self::NotReady,
+        Self::Uplink,
         Self::Hung,
         Self::Oom,
         Self::Upgrade,
@@ -137,6 +140,7 @@ impl RestartReason {
         match self {
             Self::Exit => "exit",
             Self::NotReady => "not_ready",
+            Self::Uplink => "uplink",
             Self::Hung => "hung",
             Self::Oom => "oom",
             Self::Upgrade => "upgrade",

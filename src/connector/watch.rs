@@ -184,6 +184,11 @@ impl Watch {
         self.last_miss.as_deref().unwrap_or("it does not answer")
     }
 
+    /// Whether the last probe was answered, rather than missed.
+    pub(super) fn answered_last(&self) -> bool {
+        self.misses == 0
+    }
+
     /// When the next probe is due; `None` while one is out.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.next {

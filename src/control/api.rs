@@ -17,7 +17,7 @@ pub use error::{Error, ErrorBody, ErrorKind, Problem};
 pub use feed::{Event, Followed, Level, LogLine, Subject};
 pub use overview::{
     Account, Check, Cloudflared, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Finding, Health, Overview,
-    Status, Verdict, Version,
+    Status, Uplink, UplinkState, Verdict, Version,
 };
 pub use person::{GrantInEffect, WhoAmI};
 pub use plan::{Applied, Apply, Plan};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::api::{
     Account, Applied, Cloudflared, Connector, Event, Finding, Health, Level, LogLine, Plan, Reason, Replaced, Route, RouteState,
-    State, Stop, Subject, Tunnel, Verdict,
+    State, Stop, Subject, Tunnel, Uplink, UplinkState, Verdict,
 };
 use crate::{
     config, connector,
@@ -19,7 +19,7 @@ use crate::{
     output,
     plan::{self, HoldCode, Plans},
     reconciler::PassReport,
-    status::{AccountStatus, ConnectorStatus, Status, TunnelStatus},
+    status::{self, AccountStatus, ConnectorStatus, Status, TunnelStatus, UplinkStatus},
 };
 
 /// The names of all tunnels there are: those that are wanted, and those that are still being taken down.
@@ -123,6 +123,19 @@ pub fn health(health: &health::Health) -> Health {
         health::Verdict::Failing => Verdict::Failing,
     };
     Health { verdict, reasons: reasons.collect() }
+}
+
+/// Whether the host reaches Cloudflare's edge.
+pub fn uplink(uplink: &UplinkStatus) -> Uplink {
+    Uplink {
+        state: match uplink.state {
+            status::UplinkState::Up => UplinkState::Up,
+            status::UplinkState::Lost => UplinkState::Lost,
+        },
+        since: uplink.since,
+        reason: Reason { code: uplink.reason.code.to_string(), sentence: uplink.reason.sentence.to_string() },
+        braked_since: uplink.braked_since,
+    }
 }
 
 /// An entry of the feed.

@@ -144,6 +144,7 @@ impl Backend for DaemonBackend {
             },
             health: view::health(&health(&intended, &status, &problems, &self.intent.unreadable())),
             cloudflared: status.program.as_ref().map(view::cloudflared),
+            uplink: view::uplink(&status.uplink),
             accounts: accounts.map(|name| view::account(name, status.accounts.get(name))).collect(),
             last_change: self.recorder.feed().last().map(|entry| view::event(&entry)),
         }

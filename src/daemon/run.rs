@@ -145,9 +145,11 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         interval: config.daemon.sync_interval,
         shutdown: shutdown.clone(),
     });
+    let edge_probe = watch::Sender::new(config.cloudflared.edge_probe.clone());
     let settings = supervisor::Settings {
         program_folders: binary::folders(environment.path.as_deref()),
         observation: config.cloudflared.canary_period,
+        edge_probe: edge_probe.subscribe(),
         ..supervisor::Settings::new(config.daemon.runtime_dir.clone(), state_dir.clone())
     };
     let started = Supervisor::start(settings, reconciler.wanted(), events.clone()).await;
@@ -178,7 +180,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
     let _followers = [
-        spawn(follow_config(intent.clone(), tokens, binary, supervisor.clone(), environment)),
+        spawn(follow_config(intent.clone(), tokens, binary, supervisor.clone(), edge_probe, environment)),
         spawn(keep_confirmed(intent.clone(), reconciler)),
         spawn(status_line::keep(manager.clone(), intent.clone(), recorder.clone())),
         spawn(manager.clone().feed_watchdog({
@@ -262,12 +264,13 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<(
     AbortOnDropHandle::new(tokio::spawn(task))
 }
 
-/// Takes over what a new configuration changes for the tokens, the binary and its roll-out.
+/// Takes over what a new configuration changes for the tokens, the binary with its roll-out, and the edge's addresses.
 async fn follow_config(
     intent: Intent,
     tokens: Tokens,
     binary: watch::Sender<PathBuf>,
     supervisor: Supervisor,
+    edge_probe: watch::Sender<Vec<String>>,
     environment: Environment,
 ) {
     let mut intended = intent.subscribe();
@@ -275,6 +278,7 @@ async fn follow_config(
         let config = intended.borrow_and_update().config.clone();
         tokens.follow(&config);
         supervisor.observe_for(config.cloudflared.canary_period);
+        edge_probe.send_replace(config.cloudflared.edge_probe.clone());
         let found = binary::resolve(&config.cloudflared.binary, environment.path.as_deref());
         binary.send_if_modified(|current| {
             let changed = *current != found;

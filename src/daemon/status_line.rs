@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, time::Duration};
 use tokio::{sync::broadcast::error::RecvError, time::sleep};
 
 use super::systemd::ServiceManager;
-use crate::{intent::Intent, recorder::Recorder, status::Status};
+use crate::{
+    intent::Intent,
+    recorder::Recorder,
+    status::{Status, UplinkState},
+};
 
 /// How long the line may lag behind, so that a burst of events makes one line.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -39,6 +43,9 @@ fn line(status: &Status, problems: &[String]) -> String {
     if !states.is_empty() {
         line = format!("{line}: {}", states.join(", "));
     }
+    if status.uplink.state == UplinkState::Lost {
+        line.push_str("; Cloudflare's edge cannot be reached");
+    }
     match problems.first() {
         Some(first) => format!("{line}; the configuration's files are not in force: {first}"),
         None => line,
@@ -57,6 +64,9 @@ mod tests {
         let mut status = Status::new(Timestamp::UNIX_EPOCH);
         assert_eq!(line(&status, &[]), "0 tunnels");
         status.tunnels.insert("web".parse().unwrap(), TunnelStatus::default());
+        status.uplink.state = UplinkState::Lost;
+        assert_eq!(line(&status, &[]), "1 tunnel: 1 pending; Cloudflare's edge cannot be reached");
+        status.uplink.state = UplinkState::Up;
         let problems = ["adit.toml:3: no".to_owned()];
         assert_eq!(line(&status, &problems), "1 tunnel: 1 pending; the configuration's files are not in force: adit.toml:3: no");
     }

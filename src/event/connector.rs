@@ -29,6 +29,7 @@ impl ConnectorEvent {
             Happening::NeverAnswered { .. } => "connector-never-answered",
             Happening::Exited { .. } => "connector-exited",
             Happening::BackingOff { .. } => "connector-backing-off",
+            Happening::Held { .. } => "connector-held",
             Happening::Blocked { .. } => "connector-blocked",
             Happening::Replacing { .. } => "connector-replacing",
             Happening::Replaced { .. } => "connector-replaced",
@@ -58,6 +59,7 @@ impl ConnectorEvent {
             | Happening::Exited { asked: true, .. }
             | Happening::Replacing { .. }
             | Happening::Replaced { .. }
+            | Happening::Held { .. }
             | Happening::Draining { .. }
             | Happening::Stopped
             | Happening::Forgotten => Level::Info,
@@ -108,6 +110,7 @@ impl ConnectorEvent {
             | Happening::Flapping { generation, .. }
             | Happening::LogUnavailable { generation, .. } => *generation,
             Happening::BackingOff { .. }
+            | Happening::Held { .. }
             | Happening::Blocked { .. }
             | Happening::Stopped
             | Happening::Remembered { .. }
@@ -126,6 +129,7 @@ impl ConnectorEvent {
             Happening::CannotStart { reason, .. }
             | Happening::Exited { reason, .. }
             | Happening::BackingOff { reason, .. }
+            | Happening::Held { reason }
             | Happening::Blocked { reason, .. }
             | Happening::ReplacementFailed { reason, .. }
             | Happening::Killed { reason, .. } => Some(&reason.code),
@@ -191,6 +195,7 @@ impl ConnectorEvent {
                 let failures = self.notice.failures;
                 format!("connector {slot} starts again in {} after failure {failures}: {}", in_words(*delay), reason.sentence)
             }
+            Happening::Held { reason } => format!("connector {slot} waits: {}", reason.sentence),
             Happening::Blocked { delay, reason, .. } => format!(
                 "connector {slot} is blocked until something changes (tried again in {}): {}",
                 in_words(*delay),

@@ -8,7 +8,7 @@ use super::registered;
 use crate::{
     connector::State,
     event::{ProgramView, RolloutState},
-    status::{AccountStatus, ConnectorStatus, Status, TunnelStatus},
+    status::{AccountStatus, ConnectorStatus, Status, TunnelStatus, UplinkState},
 };
 
 /// Every gauge that is read from the status.
@@ -27,6 +27,8 @@ pub(super) struct Gauges {
     conflicts: IntGaugeVec,
     cloudflared_info: IntGaugeVec,
     cloudflared_rollout: IntGaugeVec,
+    uplink_up: IntGauge,
+    restarts_braked: IntGauge,
     start_time: IntGauge,
 }
 
@@ -85,6 +87,20 @@ impl Gauges {
                 "1 for how far the roll-out of another cloudflared is, 0 for the others.",
                 &["state"],
             ),
+            uplink_up: registered(
+                registry,
+                IntGauge::new(
+                    "adit_uplink_up",
+                    "0 while no connector has a connection and Cloudflare's edge does not answer, else 1.",
+                ),
+            ),
+            restarts_braked: registered(
+                registry,
+                IntGauge::new(
+                    "adit_restarts_braked",
+                    "1 while most connectors have trouble at once and none is replaced for it.",
+                ),
+            ),
             start_time: registered(
                 registry,
                 IntGauge::new("adit_start_time_seconds", "When the daemon started, in seconds since 1970."),
@@ -96,6 +112,8 @@ impl Gauges {
     pub(super) fn set(&self, status: &Status) {
         self.reset();
         self.start_time.set(status.started_at.as_second());
+        self.uplink_up.set(i64::from(status.uplink.state == UplinkState::Up));
+        self.restarts_braked.set(i64::from(status.uplink.braked_since.is_some()));
         let mut tunnels: BTreeMap<&str, i64> = TUNNEL_STATES.map(|state| (state, 0)).into();
         let mut connectors: BTreeMap<&str, i64> = TUNNEL_STATES[1..].iter().map(|state| (*state, 0)).collect();
         for (name, tunnel) in &status.tunnels {

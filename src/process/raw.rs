@@ -16,7 +16,7 @@ use tokio::io::{Interest, unix::AsyncFd};
 pub(super) use pidfd::{ExitInformation, exit_information, process_inode};
 
 /// Watches a descriptor for becoming readable. It must be called within a tokio runtime.
-pub(super) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd keeps its one descriptor open until it is dropped, and the AsyncFd owns it until then.
     let watched = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
     watched.map_err(|error| error.into_parts().1)

@@ -123,6 +123,8 @@ impl ConnectorStatus {
             Happening::BackingOff { delay, .. } | Happening::Blocked { delay, .. } => {
                 self.next_try_at = at.checked_add(*delay).ok();
             }
+            // When depends on the others.
+            Happening::Held { .. } => self.next_try_at = None,
             Happening::Replacing { successor, .. } => self.successor = Some(*successor),
             Happening::Replaced { restart, process, vitals, .. } => {
                 self.successor = None;

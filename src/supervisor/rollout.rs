@@ -293,6 +293,7 @@ impl Rollout {
             | Happening::LostConnections { .. }
             | Happening::Recovered { .. }
             | Happening::BackingOff { .. }
+            | Happening::Held { .. }
             | Happening::Blocked { .. }
             | Happening::Replaced { .. }
             | Happening::Draining { .. }

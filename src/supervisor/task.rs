@@ -22,9 +22,9 @@ use super::{
     programs::Programs,
     requests::{Mode, Request, RequestError, Restart},
     turns::next_turn,
+    uplink::Uplink,
 };
 use crate::{
-    backoff::RestartBudget,
     connector::{
         Command, Ending, Exit, Finding, Generation, HostTransport, LastKnown, Launch, Notice, Probe, Reason, Settings, Slot,
         SlotId, SpawnFailure, VersionReading, Wanted,
@@ -64,6 +64,7 @@ pub(super) struct Parts {
     pub(super) hints: mpsc::Receiver<Hint>,
     pub(super) events: Sink,
     pub(super) heartbeat: Arc<AtomicU64>,
+    pub(super) edge_probe: watch::Receiver<Vec<String>>,
 }
 
 pub(super) struct Task {
@@ -87,7 +88,7 @@ pub(super) struct Task {
     spawning: usize,
     /// The last generation of slots, those of earlier daemons and of slots that are gone included.
     pub(super) generations: BTreeMap<SlotId, Generation>,
-    budget: RestartBudget,
+    pub(super) uplink: Uplink,
     started_at: Instant,
     probes: Arc<Semaphore>,
     pub(super) report_sender: mpsc::Sender<Report>,
@@ -139,6 +140,7 @@ impl Task {
         Self {
             transport: HostTransport::new(&parts.settings),
             rng: SmallRng::from_rng(&mut rand::rng()),
+            uplink: Uplink::new(parts.edge_probe.clone()),
             parts,
             programs,
             memories,
@@ -150,7 +152,6 @@ impl Task {
             spawns: VecDeque::new(),
             spawning: 0,
             generations: BTreeMap::new(),
-            budget: RestartBudget::new(now()),
             started_at: now(),
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
             report_sender,
@@ -176,12 +177,18 @@ impl Task {
         self.try_quic();
         self.step_rollout();
         self.give_turns();
+        self.heed_fleet();
         self.start_spawns();
         self.parts.heartbeat.fetch_add(1, Ordering::Relaxed);
         if self.is_over() {
             return ControlFlow::Break(());
         }
-        let next = [self.timers.first().map(|(at, _)| *at), self.transport.poll_timeout(), self.rollout_due()];
+        let next = [
+            self.timers.first().map(|(at, _)| *at),
+            self.transport.poll_timeout(),
+            self.rollout_due(),
+            self.uplink.due(!self.spawns.is_empty()),
+        ];
         let next = next.into_iter().flatten().min();
         let wake_at = next.map_or(now() + TURN_MAX, |at| at.min(now() + TURN_MAX));
         tokio::select! {
@@ -198,6 +205,8 @@ impl Task {
             pid = next_ready(self.parts.notifications.as_ref()) => self.take_ready(pid),
             // Cancel-safe as it says itself.
             inspection = self.programs.found() => self.take_inspection(inspection),
+            // Cancel-safe as it says itself.
+            happened = self.uplink.happened() => self.take_uplink(happened),
             // Cancel-safe per docs on `recv`.
             Some(hint) = self.parts.hints.recv() => self.take_hint(hint),
             // Cancel-safe per docs on `recv`.
@@ -241,7 +250,7 @@ impl Task {
                 self.timers.pop_first();
                 continue;
             };
-            entry.slot.handle_timeout(now, &mut self.budget);
+            entry.slot.handle_timeout(now, &mut self.uplink.fleet.gate(&id));
             self.settle(&id);
         }
     }
@@ -259,6 +268,8 @@ impl Task {
 
     fn start_spawns(&mut self) {
         while self.spawning < SPAWNS_MAX
+            && !self.spawns.is_empty()
+            && self.uplink.fleet.has_room_to_start(now())
             && let Some(PendingSpawn { slot, generation, launch }) = self.spawns.pop_front()
         {
             let wanted = self.slots.get(&slot).is_some_and(|entry| entry.slot.awaits_spawn(generation));
@@ -280,6 +291,7 @@ impl Task {
                 }
             };
             self.spawning += 1;
+            self.uplink.fleet.handle_start(&slot, generation, now());
             let (spawner, output) = (Arc::clone(&self.parts.spawner), self.parts.output.clone());
             let reports = self.report_sender.clone();
             tokio::task::spawn_blocking(move || {
@@ -407,7 +419,7 @@ impl Task {
         }
         let slots = &self.slots;
         self.memories.retain(|id| slots.contains_key(id) || wanted.held.contains(&id.tunnel));
-        self.budget.resize(self.slots.len(), now());
+        self.uplink.take_wanted(wanted, self.slots.len());
         self.parts.output.retain(self.slots.keys().map(|id| id.tunnel.clone()).collect());
     }
 
@@ -486,6 +498,7 @@ impl Task {
         } else {
             self.replacing.remove(&**id)
         };
+        self.uplink.fleet.see(id, Some(entry.slot.standing()), now());
         if entry.slot.is_connected() {
             self.transport.handle_connected();
             self.connected.insert(Arc::clone(id))
@@ -494,6 +507,7 @@ impl Task {
         };
         let findings: Vec<Finding> = std::iter::from_fn(|| entry.slot.next_finding()).collect();
         if entry.slot.is_forgotten() && entry.children.is_empty() {
+            self.uplink.fleet.see(id, None, now());
             self.generations.insert((**id).clone(), entry.slot.generation());
             self.slots.remove(id);
         }

@@ -22,6 +22,7 @@ pub(super) fn next_turn<'a>(
             | RestartReason::Upgrade
             | RestartReason::Transport
             | RestartReason::Exit
+            | RestartReason::Uplink
             | RestartReason::Oom
             | RestartReason::Flapping
             | RestartReason::Signal => replacing.is_empty(),

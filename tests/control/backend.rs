@@ -191,6 +191,12 @@ impl Backend for Kept {
             },
             health: api::Health { verdict, reasons },
             cloudflared: None,
+            uplink: api::Uplink {
+                state: api::UplinkState::Up,
+                since: Timestamp::UNIX_EPOCH,
+                reason: api::Reason { code: "up".to_owned(), sentence: "nothing speaks against it".to_owned() },
+                braked_since: None,
+            },
             accounts: vec![api::Account { name: "secret-account".to_owned(), id: None, synced_at: None, holds: Vec::new() }],
             last_change: None,
         }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Cell, Look, Table, Tone, age, plain};
-use crate::control::api::{Cloudflared, Reason, Route, Status, Tunnel, Verdict};
+use crate::control::api::{Cloudflared, Reason, Route, Status, Tunnel, Uplink, UplinkState, Verdict};
 
 /// The whole status: the verdict with its reasons, the accounts, the tunnels, the last change.
 pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> String {
@@ -16,6 +16,7 @@ pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> S
     let verdict = Tone::of_verdict(overview.health.verdict).paint(verdict, look);
     let daemon = &overview.daemon;
     let mut text = format!("adit {} · up {} · {verdict}\n", plain(&daemon.version), age(daemon.started_at, now));
+    text.push_str(&uplink(&overview.uplink, now, look));
     for finding in &overview.health.reasons {
         let subject = finding.tunnel.as_deref().map(|tunnel| format!("{}: ", plain(tunnel))).unwrap_or_default();
         text.push_str(&format!("  ! {subject}{} ({})\n", plain(&finding.sentence), plain(&finding.code)));
@@ -46,6 +47,16 @@ fn upgrade(cloudflared: &Cloudflared) -> Option<String> {
         _ => return None,
     };
     Some(format!("  cloudflared {}: {} {how_far}\n", plain(version), plain(other)))
+}
+
+/// What all tunnels share. Why it is so stands among the reasons of the verdict.
+fn uplink(uplink: &Uplink, now: Timestamp, look: Look) -> String {
+    let (state, tone) = match uplink.state {
+        UplinkState::Up => ("up", Tone::Plain),
+        UplinkState::Lost => ("lost", Tone::of_verdict(Verdict::Failing)),
+    };
+    let braked = uplink.braked_since.map(|since| format!(" · restarts braked for {}", age(since, now))).unwrap_or_default();
+    format!("uplink {} for {}{braked}\n", tone.paint(state, look), age(uplink.since, now))
 }
 
 fn accounts(status: &Status, now: Timestamp, look: Look) -> String {
@@ -119,6 +130,24 @@ mod tests {
     use crate::cli::render::detail::tests::{example, now};
     use crate::control::api::{Account, Daemon, Finding, Health, Overview, State, Stop};
 
+    fn up() -> Uplink {
+        Uplink {
+            state: UplinkState::Up,
+            since: now() - jiff::SignedDuration::from_hours(72),
+            reason: Reason { code: "up".to_owned(), sentence: "nothing speaks against it".to_owned() },
+            braked_since: None,
+        }
+    }
+
+    #[test]
+    fn the_uplink_and_the_brake_are_told_with_their_ages() {
+        let look = Look { colour: false, width: None };
+        assert_eq!(uplink(&up(), now(), look), "uplink up for 3d\n");
+        let minute = now() - jiff::SignedDuration::from_mins(1);
+        let lost = Uplink { state: UplinkState::Lost, since: minute, braked_since: Some(minute), ..up() };
+        assert_eq!(uplink(&lost, now(), look), "uplink lost for 1m · restarts braked for 1m\n");
+    }
+
     #[test]
     fn one_screen_says_what_is_wrong_and_since_when() {
         let web = example();
@@ -146,6 +175,7 @@ mod tests {
                     other_version: Some("2026.9.0".to_owned()),
                     reason: None,
                 }),
+                uplink: up(),
                 accounts: vec![Account {
                     name: "default".to_owned(),
                     id: Some("0a1b".to_owned()),
@@ -161,6 +191,7 @@ mod tests {
             text,
             "\
 adit 0.1.0 · up 3d · wants to be looked at
+uplink up for 3d
   ! web: 3 of 4 connections (connections-lost)
   cloudflared 2026.8.0: 2026.9.0 is tried by one connector
 

@@ -109,6 +109,7 @@ pub(super) fn is_over(run: &Run, restart: RestartReason, settings: &crate::conne
         | RestartReason::Rotate
         | RestartReason::Upgrade
         | RestartReason::Operator
+        | RestartReason::Uplink
         | RestartReason::Exit
         | RestartReason::Oom
         | RestartReason::Signal => false,

@@ -9,13 +9,10 @@ use std::{
 use proptest::prelude::*;
 use rand::{SeedableRng, rngs::SmallRng};
 
-use crate::{
-    backoff::RestartBudget,
-    connector::{
-        Command, Exit, Generation, LEAVING_MAX, LastKnown, Launch, Probe, Protocol, Reason, Said, Settings, Slot, SlotId,
-        SpawnFailure, State, Stop, Survivor, Transport, VersionReading,
-        testing::{answer, exited, killed, launch, start_of_time},
-    },
+use crate::connector::{
+    Command, Exit, Fleet, Generation, LEAVING_MAX, LastKnown, Launch, Probe, Protocol, Reason, Said, Settings, Slot, SlotId,
+    SpawnFailure, State, Stop, Survivor, Transport, VersionReading,
+    testing::{answer, exited, killed, launch, start_of_time},
 };
 
 /// Something that may happen. Indices pick one of what there is, and nothing where there is none.
@@ -26,6 +23,9 @@ enum Step {
     Want(usize),
     Stop,
     Restart,
+    Revive,
+    Release,
+    Restrain(bool),
     Turn,
     SpawnerAnswers { ok: bool },
     ProbeReturns { which: usize, probe: Probe },
@@ -44,7 +44,7 @@ enum Step {
 /// The world around a slot, which knows what really runs.
 struct World {
     slot: Slot,
-    budget: RestartBudget,
+    fleet: Fleet,
     now: Instant,
     launches: Vec<Arc<Launch>>,
     asked: Vec<Generation>,
@@ -69,7 +69,7 @@ impl World {
                 Generation(0),
                 SmallRng::seed_from_u64(seed),
             ),
-            budget: RestartBudget::new(now),
+            fleet: Fleet::new(now, SmallRng::seed_from_u64(seed)),
             now,
             launches: vec![Arc::new(launch()), Arc::new(other), Arc::new(rotated)],
             asked: Vec::new(),
@@ -95,6 +95,9 @@ impl World {
                 self.slot.handle_wanted(&self.launches[0], Some(&stop), self.now);
             }
             Step::Restart => drop(self.slot.handle_restart(self.now)),
+            Step::Revive => self.slot.handle_revive(self.now),
+            Step::Release => self.slot.handle_release(self.now),
+            Step::Restrain(restrained) => self.slot.handle_restraint(*restrained, self.now),
             Step::Turn => self.slot.handle_turn(self.now),
             Step::SpawnerAnswers { ok } => self.answer_spawn(*ok),
             Step::ProbeReturns { which, probe } => {
@@ -160,7 +163,8 @@ impl World {
             wakes_at_once = if at > self.now { 0 } else { wakes_at_once + 1 };
             assert!(wakes_at_once < 5, "it is woken again and again without any time passing");
             self.now = at.max(self.now);
-            self.slot.handle_timeout(self.now, &mut self.budget);
+            let id = self.slot.id().clone();
+            self.slot.handle_timeout(self.now, &mut self.fleet.gate(&id));
             self.obey_and_check();
         }
         self.now = end;
@@ -284,6 +288,9 @@ fn any_step() -> impl Strategy<Value = Step> {
         3 => (0usize..3).prop_map(Step::Want),
         1 => Just(Step::Stop),
         1 => Just(Step::Restart),
+        2 => Just(Step::Revive),
+        1 => Just(Step::Release),
+        1 => any::<bool>().prop_map(Step::Restrain),
         3 => Just(Step::Turn),
         6 => prop::bool::weighted(0.85).prop_map(|ok| Step::SpawnerAnswers { ok }),
         12 => (0usize..4, any_probe()).prop_map(|(which, probe)| Step::ProbeReturns { which, probe }),

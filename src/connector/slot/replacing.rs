@@ -111,7 +111,7 @@ impl Slot {
     /// A hung generation is replaced without waiting for a turn: it may serve nobody.
     pub(super) fn mend(&mut self, now: Instant) {
         let Stage::Serving { run, replacement } = &self.stage else { return };
-        if !run.alive().is_some_and(|alive| alive.watch.health(&self.settings) == Health::Hung) {
+        if self.is_restrained() || !run.alive().is_some_and(|alive| alive.watch.health(&self.settings) == Health::Hung) {
             return;
         }
         if !run.serves() {
@@ -208,6 +208,7 @@ impl Slot {
             // Asked for once, and answered.
             RestartReason::Operator
             | RestartReason::Exit
+            | RestartReason::Uplink
             | RestartReason::Oom
             | RestartReason::Flapping
             | RestartReason::Signal => None,
@@ -259,6 +260,7 @@ fn is_about_launch(restart: RestartReason) -> bool {
         | RestartReason::Operator
         | RestartReason::Exit
         | RestartReason::NotReady
+        | RestartReason::Uplink
         | RestartReason::Oom
         | RestartReason::Flapping
         | RestartReason::Signal => false,

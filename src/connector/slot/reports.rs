@@ -126,6 +126,7 @@ impl Slot {
         self.tell_flapping(now);
         self.drop_obsolete_ask();
         self.mend(now);
+        self.revive(generation, now);
     }
 
     /// `generation` said over its notify socket that it has its first connection.

@@ -1,6 +1,7 @@
 //! One behaviour each, in time that the test counts.
 
 mod causes;
+mod uplink;
 
 use std::{
     sync::Arc,
@@ -9,19 +10,16 @@ use std::{
 
 use rand::{SeedableRng, rngs::SmallRng};
 
-use crate::{
-    backoff::RestartBudget,
-    connector::{
-        Command, Exit, Generation, Happening, LastKnown, Launch, Probe, Reason, RestartReason, RestartRefused, Settings, Slot,
-        SlotId, SpawnFailure, State, Stop, Survivor, VersionReading,
-        testing::{answer, exited, killed, launch, start_of_time},
-    },
+use crate::connector::{
+    Command, Exit, Fleet, Generation, Happening, LastKnown, Launch, Probe, Reason, RestartReason, RestartRefused, Settings, Slot,
+    SlotId, SpawnFailure, State, Stop, Survivor, VersionReading,
+    testing::{answer, exited, killed, launch, start_of_time},
 };
 
 /// A slot with everything around it: it obeys commands at once, and answers probes as it is told.
 struct Bench {
     slot: Slot,
-    budget: RestartBudget,
+    fleet: Fleet,
     now: Instant,
     start: Instant,
     /// What the process of each generation answers.
@@ -39,7 +37,7 @@ fn bench() -> Bench {
     let id = SlotId::new("web".parse().unwrap(), 0);
     Bench {
         slot: Slot::new(id, Settings::default(), Generation(0), SmallRng::seed_from_u64(7)),
-        budget: RestartBudget::new(start),
+        fleet: Fleet::new(start, SmallRng::seed_from_u64(7)),
         now: start,
         start,
         answers: Vec::new(),
@@ -112,7 +110,8 @@ impl Bench {
         let end = self.now + duration;
         while let Some(at) = self.slot.poll_timeout().filter(|at| *at <= end) {
             self.now = at.max(self.now);
-            self.slot.handle_timeout(self.now, &mut self.budget);
+            let id = self.slot.id().clone();
+            self.slot.handle_timeout(self.now, &mut self.fleet.gate(&id));
             self.obey();
         }
         self.now = end;
@@ -124,7 +123,8 @@ impl Bench {
                 return;
             }
             self.now = self.slot.poll_timeout().unwrap_or_else(|| panic!("nothing is due before it is {what}")).max(self.now);
-            self.slot.handle_timeout(self.now, &mut self.budget);
+            let id = self.slot.id().clone();
+            self.slot.handle_timeout(self.now, &mut self.fleet.gate(&id));
             self.obey();
         }
         panic!("it never is {what}; it is {}: {}", self.slot.state(), self.slot.reason().sentence);

@@ -149,6 +149,7 @@ impl Slot {
             RestartReason::Transport => Transport::Http2,
             RestartReason::Exit
             | RestartReason::NotReady
+            | RestartReason::Uplink
             | RestartReason::Hung
             | RestartReason::Oom
             | RestartReason::Upgrade

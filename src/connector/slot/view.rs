@@ -24,7 +24,7 @@ impl Slot {
     pub fn reason(&self) -> Reason {
         match &self.stage {
             Stage::Resting => self.reason_to_rest(),
-            Stage::Waiting { reason, .. } => reason.clone(),
+            Stage::Waiting { reason, .. } => self.reason_to_wait(reason),
             Stage::Serving { run, replacement: Replacement::Retry { why, .. } } => {
                 let own = self.reason_of(run);
                 Reason::new("replacement-failed", format!("{}; its replacement failed: {}", own.sentence, why.sentence))
@@ -104,7 +104,10 @@ impl Slot {
                 "lost-connections",
                 "it has no connection to Cloudflare's edge left; cloudflared tries again by itself",
             ),
-            Health::Hung => Reason::new("hung", format!("its metrics server stopped answering: {}", alive.watch.last_miss())),
+            Health::Hung => Reason::new(
+                "hung",
+                format!("its metrics server stopped answering: {}{}", alive.watch.last_miss(), self.why_not_replaced()),
+            ),
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Overview {
     /// The program that connectors are; `None` before it was looked for.
     #[serde(default)]
     pub cloudflared: Option<Cloudflared>,
+    /// Whether the host reaches Cloudflare's edge.
+    pub uplink: Uplink,
     /// The accounts, by their names in the configuration.
     pub accounts: Vec<Account>,
     /// The last thing that changed.
@@ -64,6 +66,29 @@ pub struct Cloudflared {
     pub other_version: Option<String>,
     /// Why the file at `path` is not used, if it is not.
     pub reason: Option<Reason>,
+}
+
+/// Whether the host reaches Cloudflare's edge, as far as its connectors show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uplink {
+    /// What is known.
+    pub state: UplinkState,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: Reason,
+    /// Since when most connectors have trouble at the same time, so that none that lives is replaced for it; while they do.
+    pub braked_since: Option<Timestamp>,
+}
+
+/// Whether the host reaches Cloudflare's edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UplinkState {
+    /// Nothing speaks against it.
+    Up,
+    /// No connector has a connection, and the edge does not answer.
+    Lost,
 }
 
 /// The verdict over everything, with the reasons for it.

@@ -1,0 +1,135 @@
+//! The common-cause brake: most connectors stumble at once, so the cause is none of theirs.
+//!
+//! It looks at lost readiness and at hanging, never at exits: a process that is gone is started again whatever the others do. While
+//! it is on nothing that lives is replaced for hanging, except one canary at a time. It ends by recovery, by a canary that gets
+//! through, or by time.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, rngs::SmallRng};
+
+use super::standing::{Member, Standing};
+use crate::connector::SlotId;
+
+/// Fewer connectors, or those of a single tunnel, prove no common cause.
+const MEMBERS_MIN: usize = 4;
+const TUNNELS_MIN: usize = 2;
+/// Who stumbles within this time stumbles with the others.
+const WINDOW: Duration = Duration::from_secs(30);
+/// cloudflared finds back by itself within 20 s most times, so a canary is tried only after this; then one after another.
+const CANARY_AFTER: Duration = Duration::from_secs(30);
+/// What looks like a common cause for longer is left to each connector's own rules.
+const BRAKE_MAX: Duration = Duration::from_secs(300);
+/// Those who are released go within this time, in no order.
+pub(super) const RELEASE_WITHIN: Duration = Duration::from_secs(10);
+
+/// How the brake ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BrakeEnd {
+    /// Half of the connectors or more are well again.
+    Recovered,
+    /// The one that was tried got through, so a restart helps.
+    CanaryReady,
+    /// It has been on for as long as it may be.
+    TimeOver,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Brake(Option<On>);
+
+#[derive(Debug)]
+struct On {
+    until: Instant,
+    canary: Option<SlotId>,
+    canary_at: Instant,
+}
+
+/// What the brake did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Braked {
+    On {
+        stumbled: usize,
+        of: usize,
+    },
+    Off(BrakeEnd),
+    /// This one is to be tried: replaced if it hangs, restarted if it has no connection.
+    Try(SlotId),
+}
+
+/// How many there are of those that were ready once, and how many of them are not.
+struct Tally {
+    members: usize,
+    tunnels: usize,
+    stumbled: usize,
+    lately: usize,
+}
+
+impl Brake {
+    /// Takes in how the members stand. `may_try` says whether a canary makes sense: during an outage none does.
+    pub(super) fn reckon(&mut self, members: &BTreeMap<SlotId, Member>, may_try: bool, now: Instant) -> Option<Braked> {
+        let tally = Tally::of(members, now);
+        let Some(on) = &mut self.0 else {
+            if tally.members < MEMBERS_MIN || tally.tunnels < TUNNELS_MIN || 2 * tally.lately <= tally.members {
+                return None;
+            }
+            self.0 = Some(On { until: now + BRAKE_MAX, canary: None, canary_at: now + CANARY_AFTER });
+            return Some(Braked::On { stumbled: tally.lately, of: tally.members });
+        };
+        let canary_ready = || on.canary.as_ref().and_then(|slot| members.get(slot)).is_some_and(Member::is_connected);
+        let end = if canary_ready() {
+            Some(BrakeEnd::CanaryReady)
+        } else if 2 * tally.stumbled <= tally.members {
+            Some(BrakeEnd::Recovered)
+        } else {
+            (now >= on.until).then_some(BrakeEnd::TimeOver)
+        };
+        if let Some(end) = end {
+            self.0 = None;
+            return Some(Braked::Off(end));
+        }
+        if now < on.canary_at {
+            return None;
+        }
+        on.canary_at = now + CANARY_AFTER;
+        on.canary = if may_try { next_canary(members, on.canary.as_ref()) } else { None };
+        on.canary.clone().map(Braked::Try)
+    }
+
+    /// When it has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.0.as_ref().map(|on| on.until.min(on.canary_at))
+    }
+
+    /// Whether this slot is not to be replaced for hanging.
+    pub(super) fn restrains(&self, slot: &SlotId) -> bool {
+        self.0.as_ref().is_some_and(|on| on.canary.as_ref() != Some(slot))
+    }
+}
+
+impl Tally {
+    fn of(members: &BTreeMap<SlotId, Member>, now: Instant) -> Self {
+        let served = || members.iter().filter(|(_, member)| member.has_served());
+        let stumbles = || served().filter_map(|(_, member)| member.stumbled_at);
+        Self {
+            members: served().count(),
+            tunnels: served().map(|(slot, _)| &slot.tunnel).collect::<BTreeSet<_>>().len(),
+            stumbled: stumbles().count(),
+            lately: stumbles().filter(|at| now.saturating_duration_since(*at) <= WINDOW).count(),
+        }
+    }
+}
+
+/// The next of those that hang or have lost everything, after the one that was tried last.
+fn next_canary(members: &BTreeMap<SlotId, Member>, last: Option<&SlotId>) -> Option<SlotId> {
+    let stumbled = || members.iter().filter(|(_, member)| matches!(member.standing, Standing::Hung | Standing::Lost));
+    let after = stumbled().find(|(slot, _)| last.is_some_and(|last| *slot > last));
+    after.or_else(|| stumbled().next()).map(|(slot, _)| slot.clone())
+}
+
+/// A moment within [`RELEASE_WITHIN`].
+pub(super) fn release_at(now: Instant, rng: &mut SmallRng) -> Instant {
+    now + rng.random_range(Duration::ZERO..=RELEASE_WITHIN)
+}

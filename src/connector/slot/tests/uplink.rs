@@ -1,0 +1,177 @@
+//! The slot and the uplink that it shares.
+
+use super::*;
+use crate::connector::Standing;
+
+fn connections(count: u8) -> Probe {
+    answer("a", count, VersionReading::Version(1))
+}
+
+/// A slot whose first generation was ready and has no connection any more.
+fn lost() -> Bench {
+    let mut bench = ready();
+    bench.answers_with(1, connections(0));
+    bench.run_until("lost", |bench| bench.slot.standing() == Standing::Lost);
+    bench
+}
+
+/// A slot whose first generation hangs, while nothing may be replaced for that.
+fn hung_under_restraint() -> Bench {
+    let mut bench = ready();
+    bench.slot.handle_restraint(true, bench.now);
+    bench.answers_with(1, Probe::Missed("timed out".into()));
+    bench.run_until("hung", |bench| bench.slot.standing() == Standing::Hung);
+    bench
+}
+
+#[test]
+fn it_stands_as_its_process_does() {
+    let mut bench = bench();
+    assert_eq!(bench.slot.standing(), Standing::Aside);
+    bench.want(launch());
+    assert_eq!(bench.slot.standing(), Standing::Starting);
+    bench.answers_with(1, connections(0));
+    bench.run_for(Duration::from_secs(1));
+    assert_eq!(bench.slot.standing(), Standing::Unconnected { since: bench.start });
+    bench.answers_with(1, answer("a", 1, VersionReading::Missing));
+    bench.run_for(Duration::from_secs(10));
+    assert_eq!(bench.slot.standing(), Standing::Connected, "the uplink is there, if not the configuration");
+    bench.exit(1, &exited(1, "edge discovery: error looking up Cloudflare edge IPs"));
+    assert_eq!(bench.slot.standing(), Standing::Waiting { environment: true });
+    bench.run_for(Duration::from_secs(1));
+    bench.exit(2, &exited(3, "something else"));
+    assert_eq!(bench.slot.standing(), Standing::Waiting { environment: false });
+    bench.stop();
+    assert_eq!(bench.slot.standing(), Standing::Aside);
+}
+
+#[test]
+fn a_connector_without_connections_starts_anew_in_place() {
+    let mut bench = lost();
+    let failures = bench.slot.backoff.failures();
+    bench.slot.handle_revive(bench.now);
+    bench.run_for(Duration::ZERO);
+    assert_eq!((bench.terminated.clone(), bench.spawned.len()), (vec![Generation(1)], 2));
+    let starting = Happening::Starting { generation: Generation(2), restart: Some(RestartReason::Uplink) };
+    assert!(bench.told.contains(&starting));
+    assert_eq!(bench.slot.backoff.failures(), failures, "it did not fail");
+}
+
+#[test]
+fn one_that_has_got_a_connection_meanwhile_is_left_alone() {
+    let mut bench = lost();
+    bench.answers_with(1, connections(1));
+    bench.slot.handle_revive(bench.now);
+    bench.run_for(Duration::from_secs(600));
+    bench.answers_with(1, connections(0));
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!((bench.terminated.len(), bench.spawned.len()), (0, 1), "what was asked for is over");
+}
+
+#[test]
+fn a_probe_that_was_on_its_way_before_proves_nothing() {
+    let mut bench = lost();
+    bench.now = bench.slot.poll_timeout().unwrap();
+    let id = bench.slot.id().clone();
+    bench.slot.handle_timeout(bench.now, &mut bench.fleet.gate(&id));
+    bench.slot.handle_revive(bench.now);
+    bench.slot.handle_probe(Generation(1), connections(0), bench.now);
+    bench.answers_with(1, connections(2));
+    bench.obey();
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!((bench.terminated.len(), bench.spawned.len()), (0, 1));
+}
+
+#[test]
+fn a_missed_probe_puts_the_restart_off() {
+    let mut bench = lost();
+    bench.answers_with(1, Probe::Missed("timed out".into()));
+    bench.slot.handle_revive(bench.now);
+    bench.run_for(Duration::ZERO);
+    assert_eq!(bench.spawned.len(), 1);
+    bench.answers_with(1, connections(0));
+    bench.run_for(Duration::from_secs(10));
+    assert_eq!(bench.spawned.len(), 2);
+}
+
+#[test]
+fn a_slot_that_waits_starts_at_once() {
+    let mut bench = ready();
+    bench.exit(1, &exited(1, "no free edge addresses"));
+    assert_eq!(bench.spawned.len(), 1);
+    bench.slot.handle_revive(bench.now);
+    bench.obey();
+    assert_eq!(bench.spawned.len(), 2);
+}
+
+#[test]
+fn a_successor_takes_over_at_once_from_one_that_has_no_connection() {
+    let mut bench = lost();
+    let mut changed = launch();
+    changed.protocol = "http2".into();
+    bench.want(changed);
+    bench.answers_with(2, answer("b", 4, VersionReading::Version(1)));
+    bench.turn();
+    bench.run_for(Duration::from_millis(500));
+    assert!(bench.slot.is_replacing());
+    bench.slot.handle_revive(bench.now);
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!((bench.terminated.clone(), bench.spawned.len()), (vec![Generation(1)], 2), "the successor is connected");
+    assert_eq!(bench.slot.state(), State::Ready);
+}
+
+#[test]
+fn a_crash_loop_waits_for_the_uplink_and_says_so_once() {
+    let mut bench = bench();
+    // Two others that have lost the edge, and one that tries again already.
+    let other = |number| SlotId::new("other".parse().unwrap(), number);
+    bench.fleet.see(&other(0), Some(Standing::Waiting { environment: true }), bench.now);
+    bench.now += Duration::from_secs(6);
+    bench.fleet.handle_timeout(bench.now);
+    bench.fleet.gate(&other(0)).admit(9, bench.now).unwrap();
+    bench.want(launch());
+    for generation in 1..=2 {
+        bench.run_until("started", |bench| bench.spawned.len() as u64 == generation);
+        bench.exit(generation, &exited(1, "edge discovery: it failed"));
+    }
+    bench.run_for(Duration::from_secs(20));
+    assert_eq!((bench.slot.state(), bench.slot.reason().code.as_ref()), (State::BackingOff, "no-uplink"));
+    assert_eq!(bench.spawned.len(), 2);
+    assert_eq!(bench.said(|happening| matches!(happening, Happening::Held { .. })), 1);
+    bench.fleet.see(&other(0), Some(Standing::Connected), bench.now);
+    bench.slot.handle_release(bench.now);
+    bench.run_for(Duration::from_secs(2));
+    assert_eq!(bench.spawned.len(), 3);
+}
+
+#[test]
+fn an_operator_does_not_wait_for_the_uplink() {
+    let mut bench = bench();
+    let other = SlotId::new("other".parse().unwrap(), 0);
+    bench.fleet.see(&other, Some(Standing::Waiting { environment: true }), bench.now);
+    bench.fleet.handle_timeout(bench.now + Duration::from_secs(6));
+    bench.want(launch());
+    bench.exit(1, &exited(1, "edge discovery: it failed"));
+    bench.slot.handle_restart(bench.now).unwrap();
+    bench.obey();
+    assert_eq!(bench.spawned.len(), 2);
+}
+
+#[test]
+fn what_hangs_is_not_replaced_under_restraint_and_says_why() {
+    let mut bench = hung_under_restraint();
+    bench.run_for(Duration::from_secs(600));
+    assert_eq!(bench.spawned.len(), 1);
+    assert!(bench.slot.reason().sentence.contains("most connectors of this host have trouble"), "{:?}", bench.slot.reason());
+    bench.slot.handle_restraint(false, bench.now);
+    bench.obey();
+    assert_eq!(bench.spawned.len(), 2);
+}
+
+#[test]
+fn an_exit_under_restraint_is_followed_by_a_start() {
+    let mut bench = hung_under_restraint();
+    bench.exit(1, &killed());
+    bench.run_for(Duration::from_secs(1));
+    assert_eq!(bench.spawned.len(), 2);
+}

@@ -1,0 +1,66 @@
+//! The status of the uplink that all connectors share.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    connector::{FleetNotice, Reason},
+    event::UplinkEvent,
+};
+
+/// Whether the host reaches Cloudflare's edge, as far as its connectors show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UplinkStatus {
+    /// What is known.
+    pub state: UplinkState,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: Reason,
+    /// Since when most connectors have trouble at the same time, while they do.
+    pub braked_since: Option<Timestamp>,
+}
+
+/// Whether the host reaches Cloudflare's edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UplinkState {
+    /// Nothing speaks against it.
+    Up,
+    /// No connector has a connection, and the edge does not answer.
+    Lost,
+}
+
+impl UplinkStatus {
+    /// The status before anything is known.
+    pub fn new(now: Timestamp) -> Self {
+        Self { state: UplinkState::Up, since: now, reason: Self::up(), braked_since: None }
+    }
+
+    /// Takes in what happened at `at`.
+    pub fn fold(&mut self, event: &UplinkEvent, at: Timestamp) {
+        match &event.0 {
+            FleetNotice::UplinkLost { .. } => {
+                self.turn(UplinkState::Lost, at);
+                self.reason = Reason::new("no-uplink", event.sentence());
+            }
+            FleetNotice::UplinkBack { .. } => {
+                self.turn(UplinkState::Up, at);
+                self.reason = Self::up();
+            }
+            FleetNotice::ClockStepped { .. } => {}
+            FleetNotice::BrakeOn { .. } => self.braked_since = Some(at),
+            FleetNotice::BrakeOff(_) => self.braked_since = None,
+        }
+    }
+
+    fn turn(&mut self, state: UplinkState, at: Timestamp) {
+        if self.state != state {
+            (self.state, self.since) = (state, at);
+        }
+    }
+
+    fn up() -> Reason {
+        Reason::new("up", "nothing shows that Cloudflare's edge cannot be reached")
+    }
+}
