@@ -24,6 +24,7 @@ use crate::{
     config_files,
     desired::Intended,
     event::{DaemonEvent, Sink},
+    failpoint::{self, Point},
     store::Store,
 };
 
@@ -229,6 +230,7 @@ impl Inner {
             self.events.tell(DaemonEvent::StateNotWritten { error: problem.clone() });
             return Err(vec![problem]);
         }
+        failpoint::hit(Point::AcceptedDurable);
         let files = FilesInForce { sources, accepted_at: Timestamp::now(), problems: Vec::new(), config: Arc::new(config) };
         self.files_mut(|current| *current = files);
         let intended = self.publish();

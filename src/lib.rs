@@ -21,7 +21,8 @@
 //!
 //! Architecture invariants:
 //!
-//! - Everything from [`health`] down performs no I/O, spawns nothing and reads no clock, file or environment.
+//! - Everything from [`health`] down performs no I/O, spawns nothing and reads no clock, file or environment. [`failpoint`] alone
+//!   does, for tests: in a release build it is empty.
 //! - Only [`process`] knows PIDs and signals; only [`cloudflare`] knows the API's URLs and JSON; only [`control`] knows the
 //!   control routes; only [`cli`] and [`demo`] print.
 //! - The reconciler and the supervisor share a `watch` channel and no code. Metrics, health and control only read; they change
@@ -87,8 +88,9 @@ pub mod connector;
 // line: config
 pub mod config;
 
-// line: backoff | name | id | secret
+// line: backoff | name | id | secret | failpoint
 pub mod backoff;
 pub mod name;
 pub mod id;
 pub mod secret;
+pub mod failpoint;

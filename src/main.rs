@@ -50,6 +50,8 @@ fn command_line(arguments: Vec<OsString>) -> ExitCode {
 }
 
 fn run(line: CommandLine) -> Result<Ending, cli::Failure> {
+    #[cfg(debug_assertions)]
+    listen_to_failpoints();
     let runtime = match line.runtime() {
         Runtime::Client => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         // One thread would do for the work; the second answers while the first is busy.
@@ -81,6 +83,15 @@ fn exit_code(ending: Ending) -> ExitCode {
 fn refuses_colours() -> bool {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     no_color || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// A test may end this process between two steps: `ADIT_FAILPOINTS` is the directory where it says when.
+#[cfg(debug_assertions)]
+#[expect(clippy::disallowed_methods, reason = "here is where the environment is read")]
+fn listen_to_failpoints() {
+    if let Some(directory) = std::env::var_os("ADIT_FAILPOINTS") {
+        adit::failpoint::listen(directory.into());
+    }
 }
 
 /// The variables of the process, read once. One that is not UTF-8 is none of those that mean something.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     cargo build --release && tests/system.sh [demo|metrics|unit|systemd ...]
+#     cargo build --release && tests/system.sh [demo|metrics|unit|chaos|systemd ...]
 #
 # Needs promtool (Debian: prometheus), systemd-analyze, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
 set -euo pipefail
@@ -60,11 +60,16 @@ check_unit() {
     systemd-analyze verify --man=no "$work/adit.service"
 }
 
+check_chaos() {
+    # The same storm as in cargo test, long enough for its law of large numbers: 20,000 requests and 100 kills.
+    ADIT_CHAOS_SECONDS=${ADIT_CHAOS_SECONDS:-60} cargo test --locked --quiet --test chaos -- --nocapture
+}
+
 check_systemd() {
     tests/systemd.sh "$adit"
 }
 
-for check in ${*:-unit metrics demo systemd}; do
+for check in ${*:-unit metrics demo chaos systemd}; do
     step "$check"
     "check_$check"
 done

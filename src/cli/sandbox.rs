@@ -4,15 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use super::{Context, Ending, Failure};
-use crate::sandbox::{stage::Stage, world::World};
+use crate::sandbox::{edge::Edge, stage::Stage, world::World};
 
 /// Run an embedded Cloudflare on loopback, until SIGTERM or Ctrl-C
 ///
 /// The folder gets a `cloudflared`, an API token and `sandbox.toml`, the part of a configuration that leads a daemon here. It serves
-/// zones example.com and example.net, and visitors ask at the address that it prints.
+/// zones example.com and example.net, and visitors ask at the address that it prints. Words on its standard input, one a line, break
+/// the edge and mend it: "edge down", "edge up", "udp blocked", "udp open".
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The folder; it must exist and have none of these files.
@@ -29,11 +33,45 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stage = start(&arguments).await.map_err(Failure::of)?;
     context.terminal.print(&format!("front http://{}\n", stage.front()))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    let mut words = words_of_standard_input();
+    loop {
+        // Cancel-safe: a signal that came and a word that was read are kept until they are received.
+        tokio::select! {
+            _ = terminate.recv() => return Ok(Ending::Fine),
+            _ = interrupt.recv() => return Ok(Ending::Fine),
+            Some(word) = words.recv() => {
+                if !switch(&stage.edge, &word) {
+                    context.terminal.tell(&format!("cannot do {word:?} (known: edge down, edge up, udp blocked, udp open)"));
+                }
+            }
+        }
     }
-    Ok(Ending::Fine)
+}
+
+/// How many words may wait: they are taken at once.
+const WORDS_MAX: usize = 8;
+
+/// What is written to this process, line by line. It ends with the input, which may have ended before it began.
+fn words_of_standard_input() -> mpsc::Receiver<String> {
+    let (sender, words) = mpsc::channel(WORDS_MAX);
+    // A thread of its own, because nothing can take back a read that waits; it goes with the process.
+    std::thread::spawn(move || {
+        let mut lines = std::io::stdin().lines().map_while(Result::ok);
+        while lines.next().is_some_and(|line| sender.blocking_send(line).is_ok()) {}
+    });
+    words
+}
+
+/// Breaks or mends something. Whether the word was understood.
+fn switch(edge: &Edge, word: &str) -> bool {
+    match word.trim() {
+        "edge down" => edge.switch(|switches| switches.down = true),
+        "edge up" => edge.switch(|switches| switches.down = false),
+        "udp blocked" => edge.switch(|switches| switches.udp_blocked = true),
+        "udp open" => edge.switch(|switches| switches.udp_blocked = false),
+        _ => return false,
+    }
+    true
 }
 
 async fn start(arguments: &Arguments) -> anyhow::Result<Stage> {
@@ -47,4 +85,31 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Stage> {
     let stage = Stage::start(&directory, &program, world).await.context("cannot start the sandbox")?;
     std::fs::write(directory.join("sandbox.toml"), stage.configuration()).context("cannot write sandbox.toml")?;
     Ok(stage)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        net::TcpStream,
+        time::{sleep, timeout},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn words_break_the_edge_and_mend_it() {
+        let edge = Edge::start(std::sync::Arc::new(World::new())).unwrap();
+        for (word, up) in [("edge up", true), ("edge down", false), (" edge up\n", true)] {
+            assert!(switch(&edge, word));
+            let changed = async {
+                while TcpStream::connect(edge.addr()).await.is_ok() != up {
+                    sleep(Duration::from_millis(1)).await;
+                }
+            };
+            timeout(Duration::from_secs(10), changed).await.unwrap();
+        }
+        assert!(!switch(&edge, "edge sideways"));
+    }
 }

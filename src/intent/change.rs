@@ -9,6 +9,7 @@ use super::{Inner, Intent, blocking, causes};
 use crate::{
     config::{self, DefinitionError, Origin, Problems, Source, Tunnel},
     connector::Stop,
+    failpoint::{self, Point},
     name::TunnelName,
     store::StoreError,
 };
@@ -121,6 +122,7 @@ impl Intent {
         self.change(move |inner| {
             inner.own(&name, expected.as_deref())?;
             inner.store.remove_definition(&name)?;
+            failpoint::hit(Point::DefinitionRemoved);
             inner.write_stop(&name, None)?;
             Ok(Changed::Updated)
         })
@@ -156,6 +158,7 @@ impl Intent {
         let inner = self.0.clone();
         blocking(move || {
             let changed = work(&inner)?;
+            failpoint::hit(Point::ChangeDurable);
             if changed != Changed::Unchanged {
                 inner.publish();
             }

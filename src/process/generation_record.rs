@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     connector::{Generation, LastKnown, LaunchFacts, SlotId},
+    failpoint::{self, Point},
     id::ConnectorId,
     name::TunnelName,
 };
@@ -116,8 +117,8 @@ impl GenerationRecord {
     /// Writes a record.
     pub(super) fn create(folder: &Path, slot: &SlotId, content: Content) -> io::Result<Self> {
         let path = folder.join(format!("{}.json", Content::stem(slot, content.generation)));
-        // Written in place: torn by a crash it stands for a process that was never started.
-        write(&path, &content)?;
+        // Never torn, not even by a crash: one that cannot be read would stay and be warned of at every start.
+        replace(&path, &content)?;
         Ok(Self { path, content: Mutex::new(Some(content)) })
     }
 
@@ -167,7 +168,10 @@ impl GenerationRecord {
 fn replace(path: &Path, content: &Content) -> io::Result<()> {
     let temporary = path.with_extension("new");
     write(&temporary, content)?;
-    fs::rename(&temporary, path)
+    failpoint::hit(Point::GenerationStaged);
+    fs::rename(&temporary, path)?;
+    failpoint::hit(Point::GenerationReplaced);
+    Ok(())
 }
 
 fn write(path: &Path, content: &Content) -> io::Result<()> {
@@ -180,6 +184,7 @@ fn write(path: &Path, content: &Content) -> io::Result<()> {
         }
         opened => opened?,
     };
+    failpoint::hit(Point::GenerationOpened);
     file.write_all(&serde_json::to_vec(content)?)
 }
 

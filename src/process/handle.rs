@@ -32,6 +32,7 @@ pub use onlooker::Onlooker;
 
 use crate::{
     connector::{Ending, LastKnown},
+    failpoint::{self, Point},
     id::ConnectorId,
 };
 
@@ -100,6 +101,7 @@ impl Process {
                 Reaped::Ended(ending) => ending,
                 Reaped::ByAnother => told_ending(&self.pidfd).await,
             };
+            failpoint::hit(Point::ProcessReaped);
             let is_kill = ending == Ending::Signal(Signal::KILL.as_raw());
             let out_of_memory = is_kill && !self.is_killed.load(Ordering::Relaxed) && self.out_of_memory.explains_a_kill();
             return End { ending, out_of_memory };
@@ -110,7 +112,9 @@ impl Process {
     pub fn terminate(&self) {
         // Without the record a next daemon would say it a second time, which kills; but a stop must not depend on a file.
         let _ = self.record.update(|content| content.draining = true);
+        failpoint::hit(Point::TerminationRecorded);
         self.signal(Signal::TERM);
+        failpoint::hit(Point::TerminationSignalled);
     }
 
     /// Kills it and its group.
@@ -134,6 +138,7 @@ impl Process {
             content.connector_id = Some(connector_id);
             content.last_known = last_known;
         });
+        failpoint::hit(Point::ConnectorLearnt);
     }
 
     /// The processor time that it has used since its start.
@@ -146,11 +151,13 @@ impl Process {
         if let Some(config) = &self.config {
             let _ = std::fs::remove_file(config);
         }
+        failpoint::hit(Point::ConfigurationRemoved);
         self.record.remove();
         if let Some(leaf) = &self.leaf {
             // One that cannot be removed is swept by the next daemon.
             let _ = leaf.remove(LEAF_TIME_MAX);
         }
+        failpoint::hit(Point::GenerationForgotten);
     }
 
     /// Kills all that is in its leaf; `false` where it has none.

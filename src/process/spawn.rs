@@ -37,7 +37,10 @@ use super::{
         start::{Start, StartError, Started, Step, Undo, start},
     },
 };
-use crate::connector::{Generation, Launch, LaunchFacts, Reason, SlotId, SpawnFailure};
+use crate::{
+    connector::{Generation, Launch, LaunchFacts, Reason, SlotId, SpawnFailure},
+    failpoint::{self, Point},
+};
 
 /// Starts connectors.
 pub struct Spawner {
@@ -135,6 +138,7 @@ impl Spawner {
     pub fn spawn(&self, request: SpawnRequest) -> Result<Spawned, SpawnFailure> {
         let stem = self.directory.join(FOLDER).join(Content::stem(&request.slot, request.generation));
         let (secret, config) = hand_over(&request.launch, &stem)?;
+        failpoint::hit(Point::HandedOver);
         self.start(&request, &secret, config.clone()).inspect_err(|_| {
             if let Some(config) = config {
                 let _ = fs::remove_file(config);
@@ -172,6 +176,7 @@ impl Spawner {
         content.begun = Some(begun);
         content.leaf = leaf.as_ref().map(|leaf| leaf.path().to_owned());
         let record = GenerationRecord::create(&folder, slot, content).map_err(cannot_spawn)?;
+        failpoint::hit(Point::GenerationRecorded);
         let started = start(&Start {
             program: &file,
             arguments: &arguments,
@@ -185,6 +190,7 @@ impl Spawner {
         });
         match started {
             Ok(started) => {
+                failpoint::hit(Point::ProcessStarted);
                 let process = self.take_charge(started, record, config, leaf).map_err(cannot_spawn)?;
                 Ok(Spawned { process, metrics })
             }
@@ -221,8 +227,10 @@ impl Spawner {
             let inode = raw::process_inode(&pidfd);
             let start_time = identity::start_time(pid)?;
             let process = RecordedProcess { pid: pid.as_raw_nonzero().get().unsigned_abs(), start_time, inode };
+            failpoint::hit(Point::ProcessWatched);
             // A record without the process is still enough to find it by its instance id.
             let _ = record.update(|content| content.process = Some(process));
+            failpoint::hit(Point::ProcessRecorded);
             raw::watch(pidfd.try_clone()?)
         })();
         match completed {

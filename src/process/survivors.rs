@@ -14,7 +14,10 @@ use super::{
     raw,
     spawn::Spawner,
 };
-use crate::connector::{SlotId, Survivor};
+use crate::{
+    connector::{SlotId, Survivor},
+    failpoint::{self, Point},
+};
 
 /// How long a leaf of a connector that is gone may take to be empty. Killed processes take a millisecond, and most leaves are empty
 /// already.
@@ -48,10 +51,17 @@ pub enum Watched {
 ///
 /// When `/proc`, the records' folder or the cgroups cannot be read, or a process cannot be watched.
 pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
+    failpoint::hit(Point::AdoptionBegun);
     let Census { found, void, unfinished, unreadable, strange, deserted } = Census::take(&spawner.owner)?;
     // What stays behind is looked at again by the next daemon.
-    for path in void.iter().flat_map(|record| [record.clone(), record.with_extension("config")]).chain(unfinished) {
+    for record in void {
+        let _ = fs::remove_file(&record);
+        let _ = fs::remove_file(record.with_extension("config"));
+        failpoint::hit(Point::SurvivorGone);
+    }
+    for path in unfinished {
         let _ = fs::remove_file(path);
+        failpoint::hit(Point::LeftoverRemoved);
     }
     for leaf in deserted {
         // What is left of it is looked at again by the next daemon.
@@ -60,6 +70,7 @@ pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
     }
     let mut survivors = Survivors { unreadable, strange, ..Survivors::default() };
     for found in found {
+        failpoint::hit(Point::SurvivorRead);
         let slot = found.slot.clone();
         let survivor = survivor(&found);
         if !found.is_recorded {
@@ -78,6 +89,7 @@ pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
 fn adopt(spawner: &Spawner, found: Found) -> io::Result<Process> {
     let Found { content, path, is_recorded, sighting, leaf, .. } = found;
     let Sighting { pid, pidfd, seen } = sighting;
+    failpoint::hit(Point::SurvivorProved);
     let config = Some(path.with_extension("config")).filter(|config| config.exists());
     let record = if is_recorded { GenerationRecord::adopt(path, content) } else { GenerationRecord::restore(path, content) };
     // The record of a daemon that died between spawning and writing is completed. One that cannot be is completed by the next.
@@ -85,6 +97,7 @@ fn adopt(spawner: &Spawner, found: Found) -> io::Result<Process> {
         content.process = Some(RecordedProcess { pid: seen.pid, start_time: seen.start_time, inode: seen.inode });
         content.leaf = leaf.as_ref().map(|leaf| leaf.path().to_owned());
     });
+    failpoint::hit(Point::SurvivorRecorded);
     Ok(Process::new(pid, raw::watch(pidfd)?, record, config, leaf, Arc::clone(&spawner.out_of_memory)))
 }
 

@@ -87,6 +87,8 @@ pub enum EdgeError {
     /// The link broke after the request was handed to it.
     #[error("cannot tell whether the connector saw the request: its link broke")]
     Lost {
+        /// The connector that had it.
+        connector: ConnectorId,
         /// What broke, when HTTP/2 said so.
         source: Option<hyper::Error>,
     },
@@ -112,6 +114,10 @@ pub struct Connection {
     /// Requests that it carries at this moment.
     pub in_flight: usize,
 }
+
+/// Stands in the extensions of an answer: the connector that it came through.
+#[derive(Debug, Clone)]
+pub(in crate::sandbox) struct Carrier(pub(in crate::sandbox) ConnectorId);
 
 /// How long a request waits for a connector that has just registered, before the tunnel counts as having none.
 const ARRIVAL_WAIT: Duration = Duration::from_secs(1);
@@ -191,20 +197,24 @@ impl Edge {
                 continue;
             }
             let mut sender = link.sender();
+            let lost = |source| EdgeError::Lost { connector: link.describe().connector, source };
             let answer = tokio::select! {
                 biased;
                 answer = sender.try_send_request(request) => answer,
                 // A request that is queued in the moment in which HTTP/2 ends can be forgotten by it, as the queue outlives its reader.
-                () = link.is_over() => return Err(EdgeError::Lost { source: None }),
+                () = link.is_over() => return Err(lost(None)),
             };
             match answer {
-                Ok(response) => return Ok(response.map(|body| AttachedBody::new(body, in_flight).boxed_unsync())),
+                Ok(mut response) => {
+                    response.extensions_mut().insert(Carrier(link.describe().connector));
+                    return Ok(response.map(|body| AttachedBody::new(body, in_flight).boxed_unsync()));
+                }
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => {
                         self.shared.registry.remove(tunnel, &link);
                         request = unsent;
                     }
-                    None => return Err(EdgeError::Lost { source: Some(error.into_error()) }),
+                    None => return Err(lost(Some(error.into_error()))),
                 },
             }
         }

@@ -22,9 +22,9 @@ use tokio::{task::JoinSet, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::stats::Ledger;
-pub use self::stats::{FailureKind, FrontStats};
+pub use self::stats::{FailureKind, FrontStats, Loss};
 use super::edge::{
-    Body, Directory, Edge, EdgeError,
+    Body, Carrier, Directory, Edge, EdgeError,
     listener::Listener,
     wire::{MADE_BY_CONNECTOR, RESPONSE_META_HEADER, UPGRADE_HEADER, strip_hop_by_hop},
 };
@@ -76,6 +76,11 @@ impl Front {
     pub fn stats(&self) -> FrontStats {
         self.ledger.stats()
     }
+
+    /// The requests that failed, one by one, the first thousand of them.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.ledger.losses()
+    }
 }
 
 async fn accept(listener: Listener, context: Arc<Context>) {
@@ -99,7 +104,7 @@ async fn accept(listener: Listener, context: Arc<Context>) {
 }
 
 async fn answer(context: Arc<Context>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let entry = context.ledger.open();
+    let mut entry = context.ledger.open();
     let host = host_of(&request);
     let Some(tunnel) = context.directory.resolve(&host) else {
         entry.failed(FailureKind::UnknownHost);
@@ -112,6 +117,9 @@ async fn answer(context: Arc<Context>, request: Request<Incoming>) -> Result<Res
     Ok(match timeout(ANSWER_TIME_MAX, context.edge.send(&tunnel, request)).await {
         Ok(Ok(mut response)) => {
             strip_hop_by_hop(response.headers_mut());
+            if let Some(Carrier(connector)) = response.extensions_mut().remove::<Carrier>() {
+                entry.carried_by(connector);
+            }
             let made_by = response.headers_mut().remove(RESPONSE_META_HEADER);
             if made_by.is_some_and(|made_by| made_by == MADE_BY_CONNECTOR) {
                 entry.failed(FailureKind::AnsweredByConnector);
@@ -124,7 +132,8 @@ async fn answer(context: Arc<Context>, request: Request<Incoming>) -> Result<Res
             entry.failed(FailureKind::NoConnector);
             error_page(StatusCode::from_u16(530).expect("530 is a status"), "error code: 1033 (the tunnel has no connector)")
         }
-        Ok(Err(EdgeError::Lost { .. })) => {
+        Ok(Err(EdgeError::Lost { connector, .. })) => {
+            entry.carried_by(connector);
             entry.failed(FailureKind::ConnectorLost);
             error_page(StatusCode::BAD_GATEWAY, "error code: 502 (the connector was lost under the request)")
         }

@@ -10,7 +10,14 @@ use std::{
     sync::Arc,
 };
 
-use super::{Api, edge::Edge, front::Front, start_api, switchboard::Switchboard, world::World};
+use super::{
+    Api,
+    edge::Edge,
+    front::{Front, FrontStats, Loss},
+    start_api,
+    switchboard::Switchboard,
+    world::World,
+};
 
 /// A running sandbox. Dropping it ends all of it.
 pub struct Stage {
@@ -46,6 +53,16 @@ impl Stage {
     /// Where visitors ask: plain HTTP, the tunnel is found by the `Host` header.
     pub fn front(&self) -> SocketAddr {
         self.front.addr()
+    }
+
+    /// What became of the visitors' requests so far.
+    pub fn front_stats(&self) -> FrontStats {
+        self.front.stats()
+    }
+
+    /// The visitors' requests that failed, one by one.
+    pub fn losses(&self) -> Vec<Loss> {
+        self.front.losses()
     }
 
     /// The tables of a configuration that lead a daemon to this sandbox: `[cloudflared]` and `[accounts.sandbox]`.

@@ -10,6 +10,7 @@ use std::{
 use tempfile::{Builder, TempPath};
 
 use super::StoreError;
+use crate::failpoint::{self, Point};
 
 /// What a file is called until it is complete. What a crash leaves behind under such a name is removed at the next start.
 const UNFINISHED: &str = ".unfinished-";
@@ -27,16 +28,23 @@ pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let directory = path.parent().expect("a state file has a directory");
     make_directory(directory)?;
+    failpoint::hit(Point::StateBegun);
     let complete = stage(directory, content).map_err(|error| StoreError::io("write", path, error))?;
+    failpoint::hit(Point::StateSynced);
     complete.persist(path).map_err(|error| StoreError::io("replace", path, error.error))?;
-    sync_directory(directory)
+    failpoint::hit(Point::StateRenamed);
+    sync_directory(directory)?;
+    failpoint::hit(Point::StateDurable);
+    Ok(())
 }
 
 /// A complete and synced file beside the one that it is to replace.
 pub(super) fn stage(directory: &Path, content: &[u8]) -> io::Result<TempPath> {
     // tempfile makes it with mode 0600.
     let mut file = Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
+    failpoint::hit(Point::StateCreated);
     file.write_all(content)?;
+    failpoint::hit(Point::StateWritten);
     file.as_file().sync_all()?;
     Ok(file.into_temp_path())
 }
@@ -44,7 +52,12 @@ pub(super) fn stage(directory: &Path, content: &[u8]) -> io::Result<TempPath> {
 /// Removes a file durably. One that does not exist is removed.
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
-        Ok(()) => sync_directory(path.parent().expect("a state file has a directory")),
+        Ok(()) => {
+            failpoint::hit(Point::StateRemoved);
+            sync_directory(path.parent().expect("a state file has a directory"))?;
+            failpoint::hit(Point::StateRemovalDurable);
+            Ok(())
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(StoreError::io("remove", path, error)),
     }

@@ -10,6 +10,7 @@ use tokio::{sync::watch, task::spawn_blocking};
 
 use super::{Store, StoreError, durable, records};
 use crate::{
+    failpoint::{self, Point},
     name::TunnelName,
     record::{Records, TunnelRecord},
 };
@@ -109,6 +110,7 @@ impl Ledger {
             record.name = name.clone();
             self.save(record).await?;
         }
+        failpoint::hit(Point::RecordRenamed);
         self.remove(from).await
     }
 

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     connector::{Exit, Finding, Generation, SlotId, Survivor, Transport},
+    failpoint::{self, Point},
     process::{Onlooker, Subtree, Survivors, Watched, boot_id, survivors},
 };
 
@@ -52,6 +53,7 @@ impl Task {
         let (found, generations, memories, programs) = tokio::task::spawn_blocking(search).await.map_err(io::Error::other)??;
         let mut task = Self::new(parts, programs, memories);
         task.generations = generations;
+        failpoint::hit(Point::SurvivorsFound);
         let Survivors { found, unrecorded, unreadable, strange } = found;
         for pid in unrecorded {
             tracing::warn!(pid, "Found a connector whose record was lost");
@@ -64,7 +66,9 @@ impl Task {
         }
         for (slot, processes) in found {
             task.adopt_slot(slot, processes);
+            failpoint::hit(Point::SlotAdopted);
         }
+        failpoint::hit(Point::AdoptionDone);
         Ok(task)
     }
 

@@ -30,6 +30,7 @@ use crate::{
         SlotId, SpawnFailure, VersionReading, Wanted,
     },
     event::{ConnectorEvent, Sink},
+    failpoint::{self, Point},
     name::TunnelName,
     notify::Notifications,
     output::{Hint, Output},
@@ -315,6 +316,7 @@ impl Task {
                 }
                 match result {
                     Ok(spawned) => {
+                        failpoint::hit(Point::ProcessReported);
                         let Spawned { process, metrics } = *spawned;
                         let pid = self.watch(&id, generation, process);
                         self.with_slot(&id, |slot| slot.handle_spawned(generation, pid, metrics, now()));
@@ -618,6 +620,7 @@ fn start_process(
             return Reported::Spawned { result: Err(SpawnFailure { reason, lasting: false }), log_trouble: None };
         }
     };
+    failpoint::hit(Point::OutputOpened);
     let slot = slot.clone();
     let request = SpawnRequest { slot, generation, launch, program, stderr: opened.stderr, logfile: opened.logfile };
     Reported::Spawned { result: spawner.spawn(request).map(Box::new), log_trouble: opened.trouble }

@@ -1,148 +1,209 @@
 #!/usr/bin/env python3
-"""What Adit costs: prints the figures of one run on this machine.
+"""What Adit costs and how fast it is: prints the figures of one run on this machine, beside the goals.
 
     cargo build --release
-    tests/bench/figures.py [--tunnels 3,100] [--kills 30]
+    tests/bench/figures.py [--only kills,spawn,adoption,ready,outage,udp]
 
-It starts the sandbox (`adit sandbox`) and a real daemon in a temporary directory, reads the daemon's memory with each number of
-tunnels, and kills connectors that have run stably: from just before the kill to the successor's process and until it serves.
-Everything stays on this machine; nothing is left behind.
+Each figure has a sandbox (`adit sandbox`) and a real daemon in a temporary directory. Everything stays on this machine; nothing is
+left behind. Needs a C compiler. Whatever else the machine does shows in the figures; the floor is measured in the same run, kill by
+kill, so that its ratio holds nevertheless.
 """
 
 import argparse
-import http.client
-import json
+import math
 import os
+import random
 import signal
-import socket
 import statistics
-import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+from host import Host  # noqa: E402
+from starts import Floor, Starts, compile_c  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 # A connector that has been ready for 30 s is restarted at once; one that dies earlier waits for its back-off.
 STABLE_S = 31.0
-PATIENCE_S = 120.0
+# Until memory and threads have settled after a start.
+SETTLE_S = 12.0
+IDLE_S = 60.0
+REPEATED = 5
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost")
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.path)
+def row(what, value, goal=""):
+    print(f"{what:<68}{value:>26}{goal:>22}", flush=True)
 
 
-class Host:
-    """A sandbox and a daemon with so many tunnels."""
+def quantile(values, share):
+    """By nearest rank."""
+    return sorted(values)[math.ceil(share * len(values)) - 1]
 
-    def __init__(self, adit, tunnels):
-        self.directory = tempfile.TemporaryDirectory(prefix="adit-figures-")
-        directory = Path(self.directory.name)
-        self.sandbox = subprocess.Popen(
-            [adit, "sandbox", "--directory", directory, "--no-rate-limit"], stdout=subprocess.PIPE, text=True)
-        self.sandbox.stdout.readline()  # it says that it is ready
-        self.socket = str(directory / "adit.sock")
-        ingress = 'ingress = [{{ hostname = "t{0}.example.com", service = "http_status:200" }}]'
-        lines = [
-            (directory / "sandbox.toml").read_text(),
-            "[daemon]", f'state_dir = "{directory}/state"', f'runtime_dir = "{directory}/run"',
-            "[control]", f'socket = "{self.socket}"',
-            "[metrics]", f'listen = "unix:{directory}/metrics.sock"',
-            "[access]", f'admin = ["{os.getuid()}"]',
-        ]
-        for number in range(tunnels):
-            lines += [f"[tunnels.t{number}]", ingress.format(number)]
-        config = directory / "adit.toml"
-        config.write_text("\n".join(lines) + "\n")
-        log = open(directory / "daemon.log", "w")
-        self.daemon = subprocess.Popen([adit, "daemon", "--config", config], stderr=log, stdout=subprocess.DEVNULL)
-        self.begun = time.monotonic()
-        self.wait(lambda: len(self.ready()) == tunnels, f"{tunnels} tunnels ready")
-        self.ready_after = time.monotonic() - self.begun
 
-    def get(self, path):
-        connection = UnixConnection(self.socket)
-        connection.request("GET", path)
-        return json.load(connection.getresponse())
+def in_ms(values):
+    return f"{statistics.median(values) * 1000:.0f} ms (max {max(values) * 1000:.0f})"
 
-    def connectors(self):
-        """The first connector of each tunnel, by the tunnel's name."""
+
+def kills(adit, options):
+    """From kill -9 of a connector to its successor's first instruction, and the same of the floor."""
+    tunnels, replicas = 20, math.ceil(options.kills / 20)
+    with tempfile.TemporaryDirectory(prefix="adit-figures-") as text:
+        floors = [Floor(Path(text) / how, how, tunnels * replicas) for how in ("vfork", "fork")]
+        found = {}
+
+        def timed(directory):
+            found["starts"] = Starts(directory / "starts")
+            return compile_c("stub", directory / "timed-cloudflared", FIFO=directory / "starts",
+                             PROGRAM=directory / "cloudflared")
+
         try:
-            return {tunnel["name"]: tunnel["connectors"][0] for tunnel in self.get("/v1/tunnels") if tunnel["connectors"]}
-        except OSError:
-            return {}
+            with Host(adit, tunnels, replicas, cloudflared=timed, local=True) as host:
+                host.start()
+                host.all_ready()
+                time.sleep(STABLE_S)
+                starts, victims = found["starts"], sorted(host.pids())
+                dice = random.Random(7)
+                dice.shuffle(victims)
+                ours, theirs = [], [[], []]
+                spent, _ = host.usage()
+                for index, victim in enumerate(victims[:options.kills]):
+                    ours.append(starts.after_kill(victim)[0] / 1e6)
+                    time.sleep(dice.uniform(0.1, 0.3))
+                    for floor, latencies in zip(floors, theirs):
+                        latencies.append(floor.kill_one(index) / 1e6)
+                # Probes of a hundred connectors are in it, 20 a second.
+                cost = (host.usage()[0] - spent) / 1e6 / len(ours)
+        finally:
+            for floor in floors:
+                floor.stop()
+    best = min(theirs, key=statistics.median)
+    row(f"kill -9 of a connector to its successor, {len(ours)} kills: median",
+        f"{statistics.median(ours):.2f} ms")
+    row("    p99", f"{quantile(ours, 0.99):.2f} ms")
+    row("    the floor (reap, fork, exec): median, p99", f"{statistics.median(best):.2f}, {quantile(best, 0.99):.2f} ms")
+    row("    ratio of the medians", f"{statistics.median(ours) / statistics.median(best):.1f}", "at most 2")
+    row("    daemon's processor time for one restart, until it is ready again", f"{cost:.2f} ms")
 
-    def ready(self):
-        return {name: found for name, found in self.connectors().items() if found["state"] == "ready"}
 
-    def wait(self, condition, what):
-        deadline = time.monotonic() + PATIENCE_S
-        while not condition():
-            if self.daemon.poll() is not None:
-                raise SystemExit(f"the daemon ended: {(Path(self.directory.name) / 'daemon.log').read_text()[-2000:]}")
-            if time.monotonic() > deadline:
-                raise SystemExit(f"not within {PATIENCE_S:.0f} s: {what}")
-            time.sleep(0.002)
+def spawn(adit, _options):
+    """What the exec helper adds between fork and the connector's first instruction."""
+    with tempfile.TemporaryDirectory(prefix="adit-figures-") as text:
+        directory = Path(text)
+        stub = compile_c("stub", directory / "stub")
+        starts = Starts(directory / "fifo")
+        plain = [str(stub), str(directory / "fifo"), "0"]
+        helped = [adit, "connector-exec", text, *plain]
+        latencies = {}
+        for _ in range(50):
+            for name, words in (("plain", plain), ("helped", helped)):
+                starts.drain()
+                begun, before = time.monotonic_ns(), len(starts.seen)
+                pid = os.posix_spawn(words[0], words, {})
+                try:
+                    starts.wait(lambda: len(starts.seen) > before, 5.0)
+                finally:
+                    os.kill(pid, 9)
+                    os.waitpid(pid, 0)
+                latencies.setdefault(name, []).append((starts.seen[before][0] - begun) / 1e6)
+    plain, helped = (statistics.median(latencies[name]) for name in ("plain", "helped"))
+    row("posix_spawn to first instruction: a plain program, by the exec helper", f"{plain:.2f}, {helped:.2f} ms")
 
-    def memory(self):
-        text = Path(f"/proc/{self.daemon.pid}/status").read_text()
-        return {line.split(":")[0]: int(line.split()[1]) for line in text.splitlines() if line.startswith(("VmRSS", "RssAnon"))}
 
-    def kill(self, name):
-        """Kills a connector; seconds until its successor's process was started (in steps of 10 ms), and until it served."""
-        before = self.connectors()[name]
+def adoption(adit, options):
+    """Adoption after kill -9 of the daemon, and what many idle connectors cost."""
+    for count in map(int, options.connectors.split(",")):
+        with Host(adit, 20, math.ceil(count / 20), local=True) as host:
+            host.start()
+            host.all_ready()
+            time.sleep(SETTLE_S)
+            before, ready, known = host.pids(), [], []
+            for _ in range(REPEATED):
+                host.kill()
+                begun = time.monotonic()
+                ready.append(host.start())
+                host.wait(lambda: len(host.connectors()) == len(before), "every connector is adopted")
+                known.append(time.monotonic() - begun)
+                assert host.pids() == before, "the same connectors, and no other"
+                host.all_ready()
+            row(f"kill -9 of the daemon to READY, {count} connectors adopted", in_ms(ready), "500: 500 ms")
+            row("    until the status shows every one of them", in_ms(known))
+            time.sleep(STABLE_S)
+            (spent, woken), begun = host.usage(), time.monotonic()
+            time.sleep(IDLE_S)
+            (spent_later, woken_later), length = host.usage(), time.monotonic() - begun
+            share = (spent_later - spent) / 1e9 / length
+            row(f"processor time of the daemon with {count} idle connectors, over {length:.0f} s",
+                f"{share:.2%} of a core", "500: under 1 %")
+            row("    wake-ups a second", f"{(woken_later - woken) / length:.0f}")
+            resident, own = host.memory()
+            row(f"memory of the daemon with {count} connectors: RSS, of it anonymous", f"{resident}, {own} KiB",
+                f"{12 * 1024 + 24 * count} KiB")
+
+
+def ready(adit, _options):
+    """Start to READY with a hundred known tunnels that do not run."""
+    with Host(adit, 100, local=True) as host:
+        host.start()
+        row("first provisioning of 100 tunnels, until every one is ready", f"{host.all_ready():.1f} s")
+        times = []
+        for _ in range(REPEATED):
+            host.terminate()
+            times.append(host.start())
+            host.all_ready()
+        row("start to READY with 100 known tunnels", in_ms(times), "100 ms")
+
+
+def outage(adit, options):
+    """The edge goes away for a while: from its return until every tunnel serves."""
+    with Host(adit, 30) as host:
+        host.start()
+        host.all_ready()
+        host.wait(lambda: len(host.serving()) == 30, "every tunnel serves")
+        host.tell_sandbox("edge down")
+        time.sleep(options.outage)
         begun = time.monotonic()
-        begun_ticks = time.clock_gettime(time.CLOCK_BOOTTIME)
-        os.kill(before["pid"], signal.SIGKILL)
-        after = {}
+        host.tell_sandbox("edge up")
+        host.wait(lambda: len(host.serving()) == 30, "every tunnel serves again", pause=0.02)
+        row(f"edge back after {options.outage} s, until all of 30 tunnels serve", f"{time.monotonic() - begun:.1f} s",
+            "5 s")
 
-        def replaced():
-            after.update(self.connectors().get(name, {}))
-            return after.get("pid") not in (None, before["pid"]) and after["serving"]
 
-        self.wait(replaced, f"{name} is replaced")
-        serving = time.monotonic() - begun
-        # Field 22 of stat, in ticks of 10 ms since boot: when the successor's process began.
-        stat = Path(f"/proc/{after['pid']}/stat").read_text().rpartition(")")[2].split()
-        started = int(stat[19]) / os.sysconf("SC_CLK_TCK") - begun_ticks
-        return max(started, 0.0), serving
+def udp(adit, _options):
+    """UDP is blocked from the beginning: from the start until it is served over HTTP/2."""
+    with Host(adit, 1) as host:
+        host.tell_sandbox("udp blocked")
+        begun = time.monotonic()
+        host.start()
+        host.wait(lambda: host.serving() == {0}, "the tunnel serves", pause=0.02)
+        row("UDP blocked at a cold start, until the tunnel serves", f"{time.monotonic() - begun:.1f} s", "15 s")
 
-    def stop(self):
-        self.daemon.send_signal(signal.SIGTERM)
-        self.daemon.wait(60)
-        self.sandbox.terminate()
-        self.sandbox.wait(10)
-        self.directory.cleanup()
+
+FIGURES = {"kills": kills, "spawn": spawn, "adoption": adoption, "ready": ready, "outage": outage, "udp": udp}
 
 
 def main():
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--adit", default=str(ROOT / "target/release/adit"))
-    options.add_argument("--tunnels", default="3,100")
-    options.add_argument("--kills", type=int, default=30)
-    options = options.parse_args()
-    print(f"binary {os.path.getsize(options.adit) / 2**20:.1f} MiB")
-    for number in map(int, options.tunnels.split(",")):
-        host = Host(options.adit, number)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--adit", default=str(ROOT / "target/release/adit"))
+    parser.add_argument("--only", default=",".join(FIGURES), help="some of them (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--connectors", default="100,500", help="how many are adopted (default: %(default)s)")
+    parser.add_argument("--outage", type=int, default=60, help="how long, in seconds (default: %(default)s)")
+    options = parser.parse_args()
+    # Whoever ends this ends the sandboxes and daemons with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    names = options.only.split(",")
+    if unknown := set(names) - set(FIGURES):
+        parser.error(f"no such figures: {', '.join(sorted(unknown))}")
+    row("binary", f"{os.path.getsize(options.adit) / 2**20:.1f} MiB")
+    for name in names:
         try:
-            time.sleep(5)  # the daemon's memory settles
-            memory = host.memory()
-            print(f"{number} tunnels: all ready after {host.ready_after:.1f} s, daemon RSS {memory['VmRSS']} KiB, "
-                  f"of it anonymous {memory['RssAnon']} KiB", flush=True)
-            if number >= options.kills:
-                time.sleep(STABLE_S)
-                samples = [host.kill(f"t{index}") for index in range(options.kills)]
-                for label, column in (("its successor's process", 0), ("its successor serving", 1)):
-                    values = sorted(sample[column] * 1000 for sample in samples)
-                    print(f"  kill -9 to {label}: median {statistics.median(values):.0f} ms, "
-                          f"max {values[-1]:.0f} ms over {len(values)} kills", flush=True)
-        finally:
-            host.stop()
+            FIGURES[name](options.adit, options)
+        except (SystemExit, AssertionError, OSError) as failure:
+            if str(failure) == "ended by SIGTERM":
+                raise
+            row(f"{name}: {str(failure)[:120]}", "not measured")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@
 //!        └─ until(…): looks again and again, and tells everything it knows when it does not come true
 //! ```
 
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
 #[path = "host/life.rs"]
 mod life;
 #[path = "host/look.rs"]

@@ -1,5 +1,7 @@
 //! The processes of one test host, as the kernel knows them. Nothing here asks the daemon.
 
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
 use std::{fs, path::Path};
 
 use adit::sandbox::switchboard::ENVIRONMENT_VARIABLE as SWITCHBOARD;

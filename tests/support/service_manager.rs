@@ -1,5 +1,7 @@
 //! The end of `NOTIFY_SOCKET` that systemd has: hears what the daemon says of itself.
 
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
 use std::{
     io,
     path::Path,

@@ -1,5 +1,7 @@
 //! People who visit a hostname, through the sandbox's front.
 
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
 use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{

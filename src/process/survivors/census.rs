@@ -100,6 +100,11 @@ impl Census {
                     self.unfinished.push(path);
                     continue;
                 }
+                // It died before it wrote the record: nothing was started with this.
+                Some("config") if !path.with_extension("json").exists() => {
+                    self.unfinished.push(path);
+                    continue;
+                }
                 Some(_) | None => continue,
             }
             let content = GenerationRecord::read(&path).and_then(|content| {

@@ -10,8 +10,9 @@ use std::{
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
+use tokio::time::Instant;
 
-use crate::sandbox::edge::Body;
+use crate::{id::ConnectorId, sandbox::edge::Body};
 
 /// Why a request did not get the whole answer of an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,35 +46,68 @@ pub struct FrontStats {
     pub in_flight: u64,
 }
 
+/// A request that did not get the whole answer of an origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// What was wrong.
+    pub kind: FailureKind,
+    /// The connector that had it, if one may have.
+    pub connector: Option<ConnectorId>,
+    /// When it came in.
+    pub began: Instant,
+    /// When it was lost.
+    pub ended: Instant,
+}
+
+/// How many losses are kept: whoever loses more has enough to look at.
+const LOSSES_MAX: usize = 1_000;
+
 /// The book that every request is entered in.
 #[derive(Debug, Default)]
-pub(super) struct Ledger(Mutex<FrontStats>);
+pub(super) struct Ledger(Mutex<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    stats: FrontStats,
+    losses: Vec<Loss>,
+}
 
 /// A request that is not settled. Dropping it means that the client went away.
 pub(super) struct Entry {
     ledger: Arc<Ledger>,
+    began: Instant,
+    connector: Option<ConnectorId>,
     settled: bool,
 }
 
 impl Ledger {
     pub(super) fn open(self: &Arc<Self>) -> Entry {
-        let mut stats = self.lock();
-        stats.sent += 1;
-        stats.in_flight += 1;
-        drop(stats);
-        Entry { ledger: Arc::clone(self), settled: false }
+        let mut book = self.lock();
+        book.stats.sent += 1;
+        book.stats.in_flight += 1;
+        drop(book);
+        Entry { ledger: Arc::clone(self), began: Instant::now(), connector: None, settled: false }
     }
 
     pub(super) fn stats(&self) -> FrontStats {
-        self.lock().clone()
+        self.lock().stats.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, FrontStats> {
+    pub(super) fn losses(&self) -> Vec<Loss> {
+        self.lock().losses.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entry {
+    /// A connector has the request.
+    pub(super) fn carried_by(&mut self, connector: ConnectorId) {
+        self.connector = Some(connector);
+    }
+
     pub(super) fn failed(mut self, kind: FailureKind) {
         self.settle(Err(kind));
     }
@@ -91,11 +125,17 @@ impl Entry {
         if std::mem::replace(&mut self.settled, true) {
             return;
         }
-        let mut stats = self.ledger.lock();
-        stats.in_flight -= 1;
+        let mut book = self.ledger.lock();
+        book.stats.in_flight -= 1;
         match result {
-            Ok(()) => stats.ok += 1,
-            Err(kind) => *stats.failed.entry(kind).or_default() += 1,
+            Ok(()) => book.stats.ok += 1,
+            Err(kind) => {
+                *book.stats.failed.entry(kind).or_default() += 1;
+                if book.losses.len() < LOSSES_MAX {
+                    let connector = self.connector.take();
+                    book.losses.push(Loss { kind, connector, began: self.began, ended: Instant::now() });
+                }
+            }
         }
     }
 }
@@ -158,9 +198,17 @@ mod tests {
         ledger.open().follow(Empty::new().map_err(|never| match never {}).boxed_unsync());
         drop(ledger.open().follow(whole()));
         ledger.open().failed(FailureKind::NoConnector);
+        let connector: ConnectorId = "a-connector".parse().unwrap();
+        let mut carried = ledger.open();
+        carried.carried_by(connector.clone());
+        carried.failed(FailureKind::ConnectorLost);
         let _open = ledger.open();
 
-        let failed = BTreeMap::from([(FailureKind::ClientGone, 1), (FailureKind::NoConnector, 1)]);
-        assert_eq!(ledger.stats(), FrontStats { sent: 5, ok: 2, failed, in_flight: 1 });
+        let failed =
+            BTreeMap::from([(FailureKind::ClientGone, 1), (FailureKind::NoConnector, 1), (FailureKind::ConnectorLost, 1)]);
+        assert_eq!(ledger.stats(), FrontStats { sent: 6, ok: 2, failed, in_flight: 1 });
+        let blamed: Vec<_> = ledger.losses().into_iter().map(|loss| (loss.kind, loss.connector)).collect();
+        let nobody = [(FailureKind::ClientGone, None), (FailureKind::NoConnector, None)];
+        assert_eq!(blamed, [&nobody[..], &[(FailureKind::ConnectorLost, Some(connector))]].concat());
     }
 }

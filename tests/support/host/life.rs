@@ -39,7 +39,8 @@ impl Host {
         self.launch_with(&[]);
     }
 
-    fn launch_with(&self, variables: &[(&str, &Path)]) {
+    /// The same, with more variables in its environment.
+    pub(crate) fn launch_with(&self, variables: &[(&str, &Path)]) {
         assert!(self.daemon.borrow().is_none(), "a daemon runs already");
         self.manager.forget();
         let daemon = self.daemon_command(variables).spawn().unwrap();

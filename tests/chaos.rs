@@ -1,0 +1,126 @@
+//! Thirty connectors under requests while connectors and the daemon die, hang, stop, restart and change at random.
+//!
+//! What must hold: a request is lost only on a connector that was killed with it; no connector is there twice or is lost; the daemon
+//! holds no more descriptors, threads and memory than before; and in the end everything serves. What runs is counted from /proc, what
+//! is lost by the sandbox's front, never by asking the daemon.
+//!
+//! `ADIT_CHAOS_SECONDS` says how long (8), `ADIT_CHAOS_SEED` which storm it is (any). From a minute on, at least 20,000 requests and
+//! 100 kills are demanded.
+
+#![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the length and the seed come from the environment; the census sleeps on its own thread"
+)]
+#![allow(clippy::print_stdout, reason = "the figures are printed")]
+
+#[path = "support/contract.rs"]
+mod contract;
+#[path = "support/host.rs"]
+mod host;
+#[path = "support/processes.rs"]
+mod processes;
+#[path = "support/service_manager.rs"]
+mod service_manager;
+#[path = "support/visitor.rs"]
+mod visitor;
+
+#[path = "chaos/census.rs"]
+mod census;
+#[path = "chaos/crowd.rs"]
+mod crowd;
+#[path = "chaos/fleet.rs"]
+mod fleet;
+#[path = "chaos/storm.rs"]
+mod storm;
+#[path = "chaos/tally.rs"]
+mod tally;
+#[path = "chaos/vitals.rs"]
+mod vitals;
+
+use std::{cell::RefCell, collections::BTreeSet, time::Duration};
+
+use adit::{control::api::Tunnel, sandbox::origin::Origin};
+use rand::{SeedableRng, rngs::SmallRng};
+
+use crate::{
+    census::Census,
+    crowd::Crowd,
+    fleet::Fleet,
+    host::{Host, serves},
+    storm::{Storm, Weather},
+    tally::Tally,
+    vitals::Vitals,
+};
+
+/// Until everything serves after a storm: a connector that died again and again waits up to a minute, a hung one is found after three
+/// probes.
+const CALM_TIME: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn only_a_request_on_a_killed_connector_is_lost() {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let length = Duration::from_secs(number("ADIT_CHAOS_SECONDS").unwrap_or(8));
+    let seed = number("ADIT_CHAOS_SEED").unwrap_or_else(rand::random);
+    println!("ADIT_CHAOS_SECONDS={} ADIT_CHAOS_SEED={seed}", length.as_secs());
+
+    let host = Host::prepare().await;
+    let other_origin = Origin::start("there").unwrap();
+    let fleet = Fleet::new([host.origin.url(), other_origin.url()]);
+    host.configure(&fleet.configuration());
+    host.start().await;
+    within_calm(&host, "the fleet serves", &fleet).await;
+    let before = Vitals::of(host.daemon_pid());
+
+    let census = Census::start(&host);
+    let crowd = Crowd::start(host.stage.front(), &fleet.hostnames());
+    let mut storm = Storm::new(&host, fleet, SmallRng::seed_from_u64(seed), length);
+
+    // One daemon lives through the first half: whatever it does not give back shows.
+    storm.rage(Weather::Connectors, length / 2).await;
+    storm.clear_up().await;
+    within_calm(&host, "the fleet serves after the connectors' storm", &storm.fleet).await;
+    before.assert_flat(&host).await;
+
+    storm.rage(Weather::Everything, length / 2).await;
+    storm.clear_up().await;
+    within_calm(&host, "the fleet serves after the whole storm", &storm.fleet).await;
+
+    let visits = crowd.go_home().await;
+    let census = census.end();
+    let tally = Tally::new(&storm, &host.stage.losses(), &visits);
+    println!("{tally}");
+    let connectors = host.connectors();
+    census.assert_lawful(&storm, &connectors);
+    storm.fleet.assert_runs(&connectors);
+    tally.assert_lawful(&host.stage.front_stats());
+    before.assert_flat(&host).await;
+    storm.assert_counters_plausible(&host.status().await);
+    if length >= Duration::from_secs(60) {
+        assert!(visits.sent >= 20_000, "only {} requests", visits.sent);
+        assert!(storm.kills() >= 100, "only {} kills", storm.kills());
+    }
+    assert_eq!(host.terminate().await, Some(0));
+    assert!(host.processes().is_empty(), "{:?}", host.processes());
+}
+
+/// Waits until everything serves, as the daemon and the kernel see it.
+async fn within_calm(host: &Host, what: &str, fleet: &Fleet) {
+    let helped = RefCell::new(BTreeSet::new());
+    host.within(CALM_TIME, what, async |host| {
+        let Ok(status) = host.client.status().await else { return false };
+        for tunnel in status.tunnels.iter().filter(|tunnel| waits_for_an_operator(tunnel)) {
+            if helped.borrow_mut().insert(tunnel.name.clone()) {
+                println!("an operator restarts {}: {:?}", tunnel.name, tunnel.reason);
+                host.client.restart_tunnel(&tunnel.name).await.unwrap();
+            }
+        }
+        status.tunnels.iter().all(serves) && fleet.runs(&host.connectors())
+    })
+    .await;
+}
+
+/// A replacement that failed, because its successor was killed, is tried again after five minutes, or when somebody asks for it.
+fn waits_for_an_operator(tunnel: &Tunnel) -> bool {
+    tunnel.reason.as_ref().is_some_and(|reason| reason.code == "replacement-failed")
+}
