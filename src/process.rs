@@ -43,7 +43,7 @@ pub use limits::{DescriptorLimit, raise_descriptor_limit};
 pub use lineage::is_of_connector;
 pub(crate) use raw::watch as watch_descriptor;
 pub use readable::{ReadableRecords, readable_records};
-pub use spawn::{SpawnRequest, Spawned, Spawner, SpawnerSettings};
+pub use spawn::{ConnectorOutput, SpawnRequest, Spawned, Spawner, SpawnerSettings};
 pub use survivors::{Survivors, Watched, survivors};
 
 /// An error with its causes, in one line.

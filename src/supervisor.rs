@@ -19,6 +19,7 @@ mod memory;
 mod programs;
 mod requests;
 mod rollout;
+mod starter;
 mod task;
 mod turns;
 mod uplink;
@@ -44,6 +45,7 @@ pub use requests::{RequestError, Restart};
 use self::{
     requests::{Mode, Request},
     rollout::OBSERVATION,
+    starter::Starter,
     task::Task,
 };
 use crate::{
@@ -159,9 +161,11 @@ impl Supervisor {
         let (mode_sender, mode) = watch::channel(Mode::Run);
         let (observation_sender, observation) = watch::channel(settings.observation);
         let heartbeat = Arc::new(AtomicU64::new(0));
+        let spawner = Arc::new(spawner);
         let parts = task::Parts {
             settings: settings.connector,
-            spawner: Arc::new(spawner),
+            starter: Starter::new(&spawner, output.clone())?,
+            spawner,
             output: output.clone(),
             notifications,
             wanted,

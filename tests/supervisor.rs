@@ -246,6 +246,20 @@ fn a_store_that_takes_no_files_stops_no_connector() {
     daemon.stop();
 }
 
+#[test]
+fn a_disk_that_hangs_stops_no_connector() {
+    let host = Host::new();
+    let daemon = host.daemon(&Wanted::default());
+    let logs = host.path("state/logs/web");
+    fs::create_dir_all(&logs).unwrap();
+    // Whoever opens a pipe to write waits for somebody who reads.
+    nix::unistd::mkfifo(&logs.join("0-1.log"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    daemon.want(wanted(&[("web", host.launch("ready"))]));
+    daemon.wait_for_ready("web");
+    assert_eq!(daemon.count(|happening| matches!(happening, Happening::LogUnavailable { .. })), 1);
+    daemon.stop();
+}
+
 // ---- the host ----
 
 /// Longer than any of these tests takes; only a broken one waits for it.

@@ -34,6 +34,7 @@ use super::{
     tokens::Tokens,
 };
 use crate::{
+    config::{Account, TokenSource},
     control::{self, Lock, Server, SocketError},
     event::{DaemonEvent, Event, Sink},
     intent::{FirstReading, Intent, NothingToRun},
@@ -146,7 +147,9 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         shutdown: shutdown.clone(),
     });
     let edge_probe = watch::Sender::new(config.cloudflared.edge_probe.clone());
+    let token_files = config.accounts.values().filter_map(token_file);
     let settings = supervisor::Settings {
+        closed: environment.credentials_directory.clone().into_iter().chain(token_files).collect(),
         program_folders: binary::folders(environment.path.as_deref()),
         observation: config.cloudflared.canary_period,
         edge_probe: edge_probe.subscribe(),
@@ -296,6 +299,15 @@ async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
         if confirmed {
             intent.confirm().await;
         }
+    }
+}
+
+/// The file that an account's API token lies in. Landlock cannot close a file in `/etc` without closing what is replaced there
+/// while connectors run, above all `/etc/resolv.conf`.
+fn token_file(account: &Account) -> Option<PathBuf> {
+    match &account.api_token {
+        TokenSource::File(path) if !path.starts_with("/etc") => Some(path.clone()),
+        TokenSource::File(_) | TokenSource::Credential(_) | TokenSource::Command(_) | TokenSource::Env(_) => None,
     }
 }
 

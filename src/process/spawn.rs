@@ -1,6 +1,8 @@
 //! Starting a connector.
 
 mod hand_over;
+#[cfg(test)]
+mod tests;
 
 use std::{
     ffi::{CString, OsString},
@@ -83,7 +85,11 @@ pub struct SpawnRequest {
     pub launch: Arc<Launch>,
     /// What is executed.
     pub program: Arc<HeldBinary>,
-    /// Where its stdout and stderr go: a file, as a pipe or socket can stop or kill cloudflared.
+}
+
+/// Where what a connector says goes.
+pub struct ConnectorOutput {
+    /// For its stdout and stderr: a file, as a pipe or socket can stop or kill cloudflared.
     pub stderr: OwnedFd,
     /// The file that cloudflared writes its log to.
     pub logfile: PathBuf,
@@ -134,29 +140,48 @@ impl Spawner {
         let _ = self.confinement.as_ref().map(Confinement::prepare);
     }
 
-    /// Starts a connector. It blocks, for a millisecond. It must be called within a tokio runtime.
-    pub fn spawn(&self, request: SpawnRequest) -> Result<Spawned, SpawnFailure> {
+    /// Starts a connector. It blocks, for a millisecond. `output` is asked when everything else is ready. It must be called
+    /// within a tokio runtime.
+    pub fn spawn(
+        &self,
+        request: SpawnRequest,
+        output: impl FnOnce() -> io::Result<ConnectorOutput>,
+    ) -> Result<Spawned, SpawnFailure> {
         let stem = self.directory.join(FOLDER).join(Content::stem(&request.slot, request.generation));
         let (secret, config) = hand_over(&request.launch, &stem)?;
         failpoint::hit(Point::HandedOver);
-        self.start(&request, &secret, config.clone()).inspect_err(|_| {
+        self.start(&request, output, &secret, config.clone()).inspect_err(|_| {
             if let Some(config) = config {
                 let _ = fs::remove_file(config);
             }
         })
     }
 
-    fn start(&self, request: &SpawnRequest, secret: &OwnedFd, config: Option<PathBuf>) -> Result<Spawned, SpawnFailure> {
-        let SpawnRequest { slot, generation, launch, program, stderr, logfile } = request;
+    fn start(
+        &self,
+        request: &SpawnRequest,
+        output: impl FnOnce() -> io::Result<ConnectorOutput>,
+        secret: &OwnedFd,
+        config: Option<PathBuf>,
+    ) -> Result<Spawned, SpawnFailure> {
+        let SpawnRequest { slot, generation, launch, program } = request;
         // Bound and listening here, accepted from there: the port is known before the start and can be nobody else's.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot_spawn)?;
         let metrics = listener.local_addr().map_err(cannot_spawn)?;
         self.out_of_memory.pass_over();
         let begun = identity::ticks();
         let instance = self.owner.home.instance(slot, *generation, begun);
+        let folder = self.directory.join(FOLDER);
+        let facts = LaunchFacts { binary: Some(program.binary().id), ..launch.facts() };
+        let leaf = self.leaf(slot, *generation);
+        let mut content = Content::new(slot, *generation, self.owner.boot_id.clone(), instance.clone(), facts, metrics);
+        content.begun = Some(begun);
+        content.leaf = leaf.as_ref().map(|leaf| leaf.path().to_owned());
+        let no_output = |error| failure("no-output", format!("cannot open a file for its output: {error}"), false);
+        let ConnectorOutput { stderr, logfile } = output().map_err(no_output)?;
         let places = Places {
             metrics,
-            logfile,
+            logfile: &logfile,
             config: config.as_deref(),
             home: &self.directory,
             notify: self.notify.as_deref(),
@@ -167,14 +192,7 @@ impl Spawner {
         let name = std::iter::once(OsString::from(program.name()));
         let arguments = c_strings(name.chain(command_line::arguments(launch, &places))).map_err(cannot_spawn)?;
         let environment = c_strings(command_line::environment(launch, &places)).map_err(cannot_spawn)?;
-        let ruleset = self.ruleset(&Own { program: &executed, logfile, config: config.as_deref() });
-
-        let folder = self.directory.join(FOLDER);
-        let facts = LaunchFacts { binary: Some(program.binary().id), ..launch.facts() };
-        let leaf = self.leaf(slot, *generation);
-        let mut content = Content::new(slot, *generation, self.owner.boot_id.clone(), instance.clone(), facts, metrics);
-        content.begun = Some(begun);
-        content.leaf = leaf.as_ref().map(|leaf| leaf.path().to_owned());
+        let ruleset = self.ruleset(&Own { program: &executed, logfile: &logfile, config: config.as_deref() });
         let record = GenerationRecord::create(&folder, slot, content).map_err(cannot_spawn)?;
         failpoint::hit(Point::GenerationRecorded);
         let started = start(&Start {

@@ -21,6 +21,7 @@ use super::{
     memory::Memories,
     programs::Programs,
     requests::{Mode, Request, RequestError, Restart},
+    starter::{Job, SPAWNS_MAX, Starter},
     turns::next_turn,
     uplink::Uplink,
 };
@@ -35,11 +36,9 @@ use crate::{
     notify::Notifications,
     output::{Hint, Output},
     probe::probe,
-    process::{HeldBinary, Process, SpawnRequest, Spawned, Spawner},
+    process::{Process, Spawned, Spawner},
 };
 
-/// How many processes are started at once. Starting takes a millisecond, so a thousand take less than a second all the same.
-const SPAWNS_MAX: usize = 4;
 /// How many probes are under way at once.
 const PROBES_MAX: usize = 64;
 /// How many reports may wait; those who report wait then, and hold nothing up.
@@ -56,6 +55,7 @@ const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 pub(super) struct Parts {
     pub(super) settings: Settings,
     pub(super) spawner: Arc<Spawner>,
+    pub(super) starter: Starter,
     pub(super) output: Output,
     pub(super) notifications: Option<Notifications>,
     pub(super) wanted: watch::Receiver<Arc<Wanted>>,
@@ -293,14 +293,12 @@ impl Task {
             };
             self.spawning += 1;
             self.uplink.fleet.handle_start(&slot, generation, now());
-            let (spawner, output) = (Arc::clone(&self.parts.spawner), self.parts.output.clone());
-            let reports = self.report_sender.clone();
-            tokio::task::spawn_blocking(move || {
-                let what = start_process(&spawner, &output, &slot, generation, launch, program);
+            let (reports, id) = (self.report_sender.clone(), Arc::clone(&slot));
+            let told = Box::new(move |what| {
                 // Fails when the task is over, which drops the process's handle and leaves the process to the next daemon.
-                let _ = reports.blocking_send(Report { slot, generation, what });
-                spawner.prepare();
+                let _ = reports.blocking_send(Report { slot: id, generation, what });
             });
+            self.parts.starter.start(Job { slot, generation, launch, program, told });
         }
     }
 
@@ -328,10 +326,13 @@ impl Task {
                 }
             }
             Reported::Ended(exit) => {
-                self.parts.output.finish(&id, generation);
-                self.forget_child(&id, generation);
                 self.judge_ending(&id, generation, exit.ending);
+                let process = self.take_child(&id, generation);
                 self.with_slot(&id, |slot| slot.handle_exit(generation, &exit, now()));
+                // A successor comes first, then what is left to be done for the dead.
+                self.start_spawns();
+                self.parts.output.finish(&id, generation);
+                self.cleaning.spawn_blocking(move || process.map(|process| process.forget()));
             }
             Reported::Probed { probe, processor_time } => {
                 self.learn(&id, generation, &probe);
@@ -579,11 +580,10 @@ impl Task {
         Some(Arc::clone(&child.process))
     }
 
-    fn forget_child(&mut self, id: &Arc<SlotId>, generation: Generation) {
-        let Some(entry) = self.slots.get_mut(id) else { return };
-        let Some(index) = entry.children.iter().position(|child| child.generation == generation) else { return };
-        let process = entry.children.swap_remove(index).process;
-        self.cleaning.spawn_blocking(move || process.forget());
+    fn take_child(&mut self, id: &Arc<SlotId>, generation: Generation) -> Option<Arc<Process>> {
+        let entry = self.slots.get_mut(id)?;
+        let index = entry.children.iter().position(|child| child.generation == generation)?;
+        Some(entry.children.swap_remove(index).process)
     }
 
     /// Keeps in the record of a process who answered on its address and what it said, so that the next daemon knows.
@@ -602,28 +602,6 @@ impl Task {
             tokio::task::spawn_blocking(move || process.learn(connector_id, last_known));
         }
     }
-}
-
-/// Everything blocking that starting a process takes.
-fn start_process(
-    spawner: &Spawner,
-    output: &Output,
-    slot: &SlotId,
-    generation: Generation,
-    launch: Arc<Launch>,
-    program: Arc<HeldBinary>,
-) -> Reported {
-    let opened = match output.open(slot, generation) {
-        Ok(opened) => opened,
-        Err(error) => {
-            let reason = Reason::new("no-output", format!("cannot open a file for its output: {error}"));
-            return Reported::Spawned { result: Err(SpawnFailure { reason, lasting: false }), log_trouble: None };
-        }
-    };
-    failpoint::hit(Point::OutputOpened);
-    let slot = slot.clone();
-    let request = SpawnRequest { slot, generation, launch, program, stderr: opened.stderr, logfile: opened.logfile };
-    Reported::Spawned { result: spawner.spawn(request).map(Box::new), log_trouble: opened.trouble }
 }
 
 async fn last_words(output: Output, slot: Arc<SlotId>, generation: Generation) -> Vec<String> {

@@ -14,6 +14,9 @@ use rustix::{
 /// A folder on the way with more entries than this is closed altogether: listing it would take longer than a start may.
 const ENTRIES_MAX: usize = 4096;
 
+/// The mode's bit of folders where everybody may put things and nobody may take away what is another's.
+const STICKY: u32 = 0o1000;
+
 /// The kernel's table of mounts. It becomes readable out of band when the table changes.
 const MOUNTS: &str = "/proc/self/mountinfo";
 
@@ -30,13 +33,13 @@ pub(super) enum Kind {
 pub(super) struct Listing {
     pub(super) open: Vec<(PathBuf, Kind)>,
     /// The folders on the way, as they were just before they were listed.
-    pub(super) listed: Vec<(PathBuf, Stamp)>,
+    listed: Vec<(PathBuf, Stamp)>,
     mounts: Option<OwnedFd>,
 }
 
 /// What changes when an entry of a folder is made, removed or renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+struct Stamp {
     device: u64,
     inode: u64,
     changed: (i64, i64),
@@ -60,8 +63,12 @@ impl Listing {
             self.open.push((folder.to_owned(), Kind::Folder));
             return;
         }
-        let Ok(stamp) = Stamp::of(folder) else { return };
-        self.listed.push((folder.to_owned(), stamp));
+        let Ok(metadata) = fs::symlink_metadata(folder) else { return };
+        // Where everybody may put things (`/tmp`) they come and go all the time, and what comes later is nothing that a connector
+        // was started for.
+        if metadata.mode() & STICKY == 0 {
+            self.listed.push((folder.to_owned(), Stamp::of(&metadata)));
+        }
         // What cannot be listed stays closed.
         let Ok(entries) = entries(folder) else { return };
         for (path, kind) in entries {
@@ -79,7 +86,10 @@ impl Listing {
             let mut mounts = [PollFd::new(mounts, PollFlags::PRI)];
             poll(&mut mounts, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
         });
-        !remounted && self.listed.iter().all(|(folder, stamp)| Stamp::of(folder).is_ok_and(|now| now == *stamp))
+        let unchanged = |(folder, stamp): &(PathBuf, Stamp)| {
+            fs::symlink_metadata(folder).is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
+        };
+        !remounted && self.listed.iter().all(unchanged)
     }
 }
 
@@ -101,9 +111,8 @@ fn entries(folder: &Path) -> io::Result<Vec<(PathBuf, Kind)>> {
 }
 
 impl Stamp {
-    fn of(folder: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(folder)?;
-        Ok(Self { device: metadata.dev(), inode: metadata.ino(), changed: (metadata.ctime(), metadata.ctime_nsec()) })
+    fn of(metadata: &fs::Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino(), changed: (metadata.ctime(), metadata.ctime_nsec()) }
     }
 }
 
@@ -141,8 +150,6 @@ mod tests {
         let root = fs::canonicalize(directory.path()).unwrap();
         fs::create_dir_all(root.join("var/state")).unwrap();
         let mut listing = Listing::of_root(&[root.join("var/state")]);
-        // The folder of temporary files is everybody's.
-        listing.listed.retain(|(folder, _)| folder.starts_with(&root));
         assert!(listing.holds());
         fs::write(root.join("var/state/log"), "").unwrap();
         assert!(listing.holds(), "what changes in a closed folder changes nothing");

@@ -1,0 +1,156 @@
+//! The threads that start processes.
+//!
+//! ```text
+//!   Task ── Job ──▶ adit-start (a few) ── Spawner ──▶ process
+//!                      │        ▲
+//!                      └─▶ adit-files: makes the files for its output meanwhile
+//! ```
+//!
+//! They wait, ready to run: when a connector dies, its successor is to wait for the exec of cloudflared and for as little else as
+//! possible. A pool that ends idle threads would make one first. Only `adit-files` touches the disk; a start does not wait long for
+//! it, so that a disk that hangs stops no tunnel.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+use super::task::Reported;
+use crate::{
+    connector::{Generation, Launch, SlotId},
+    failpoint::{self, Point},
+    output::{Opened, Output},
+    process::{ConnectorOutput, HeldBinary, SpawnRequest, Spawner},
+};
+
+/// How many processes are started at once. Starting takes a millisecond, so a thousand take less than a second all the same.
+pub(super) const SPAWNS_MAX: usize = 4;
+/// How long a start waits for the files of its output. Longer than a healthy disk takes under load.
+const FILES_TIME_MAX: Duration = Duration::from_millis(500);
+/// With so many files still to be made the disk hangs, and no start waits for it any more.
+const FILES_PENDING_MAX: usize = 8;
+
+/// Starts processes, a few at a time. Its threads end when the last copy of it is gone.
+#[derive(Clone)]
+pub(super) struct Starter {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// One start, and who is told what came of it.
+pub(super) struct Job {
+    pub(super) slot: Arc<SlotId>,
+    pub(super) generation: Generation,
+    pub(super) launch: Arc<Launch>,
+    pub(super) program: Arc<HeldBinary>,
+    pub(super) told: Box<dyn FnOnce(Reported) + Send>,
+}
+
+impl Starter {
+    /// It must be called within a tokio runtime.
+    pub(super) fn new(spawner: &Arc<Spawner>, output: Output) -> io::Result<Self> {
+        let files = Files::start(output)?;
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..SPAWNS_MAX {
+            let (queue, spawner, files) = (Arc::clone(&queue), Arc::clone(spawner), files.clone());
+            let runtime = Handle::current();
+            thread::Builder::new().name("adit-start".into()).spawn(move || {
+                let _runtime = runtime.enter();
+                work(&queue, &spawner, &files);
+            })?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// Has a process started.
+    pub(super) fn start(&self, job: Job) {
+        // The threads live as long as this does.
+        let _ = self.jobs.send(job);
+    }
+}
+
+fn work(queue: &Mutex<mpsc::Receiver<Job>>, spawner: &Spawner, files: &Files) {
+    loop {
+        spawner.prepare();
+        // Whoever waits for a job holds the lock, and hands it on when there is one.
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { slot, generation, launch, program, told }) = job else { return };
+        let mut log_trouble = None;
+        let opened = files.ask_for(&slot, generation);
+        let request = SpawnRequest { slot: (*slot).clone(), generation, launch, program };
+        let result = spawner.spawn(request, || {
+            let Opened { stderr, logfile, trouble } = opened.wait()?;
+            log_trouble = trouble;
+            failpoint::hit(Point::OutputOpened);
+            Ok(ConnectorOutput { stderr, logfile })
+        });
+        told(Reported::Spawned { result: result.map(Box::new), log_trouble });
+    }
+}
+
+/// The thread that makes files.
+#[derive(Clone)]
+struct Files {
+    orders: mpsc::Sender<Order>,
+    pending: Arc<AtomicUsize>,
+}
+
+struct Order {
+    slot: Arc<SlotId>,
+    generation: Generation,
+    made: mpsc::SyncSender<io::Result<Opened>>,
+}
+
+/// Files that are being made; `None` where it was not even tried.
+struct Awaited(Option<mpsc::Receiver<io::Result<Opened>>>);
+
+impl Files {
+    fn start(output: Output) -> io::Result<Self> {
+        let (orders, queue) = mpsc::channel::<Order>();
+        let pending = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&pending);
+        thread::Builder::new().name("adit-files".into()).spawn(move || {
+            for Order { slot, generation, made } in queue {
+                let opened = output.open(&slot, generation);
+                left.fetch_sub(1, Ordering::Relaxed);
+                // Fails when it comes too late: the files stay empty, and go as those of any generation that is over.
+                let _ = made.send(opened);
+            }
+        })?;
+        Ok(Self { orders, pending })
+    }
+
+    fn ask_for(&self, slot: &Arc<SlotId>, generation: Generation) -> Awaited {
+        if self.pending.fetch_add(1, Ordering::Relaxed) >= FILES_PENDING_MAX {
+            self.pending.fetch_sub(1, Ordering::Relaxed);
+            return Awaited(None);
+        }
+        let (made, opened) = mpsc::sync_channel(1);
+        // Fails when the thread has panicked; then nothing comes.
+        let _ = self.orders.send(Order { slot: Arc::clone(slot), generation, made });
+        Awaited(Some(opened))
+    }
+}
+
+impl Awaited {
+    /// The files, or nothing in their place: a connector serves without its log.
+    fn wait(self) -> io::Result<Opened> {
+        let opened = self.0.and_then(|opened| opened.recv_timeout(FILES_TIME_MAX).ok());
+        opened.unwrap_or_else(|| {
+            let nowhere = PathBuf::from("/dev/null");
+            let stderr = OpenOptions::new().write(true).open(&nowhere)?.into();
+            let trouble = io::Error::new(io::ErrorKind::TimedOut, "the disk does not make files in time");
+            Ok(Opened { stderr, logfile: nowhere, trouble: Some(trouble) })
+        })
+    }
+}
