@@ -121,6 +121,26 @@ fn a_process_that_cannot_be_proved_ours_is_left_alone() {
 }
 
 #[test]
+fn below_a_named_cgroup_each_connector_has_one_of_its_own() {
+    let host = Host::new();
+    let cgroup = Cgroup::make();
+    let directory = cgroup.as_ref().map_or_else(|| host.path("no-cgroup"), |cgroup| cgroup.0.clone());
+    let daemon = host.daemon_with(&wanted(&[("web", host.launch("ready"))]), |settings| settings.cgroup = Some(directory));
+    daemon.wait_for_ready("web");
+    let process = Process(daemon.pid("web"));
+    match &cgroup {
+        Some(Cgroup(directory)) => {
+            assert_eq!(fs::read_to_string(directory.join("c-web.0.1/cgroup.procs")).unwrap(), format!("{}\n", process.0));
+            assert!(host.read_record()["leaf"].as_str().unwrap().ends_with("/c-web.0.1"));
+        }
+        // A cgroup that cannot be used stops no connector.
+        None => assert!(host.read_record()["leaf"].is_null()),
+    }
+    daemon.stop();
+    assert!(cgroup.is_none_or(|cgroup| !cgroup.0.join("c-web.0.1").exists()));
+}
+
+#[test]
 fn a_changed_launch_replaces_the_connector_without_a_gap() {
     let host = Host::new();
     let daemon = host.daemon(&wanted(&[("web", host.launch("ready"))]));
@@ -309,12 +329,12 @@ impl Host {
         self.daemon_with(wanted, |_| {})
     }
 
-    /// The same, by other times.
-    fn daemon_with(&self, wanted: &Wanted, change: impl FnOnce(&mut adit::connector::Settings)) -> Daemon {
+    /// The same, by other settings.
+    fn daemon_with(&self, wanted: &Wanted, change: impl FnOnce(&mut Settings)) -> Daemon {
         let runtime = Runtime::new().unwrap();
         let mut settings = Settings::new(self.path("run"), self.path("state"));
         settings.connector.healthy_min = Duration::from_millis(50);
-        change(&mut settings.connector);
+        change(&mut settings);
         let (sender, receiver) = watch::channel(Arc::new(wanted.clone()));
         let (events, told) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Notify::new()));
         let sink = {
@@ -464,6 +484,28 @@ fn is_ready(happening: &Happening) -> bool {
 
 fn state(events: &[ConnectorEvent]) -> Option<State> {
     events.last().map(|event| event.notice.state)
+}
+
+/// A cgroup in the test's own.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    /// `None` where the host does not let the test make one.
+    fn make() -> Option<Self> {
+        let membership = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let own = membership.lines().find_map(|line| line.strip_prefix("0::/"))?;
+        let mounts = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].map(Path::new);
+        let mount = mounts.into_iter().find(|mount| mount.join("cgroup.procs").exists())?;
+        let directory = mount.join(own).join(format!("adit-test-{}", uuid::Uuid::new_v4()));
+        fs::create_dir(&directory).ok().map(|()| Self(directory))
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Of a test that failed, a connector may be left in it, and the host ends that.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 /// A process, as the kernel shows it.

@@ -17,8 +17,11 @@ mod place;
 
 use std::{
     fs, io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
+
+use rustix::fs::{FlockOperation, Mode, OFlags};
 
 pub(super) use leaf::Leaf;
 pub(super) use name::parse_stem;
@@ -33,9 +36,11 @@ const DAEMON: &str = "daemon";
 const CONTROL: &str = ".control";
 
 /// The cgroup of the unit, given to us with everything below it.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Subtree {
     unit: Place,
+    /// Of the daemon's leaf, locked. Two daemons in one container would take each other's leaves for their own.
+    lock: Option<OwnedFd>,
 }
 
 impl Subtree {
@@ -49,7 +54,7 @@ impl Subtree {
         // A process of the unit may be in a leaf of it already; the mark is on the unit.
         let inner = matches!(own.name(), DAEMON | CONTROL).then(|| own.parent()).flatten();
         let unit = inner.into_iter().chain([own]).find(|place| place::is_delegated(&place.directory));
-        Ok(unit.map(|unit| Self { unit }))
+        Ok(unit.map(|unit| Self { unit, lock: None }))
     }
 
     /// The subtree below a directory that is known to be ours.
@@ -58,19 +63,22 @@ impl Subtree {
     ///
     /// When the directory is in no version 2 cgroup tree.
     pub fn at(directory: &Path) -> io::Result<Self> {
-        Ok(Self { unit: Place::of_directory(directory)? })
+        Ok(Self { unit: Place::of_directory(directory)?, lock: None })
     }
 
-    /// Moves this process out of the unit's own cgroup into a leaf, so that the unit is an inner node. It is to be done before the
-    /// service manager hears that the daemon is ready.
+    /// Moves this process out of the unit's own cgroup into a leaf, so that the unit is an inner node, and keeps the subtree to itself
+    /// until it ends. It is to be done before the service manager hears that the daemon is ready.
     ///
     /// # Errors
     ///
-    /// When the subtree is ours by its mark only: the tree is mounted read-only, or belongs to another user.
-    pub fn settle(&self) -> io::Result<()> {
-        let daemon = self.unit.child(DAEMON);
-        make(&daemon.directory)?;
-        fs::write(daemon.directory.join("cgroup.procs"), "0")
+    /// When the subtree is ours by its mark only: the tree is mounted read-only, or belongs to another user or daemon.
+    pub fn settle(&mut self) -> io::Result<()> {
+        let daemon = self.unit.child(DAEMON).directory;
+        make(&daemon)?;
+        let lock = rustix::fs::open(&daemon, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        self.lock = Some(lock);
+        fs::write(daemon.join("cgroup.procs"), "0")
     }
 
     /// The leaf of a generation, made if need be.

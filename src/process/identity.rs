@@ -21,7 +21,7 @@ use rustix::{
 };
 
 pub(super) use self::{
-    evidence::{Evidence, Verdict},
+    evidence::{Evidence, Verdict, judge},
     instance::{Home, Instance, is_born_from},
     owner::Owner,
     sighting::{Seen, Sighting, variable},

@@ -37,7 +37,7 @@ pub struct Leftovers {
 ///
 /// # Errors
 ///
-/// When `/proc`, the records' folder or the cgroups cannot be read. Nothing was ended then.
+/// When `/proc` or the records' folder cannot be read: nothing was ended then.
 pub fn end_leftovers(private: &Path, time_max: Duration) -> io::Result<Leftovers> {
     end(&Owner::of(private, Subtree::delegated()?)?, time_max)
 }

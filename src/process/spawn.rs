@@ -61,7 +61,7 @@ pub struct Spawner {
 }
 
 /// Where a spawner keeps things, and what it keeps from connectors.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SpawnerSettings {
     /// For records and the like: a folder that only the daemon's user can enter.
     pub directory: PathBuf,

@@ -39,7 +39,7 @@ pub struct Survivors {
 /// A process that was found.
 pub enum Watched {
     /// It is proved to be ours.
-    Ours(Process),
+    Ours(Box<Process>),
     /// It is not.
     Unproved(Onlooker),
 }
@@ -49,7 +49,7 @@ pub enum Watched {
 ///
 /// # Errors
 ///
-/// When `/proc`, the records' folder or the cgroups cannot be read, or a process cannot be watched.
+/// When `/proc` or the records' folder cannot be read, or a process cannot be watched.
 pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
     failpoint::hit(Point::AdoptionBegun);
     let Census { found, void, unfinished, unreadable, strange, deserted } = Census::take(&spawner.owner)?;
@@ -77,7 +77,7 @@ pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
             survivors.unrecorded.push(survivor.pid);
         }
         let process = if found.is_proved {
-            Watched::Ours(adopt(spawner, found)?)
+            Watched::Ours(Box::new(adopt(spawner, found)?))
         } else {
             Watched::Unproved(Onlooker::new(raw::watch(found.sighting.pidfd)?))
         };

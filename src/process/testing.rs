@@ -52,6 +52,13 @@ impl House {
         Connector::start("read x", Some(instance), begun)
     }
 
+    /// The same, which carries facts in a form that this release does not know.
+    pub(super) fn connector_of_unknown_facts(&self, generation: u64) -> Connector {
+        let begun = identity::ticks();
+        let instance = self.owner.home.instance(&slot(), Generation(generation), begun);
+        Connector::start_with("read x", Some(instance), begun, "{\"of\":\"another release\"}")
+    }
+
     /// The record of a connector, as it is when its process is known.
     pub(super) fn content(&self, generation: u64, connector: &Connector) -> Content {
         let instance = connector.instance.clone().unwrap();
@@ -92,12 +99,16 @@ pub(super) struct Connector {
 impl Connector {
     /// A shell that runs `script`, in an environment with this instance id.
     pub(super) fn start(script: &str, instance: Option<String>, begun: u64) -> Self {
+        Self::start_with(script, instance, begun, &serde_json::to_string(&launch().facts()).unwrap())
+    }
+
+    fn start_with(script: &str, instance: Option<String>, begun: u64, facts: &str) -> Self {
         let mut command = Command::new("setsid");
         command.args(["sh", "-c", script, "connector", "--metrics", &metrics().to_string()]);
         command.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").stdin(Stdio::piped());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         if let Some(instance) = &instance {
-            command.env(INSTANCE, instance).env(FACTS, serde_json::to_string(&launch().facts()).unwrap());
+            command.env(INSTANCE, instance).env(FACTS, facts);
         }
         let connector = Self { child: command.spawn().unwrap(), instance, begun };
         until("it leads a session", || Sighting::of(connector.pid()).unwrap().unwrap().seen.leads_session);

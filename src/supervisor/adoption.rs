@@ -22,8 +22,8 @@ use crate::{
 pub(super) fn subtree(named: Option<&Path>) -> Option<Subtree> {
     let subtree = match named {
         Some(directory) => Subtree::at(directory).map(Some),
-        None => Subtree::delegated().and_then(|subtree| {
-            subtree.as_ref().map_or(Ok(()), Subtree::settle)?;
+        None => Subtree::delegated().and_then(|mut subtree| {
+            subtree.as_mut().map_or(Ok(()), Subtree::settle)?;
             Ok(subtree)
         }),
     };
@@ -31,7 +31,7 @@ pub(super) fn subtree(named: Option<&Path>) -> Option<Subtree> {
         Ok(subtree) => subtree,
         Err(error) => {
             // Records and instance ids prove the identity of connectors too.
-            tracing::warn!(%error, "Cannot use the cgroups that were given to the daemon; connectors get none of their own");
+            tracing::info!(%error, "Cannot use the cgroups that were given to the daemon; connectors get none of their own");
             None
         }
     }
@@ -80,7 +80,7 @@ impl Task {
             match process {
                 Watched::Ours(process) => {
                     self.parts.output.follow(&id, survivor.generation);
-                    self.watch(&id, survivor.generation, process);
+                    self.watch(&id, survivor.generation, *process);
                 }
                 Watched::Unproved(process) => self.look_on(&id, survivor.generation, process),
             }

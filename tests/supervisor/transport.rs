@@ -3,7 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use adit::{
-    connector::{Happening, Launch, RestartReason, Settings, State, Wanted},
+    connector::{Happening, Launch, RestartReason, State, Wanted},
     credential::connector_token,
     sandbox::{
         origin::Origin,
@@ -73,10 +73,10 @@ fn both(sandbox: &Sandbox, host: &Host) -> Wanted {
 }
 
 /// Trials that follow one another closely.
-fn soon(settings: &mut Settings) {
-    settings.trial_wait_min = Duration::from_secs(1);
-    settings.trial_wait_max = Duration::from_secs(2);
-    settings.transport_deadline = Duration::from_secs(4);
+fn soon(settings: &mut adit::supervisor::Settings) {
+    settings.connector.trial_wait_min = Duration::from_secs(1);
+    settings.connector.trial_wait_max = Duration::from_secs(2);
+    settings.connector.transport_deadline = Duration::from_secs(4);
 }
 
 fn replaced(daemon: &Daemon, restart: RestartReason) -> usize {

@@ -12,6 +12,8 @@
 mod life;
 #[path = "host/look.rs"]
 mod look;
+#[path = "host/unit.rs"]
+mod unit;
 
 use std::{
     cell::RefCell,
@@ -35,6 +37,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 pub(crate) use self::look::{PATIENCE, serves};
+pub(crate) use self::unit::Unit;
 use crate::{
     contract::{self, Sender, Watch},
     processes::{self, PROGRAM, Process},
@@ -56,6 +59,8 @@ pub(crate) struct Host {
     /// Who is told what systemd is told.
     pub(crate) manager: ServiceManager,
     daemon: RefCell<Option<Child>>,
+    /// The cgroup that daemons are started in, where it is not the test's.
+    pub(crate) unit: RefCell<Option<Unit>>,
     // The test fails when this is dropped and an exchange broke the API's contract.
     _watch: Watch,
     // Last, so that it goes when nothing uses it any more.
@@ -81,7 +86,7 @@ impl Host {
         let origin = Origin::start("here").unwrap();
         let manager = ServiceManager::listen(&directory.path().join("notify.sock")).unwrap();
         let client = Client::new(directory.path().join("run/adit.sock"));
-        Self { stage, origin, client, manager, daemon: RefCell::default(), _watch: watch, directory }
+        Self { stage, origin, client, manager, daemon: RefCell::default(), unit: RefCell::default(), _watch: watch, directory }
     }
 
     /// A host whose daemon runs with these tunnels (TOML), all of which serve.

@@ -82,3 +82,18 @@ fn only_a_cgroup_with_the_mark_is_ours() {
         assert_eq!(place::is_delegated(&scratch.directory), ours, "{value}");
     }
 }
+
+#[test]
+fn a_subtree_has_one_daemon() {
+    let Some(scratch) = scratch() else { return };
+    let lock = |folder: &Path| {
+        let descriptor = fs::File::open(folder).unwrap();
+        rustix::fs::flock(&descriptor, FlockOperation::NonBlockingLockExclusive).unwrap();
+        descriptor
+    };
+    fs::create_dir(scratch.directory.join(DAEMON)).unwrap();
+    let _other = lock(&scratch.directory.join(DAEMON));
+    assert_eq!(scratch.subtree().settle().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    let inside = fs::read_to_string(scratch.directory.join(DAEMON).join("cgroup.procs")).unwrap();
+    assert_eq!(inside, "", "it stays where it is");
+}

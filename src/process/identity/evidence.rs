@@ -25,21 +25,21 @@ pub(in crate::process) enum Verdict {
     Proved,
 }
 
-impl Evidence {
-    /// Holds a process of the present boot against a record of it. `user` is who connectors run as.
-    pub(in crate::process) fn of(content: &Content, seen: &Seen, user: u32) -> Verdict {
-        let recorded = content.process.is_some_and(|process| is_recorded(&process, seen));
-        let leaf = content.leaf.is_some() && content.leaf == seen.cgroup;
-        let instance = seen.instance.as_ref() == Some(&content.instance);
-        // Where the record does not name it (the daemon died around the spawn, or the record is damaged), it began right after the
-        // record was. That says something only of a process that something else speaks for.
-        let named = content.process.is_some();
-        let began = content.begun.is_some_and(|begun| is_born_from(begun, seen.start_time));
-        let evidence = Self { birth: recorded || (began && (instance || (leaf && !named))), leaf, instance };
-        // What a connector starts is in its leaf and has its environment, but is not the one that the record is about.
-        if !recorded && !seen.leads_session { Verdict::Stranger } else { evidence.verdict(seen.user == user) }
-    }
+/// Holds a process of the present boot against a record of it. `user` is who connectors run as.
+pub(in crate::process) fn judge(content: &Content, seen: &Seen, user: u32) -> Verdict {
+    let recorded = content.process.is_some_and(|process| is_recorded(&process, seen));
+    let leaf = content.leaf.is_some() && content.leaf == seen.cgroup;
+    let instance = seen.instance.as_ref() == Some(&content.instance);
+    // Where the record does not name it (the daemon died around the spawn, or the record is damaged), it began right after the
+    // record was. That says something only of a process that something else speaks for.
+    let named = content.process.is_some();
+    let began = content.begun.is_some_and(|begun| is_born_from(begun, seen.start_time));
+    let evidence = Evidence { birth: recorded || (began && (instance || (leaf && !named))), leaf, instance };
+    // What a connector starts is in its leaf and has its environment, but is not the one that the record is about.
+    if !recorded && !seen.leads_session { Verdict::Stranger } else { evidence.verdict(seen.user == user) }
+}
 
+impl Evidence {
     /// The verdict over what is no other user's process.
     pub(in crate::process) fn verdict(self, is_our_users: bool) -> Verdict {
         match [self.birth, self.leaf, self.instance].into_iter().filter(|speaks| *speaks).count() {
@@ -108,17 +108,17 @@ mod tests {
                 1 => Verdict::Unproved,
                 _ => Verdict::Proved,
             };
-            assert_eq!(Evidence::of(&content(), &seen, USER), expected, "{birth} {leaf} {instance}");
+            assert_eq!(judge(&content(), &seen, USER), expected, "{birth} {leaf} {instance}");
         }
     }
 
     #[test]
     fn a_recycled_number_is_a_stranger_even_within_one_tick() {
         let stranger = Seen { instance: None, cgroup: Some("/user.slice".into()), ..seen() };
-        assert_eq!(Evidence::of(&content(), &Seen { inode: Some(6), ..stranger.clone() }, USER), Verdict::Stranger);
-        assert_eq!(Evidence::of(&content(), &Seen { start_time: 2000, ..stranger.clone() }, USER), Verdict::Stranger);
+        assert_eq!(judge(&content(), &Seen { inode: Some(6), ..stranger.clone() }, USER), Verdict::Stranger);
+        assert_eq!(judge(&content(), &Seen { start_time: 2000, ..stranger.clone() }, USER), Verdict::Stranger);
         // An older kernel has no inode to tell the two apart: then one of three is left.
-        assert_eq!(Evidence::of(&content(), &Seen { inode: None, ..stranger }, USER), Verdict::Unproved);
+        assert_eq!(judge(&content(), &Seen { inode: None, ..stranger }, USER), Verdict::Unproved);
     }
 
     #[test]
@@ -126,8 +126,8 @@ mod tests {
         let mut content = content();
         content.leaf = None;
         content.process = Some(RecordedProcess { pid: 77, start_time: 1001, inode: None });
-        assert_eq!(Evidence::of(&content, &Seen { cgroup: None, ..seen() }, USER), Verdict::Proved);
-        assert_eq!(Evidence::of(&content, &Seen { cgroup: None, instance: None, ..seen() }, USER), Verdict::Unproved);
+        assert_eq!(judge(&content, &Seen { cgroup: None, ..seen() }, USER), Verdict::Proved);
+        assert_eq!(judge(&content, &Seen { cgroup: None, instance: None, ..seen() }, USER), Verdict::Unproved);
     }
 
     #[test]
@@ -135,11 +135,11 @@ mod tests {
         let mut content = content();
         content.process = None;
         content.leaf = None;
-        assert_eq!(Evidence::of(&content, &seen(), USER), Verdict::Proved);
+        assert_eq!(judge(&content, &seen(), USER), Verdict::Proved);
         let later = Seen { start_time: 100_000, ..seen() };
-        assert_eq!(Evidence::of(&content, &later, USER), Verdict::Unproved);
+        assert_eq!(judge(&content, &later, USER), Verdict::Unproved);
         content.begun = None;
-        assert_eq!(Evidence::of(&content, &seen(), USER), Verdict::Unproved);
+        assert_eq!(judge(&content, &seen(), USER), Verdict::Unproved);
     }
 
     #[test]
@@ -147,23 +147,23 @@ mod tests {
         let mut content = content();
         content.leaf = None;
         content.process = Some(RecordedProcess { pid: 5, start_time: 3, inode: None });
-        assert_eq!(Evidence::of(&content, &seen(), USER), Verdict::Proved);
-        assert_eq!(Evidence::of(&content, &Seen { instance: None, ..seen() }, USER), Verdict::Stranger);
+        assert_eq!(judge(&content, &seen(), USER), Verdict::Proved);
+        assert_eq!(judge(&content, &Seen { instance: None, ..seen() }, USER), Verdict::Stranger);
         content.leaf = seen().cgroup;
-        assert_eq!(Evidence::of(&content, &Seen { instance: None, ..seen() }, USER), Verdict::Unproved);
+        assert_eq!(judge(&content, &Seen { instance: None, ..seen() }, USER), Verdict::Unproved);
     }
 
     #[test]
     fn what_a_connector_started_is_not_taken_for_it() {
         let mut content = content();
         let child = Seen { pid: 78, leads_session: false, ..seen() };
-        assert_eq!(Evidence::of(&content, &child, USER), Verdict::Stranger);
+        assert_eq!(judge(&content, &child, USER), Verdict::Stranger);
         content.process = None;
-        assert_eq!(Evidence::of(&content, &child, USER), Verdict::Stranger);
+        assert_eq!(judge(&content, &child, USER), Verdict::Stranger);
     }
 
     #[test]
     fn another_users_process_is_never_proved() {
-        assert_eq!(Evidence::of(&content(), &Seen { user: USER + 1, ..seen() }, USER), Verdict::Unproved);
+        assert_eq!(judge(&content(), &Seen { user: USER + 1, ..seen() }, USER), Verdict::Unproved);
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         cgroup::Leaf,
         command_line::INSTANCE,
         generation_record::{Content, FOLDER, GenerationRecord},
-        identity::{Evidence, Instance, Owner, Seen, Sighting, Verdict, is_born_from, variable},
+        identity::{Evidence, Instance, Owner, Seen, Sighting, Verdict, is_born_from, judge, variable},
     },
 };
 
@@ -74,7 +74,8 @@ impl Census {
         let folder = owner.private.join(FOLDER);
         let records = census.read_records(&folder)?;
         let leaves = match &owner.subtree {
-            Some(subtree) => subtree.leaves()?,
+            // Records and instance ids find the same processes.
+            Some(subtree) => subtree.leaves().unwrap_or_default(),
             None => Vec::new(),
         };
         let mut sightings = census.sight(&numbers(owner, &records, &leaves)?);
@@ -148,7 +149,7 @@ impl Census {
             let candidates = named.into_iter().chain(carrying).chain(housed);
             let judged = candidates.filter_map(|pid| {
                 let seen = &sightings.get(&pid)?.seen;
-                Some((Evidence::of(&content, seen, owner.user), pid))
+                Some((judge(&content, seen, owner.user), pid))
             });
             // Of several the best; the one that the record names comes first.
             let best = judged.reduce(|best, next| if next.0 > best.0 { next } else { best });
@@ -215,7 +216,7 @@ fn numbers(owner: &Owner, records: &[Recorded], leaves: &[Leaf]) -> io::Result<B
     let recorded = records.iter().filter(|record| record.content.boot_id == owner.boot_id);
     let mut numbers: BTreeSet<u32> = recorded.filter_map(|record| Some(record.content.process?.pid)).collect();
     for leaf in leaves {
-        numbers.extend(leaf.processes()?);
+        numbers.extend(leaf.processes().unwrap_or_default());
     }
     for entry in fs::read_dir("/proc")? {
         // Processes come and go meanwhile.

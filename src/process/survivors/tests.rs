@@ -124,7 +124,11 @@ fn a_record_of_another_boot_is_void() {
 
 #[test]
 fn a_process_of_unknown_facts_is_found_and_differs_from_every_launch() {
-    let facts = LaunchFacts::unknown(Duration::from_secs(30));
+    let house = House::new(None);
+    let connector = house.connector_of_unknown_facts(1);
+    assert_eq!(found(&house), [(connector.pid(), 1, true, false)]);
+    let facts = Census::take(&house.owner).unwrap().found[0].content.facts;
+    assert_eq!(facts, LaunchFacts::unknown(Duration::from_secs(30)));
     assert_ne!(facts.fingerprint, launch().facts().fingerprint);
     assert_ne!(facts.token, launch().facts().token);
 }

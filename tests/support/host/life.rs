@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Ended, Host,
     look::{LOOK_EVERY, PATIENCE},
+    unit::Unit,
 };
 use crate::processes::{self, PROGRAM};
 
@@ -53,7 +54,7 @@ impl Host {
         fs::create_dir_all(self.path("run")).unwrap();
         fs::set_permissions(self.path("run"), Permissions::from_mode(0o755)).unwrap();
         let log = OpenOptions::new().append(true).create(true).open(self.path("daemon.log")).unwrap();
-        let mut command = Command::new(PROGRAM);
+        let mut command = self.unit.borrow().as_ref().map_or_else(|| Command::new(PROGRAM), Unit::command);
         command
             .args(["daemon", "--config"])
             .arg(self.path("adit.toml"))
