@@ -53,6 +53,9 @@ use crate::backoff::RestartBudget;
 /// A clock that is set again and again, as by a time service that cannot settle, is heeded this often.
 const CLOCK_STEP_GAP: Duration = Duration::from_secs(60);
 
+/// After somebody lost all connections the others are asked at once, but no more often than they are asked anyway.
+const LOOK_GAP: Duration = Duration::from_secs(5);
+
 /// All connectors of the host.
 #[derive(Debug)]
 pub struct Fleet {
@@ -71,6 +74,7 @@ pub struct Fleet {
     revivals_at: Option<Instant>,
     starting: Starting,
     clock_heeded_at: Option<Instant>,
+    looked_around_at: Option<Instant>,
     /// When something is due. Kept, because it is asked for at every turn of the supervisor's loop.
     due: Option<Instant>,
     commands: VecDeque<FleetCommand>,
@@ -109,6 +113,7 @@ impl Fleet {
             revivals_at: None,
             starting: Starting::default(),
             clock_heeded_at: None,
+            looked_around_at: None,
             due: None,
             commands: VecDeque::new(),
             notices: VecDeque::new(),
@@ -181,7 +186,11 @@ impl Fleet {
                 self.starting.end(slot);
                 self.vacate(slot);
             }
-            Standing::Unconnected { .. } | Standing::Connected | Standing::Lost | Standing::Hung => self.starting.end(slot),
+            Standing::Unconnected { .. } | Standing::Connected | Standing::Hung => self.starting.end(slot),
+            Standing::Lost => {
+                self.starting.end(slot);
+                self.look_around(now);
+            }
         }
         self.reckon(now);
         self.due = self.next_due();
@@ -210,6 +219,11 @@ impl Fleet {
         let restarting = self.plan_revivals(Cause::ClockStep, now);
         self.notices.push_back(FleetNotice::ClockStepped { restarting });
         self.handle_timeout(now);
+    }
+
+    /// Whether the hold lasts and the edge was asked by TCP and is silent, so that HTTP/2 cannot help where QUIC does not.
+    pub fn is_out_of_reach(&self) -> bool {
+        self.hold.is_some() && self.edge.silence().is_some()
     }
 
     /// When [`Fleet::handle_timeout`] has something to do.
@@ -384,6 +398,15 @@ impl Fleet {
                 BrakeEnd::CanaryReady | BrakeEnd::Recovered => {}
                 BrakeEnd::TimeOver => member.stumbled_at = None,
             }
+        }
+    }
+
+    /// An outage meets all at once, and shows in each only at its next probe.
+    fn look_around(&mut self, now: Instant) {
+        let lately = self.looked_around_at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_GAP);
+        if !lately && self.members.values().any(Member::is_connected) {
+            self.looked_around_at = Some(now);
+            self.commands.push_back(FleetCommand::LookAround);
         }
     }
 

@@ -184,6 +184,11 @@ impl Watch {
         self.last_miss.as_deref().unwrap_or("it does not answer")
     }
 
+    /// Whether it has missed so many probes that one more makes it count as hung.
+    pub(super) fn is_about_to_hang(&self, settings: &Settings) -> bool {
+        self.misses > 0 && self.misses.saturating_add(1) >= settings.misses_max
+    }
+
     /// Whether the last probe was answered, rather than missed.
     pub(super) fn answered_last(&self) -> bool {
         self.misses == 0

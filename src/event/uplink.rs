@@ -60,7 +60,7 @@ impl UplinkEvent {
                     Some(why) => format!(", and the edge does not answer ({why})"),
                     None => String::new(),
                 };
-                format!("{who}{edge}: restarts wait, one connector is tried every minute")
+                format!("{who}{edge}: none is restarted for it, and of those that exit again and again one is tried every minute")
             }
             FleetNotice::UplinkBack { how, lasted, restarting } => {
                 let how = match how {
@@ -113,12 +113,13 @@ mod tests {
             (
                 FleetNotice::UplinkLost { connectors: 30, silence },
                 "none of 30 connectors has a connection to Cloudflare's edge, and the edge does not answer \
-                 (edge.example:7844: connection refused): restarts wait, one connector is tried every minute",
+                 (edge.example:7844: connection refused): none is restarted for it, and of those that exit again and again one is \
+                 tried every minute",
             ),
             (
                 FleetNotice::UplinkLost { connectors: 1, silence: None },
-                "the only connector that should have a connection to Cloudflare's edge has none: restarts wait, one connector is \
-                 tried every minute",
+                "the only connector that should have a connection to Cloudflare's edge has none: none is restarted for it, and of \
+                 those that exit again and again one is tried every minute",
             ),
             (
                 FleetNotice::UplinkBack { how: UplinkEnd::EdgeAnswers, lasted, restarting: 29 },

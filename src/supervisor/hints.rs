@@ -41,7 +41,7 @@ impl Task {
     /// Whether a turn can help `id` at this moment.
     pub(super) fn can_help(&self, id: &Arc<SlotId>, restart: RestartReason) -> bool {
         let is_attempt = restart == RestartReason::Transport && !self.connected.contains(id);
-        !is_attempt || self.transport.may_attempt_http2(now())
+        !is_attempt || (!self.uplink.fleet.is_out_of_reach() && self.transport.may_attempt_http2(now()))
     }
 
     /// When it is time, one connector that talks HTTP/2 gets a successor over QUIC beside it.

@@ -188,7 +188,7 @@ impl Task {
             self.timers.first().map(|(at, _)| *at),
             self.transport.poll_timeout(),
             self.rollout_due(),
-            self.uplink.due(!self.spawns.is_empty()),
+            self.uplink.due(self.waits_for_room()),
         ];
         let next = next.into_iter().flatten().min();
         let wake_at = next.map_or(now() + TURN_MAX, |at| at.min(now() + TURN_MAX));
@@ -267,9 +267,13 @@ impl Task {
         }
     }
 
+    /// Whether nothing but the time holds up a start. Where others are being started, their reports wake the loop.
+    fn waits_for_room(&self) -> bool {
+        !self.spawns.is_empty() && self.spawning < SPAWNS_MAX
+    }
+
     fn start_spawns(&mut self) {
-        while self.spawning < SPAWNS_MAX
-            && !self.spawns.is_empty()
+        while self.waits_for_room()
             && self.uplink.fleet.has_room_to_start(now())
             && let Some(PendingSpawn { slot, generation, launch }) = self.spawns.pop_front()
         {

@@ -105,6 +105,7 @@ impl Task {
             let Some(command) = self.uplink.fleet.next_command() else { return };
             match command {
                 FleetCommand::ProbeEdge => self.uplink.ask_edge(),
+                FleetCommand::LookAround => self.for_all(|slot| slot.handle_doubt(now())),
                 FleetCommand::Revive(slot) => self.order(slot, |slot| slot.handle_revive(now())),
                 FleetCommand::Release(slot) => self.order(slot, |slot| slot.handle_release(now())),
                 FleetCommand::Restrain { slot, restrained } => {

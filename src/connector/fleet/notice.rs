@@ -10,6 +10,8 @@ use crate::connector::SlotId;
 pub enum FleetCommand {
     /// Ask whether the edge can be reached. It is answered by exactly one `handle_edge`, in bounded time.
     ProbeEdge,
+    /// Ask every connector that has connections whether it still has: another has just lost all of its own.
+    LookAround,
     /// Start the slot's connector anew, unless it has got a connection meanwhile.
     Revive(SlotId),
     /// The slot need not wait for the uplink any more: it asks its gate again.

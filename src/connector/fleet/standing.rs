@@ -18,7 +18,7 @@ pub enum Standing {
     Connected,
     /// Its process was ready and has no connection left.
     Lost,
-    /// Its process answered and does not any more.
+    /// Its process answered and does not any more, or is one missed probe away from that.
     Hung,
     /// Its process is gone, and the next one waits for its time.
     Waiting {

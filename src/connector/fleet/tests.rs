@@ -15,6 +15,7 @@ struct Host {
     now: Instant,
     edge: EdgeAnswer,
     questions: usize,
+    looks: usize,
     revived: Vec<String>,
     released: Vec<String>,
     restrained: Vec<(String, bool)>,
@@ -32,6 +33,7 @@ fn host(edge: EdgeAnswer) -> Host {
         now,
         edge,
         questions: 0,
+        looks: 0,
         revived: Vec::new(),
         released: Vec::new(),
         restrained: Vec::new(),
@@ -83,6 +85,7 @@ impl Host {
                     self.questions += 1;
                     self.fleet.handle_edge(self.edge.clone(), self.now);
                 }
+                FleetCommand::LookAround => self.looks += 1,
                 FleetCommand::Revive(slot) => self.revived.push(slot.to_string()),
                 FleetCommand::Release(slot) => self.released.push(slot.to_string()),
                 FleetCommand::Restrain { slot, restrained } => self.restrained.push((slot.to_string(), restrained)),
@@ -301,6 +304,19 @@ fn a_hold_that_was_released_in_vain_comes_again_when_the_answer_is_old() {
     host.edge = silent();
     host.pass(200 * SECOND);
     assert!(host.is_holding());
+}
+
+#[test]
+fn who_loses_everything_has_the_others_looked_at() {
+    let mut host = connected(silent(), &FOUR);
+    host.all(&FOUR[..2], LOST);
+    assert_eq!(host.looks, 1, "once for all who lose it at the same time");
+    host.pass(5 * SECOND);
+    host.see("web/0", LOST);
+    assert_eq!(host.looks, 2);
+    host.pass(5 * SECOND);
+    host.see("web/1", LOST);
+    assert_eq!(host.looks, 2, "nobody is left to be looked at");
 }
 
 #[test]

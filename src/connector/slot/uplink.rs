@@ -37,6 +37,8 @@ impl Slot {
             Stage::Waiting { wait: Wait::Room, .. } => Standing::Starting,
             Stage::Serving { run, .. } => match &run.phase {
                 Phase::Spawning => Standing::Starting,
+                // One miss early: who hangs with all others is to be known before the first of them is replaced.
+                Phase::Alive(alive) if alive.watch.is_about_to_hang(&self.settings) => Standing::Hung,
                 Phase::Alive(alive) => match alive.watch.health(&self.settings) {
                     Health::Hung => Standing::Hung,
                     Health::Stale | Health::Unready | Health::Ready | Health::Lost if alive.watch.vitals.connections > 0 => {
@@ -68,6 +70,14 @@ impl Slot {
                 }
             }
             Stage::Resting | Stage::Waiting { wait: Wait::Blocked | Wait::Room, .. } | Stage::Quarantined { .. } => {}
+        }
+    }
+
+    /// Another connector has just lost all of its connections: asks at once whether this one still has some.
+    pub fn handle_doubt(&mut self, now: Instant) {
+        let Stage::Serving { run, .. } = &mut self.stage else { return };
+        if let Some(alive) = run.alive_mut().filter(|alive| alive.watch.vitals.connections > 0) {
+            alive.watch.hurry(now);
         }
     }
 

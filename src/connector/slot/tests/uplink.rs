@@ -20,8 +20,20 @@ fn hung_under_restraint() -> Bench {
     let mut bench = ready();
     bench.slot.handle_restraint(true, bench.now);
     bench.answers_with(1, Probe::Missed("timed out".into()));
-    bench.run_until("hung", |bench| bench.slot.standing() == Standing::Hung);
+    bench.run_until("hung", |bench| bench.said(|happening| matches!(happening, Happening::Hung { .. })) == 1);
+    assert_eq!(bench.slot.standing(), Standing::Hung);
     bench
+}
+
+#[test]
+fn who_is_about_to_hang_is_known_before_it_is_replaced() {
+    let mut bench = ready();
+    bench.answers_with(1, Probe::Missed("timed out".into()));
+    bench.run_until("about to hang", |bench| bench.slot.standing() == Standing::Hung);
+    assert_eq!((bench.spawned.len(), bench.slot.state()), (1, State::Ready));
+    bench.answers_with(1, connections(4));
+    bench.run_for(Duration::from_secs(6));
+    assert_eq!(bench.slot.standing(), Standing::Connected);
 }
 
 #[test]
@@ -92,6 +104,18 @@ fn a_missed_probe_puts_the_restart_off() {
     bench.answers_with(1, connections(0));
     bench.run_for(Duration::from_secs(10));
     assert_eq!(bench.spawned.len(), 2);
+}
+
+#[test]
+fn the_trouble_of_another_has_a_connected_one_asked_at_once() {
+    let mut bench = ready();
+    bench.answers_with(1, connections(0));
+    bench.slot.handle_doubt(bench.now);
+    bench.run_for(Duration::ZERO);
+    assert_eq!(bench.slot.standing(), Standing::Lost);
+    let next = bench.slot.poll_timeout();
+    bench.slot.handle_doubt(bench.now);
+    assert_eq!(bench.slot.poll_timeout(), next, "one that has lost everything is asked often enough");
 }
 
 #[test]

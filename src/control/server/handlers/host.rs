@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::App;
 use crate::{
     control::{
-        api::{Apply, Error, ErrorKind, Overview, Version},
+        api::{Apply, Error, ErrorKind, Overview, UplinkState, Version},
         backend::Backend,
         server::{Shared, answer, body::Document, gate::Caller},
     },
@@ -64,6 +64,10 @@ fn overview<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Overview {
     overview.daemon.config_problems.clear();
     // Why another version failed names a connector.
     overview.cloudflared = None;
+    if overview.uplink.state == UplinkState::Lost {
+        // The whole sentence counts connectors of tunnels that the caller may not see.
+        overview.uplink.reason.sentence = "no connector of this host reaches Cloudflare's edge".to_owned();
+    }
     overview
 }
 
