@@ -79,8 +79,8 @@ impl Exit {
         };
         match self.ending {
             Ending::Signal(_) if self.out_of_memory => {
-                let what = "the kernel ran out of memory; the host, or a limit that it runs under, has too little for it (GOMEMLIMIT \
-                            in its variables makes it use less)";
+                let what = "the kernel ran out of memory: the host, or a limit that the daemon runs under, has too little for it (a \
+                            memory_limit of its tunnel makes it use less)";
                 diagnosis("out-of-memory", RestartReason::Oom, Remedy::BackOff, what)
             }
             Ending::Signal(_) => diagnosis("signal", RestartReason::Signal, Remedy::BackOff, "a signal that Adit did not send"),

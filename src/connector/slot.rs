@@ -19,6 +19,7 @@
 
 mod adopting;
 mod causes;
+mod choice;
 mod flapping;
 mod leaving;
 mod programs;

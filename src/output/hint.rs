@@ -32,7 +32,7 @@ pub(super) fn said(line: &[u8]) -> Option<Said> {
     let topic = match topic(line) {
         Some(topic) => topic,
         // The line that tells of a configuration holds all of it, and its message stands behind that.
-        None if line.len() == LINE_MAX && contains(&line[..HEAD], CONFIGURATION) => return Some(Said::Configured),
+        None if line.len() >= LINE_MAX && contains(&line[..HEAD], CONFIGURATION) => return Some(Said::Configured),
         None => return None,
     };
     // A map keeps the last of duplicate keys, which cloudflared writes at times; a struct would refuse them.
@@ -166,6 +166,10 @@ mod tests {
             (
                 r#"{"hard_fail":false,"level":"info","message":"precheck complete","run_id":"x","suggested_protocol":"http2"}"#,
                 Said::Prechecked { suggested: Some(Protocol::Http2) },
+            ),
+            (
+                r#"{"level":"info","run_id":"x","hard_fail":true,"time":"2026-08-20T10:00:00Z","message":"precheck complete"}"#,
+                Said::Prechecked { suggested: None },
             ),
             (
                 r#"{"hard_fail":true,"level":"info","message":"precheck complete","run_id":"x","suggested_protocol":"http2"}"#,

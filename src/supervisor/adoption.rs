@@ -81,6 +81,9 @@ impl Task {
                 Watched::Ours(process) => {
                     self.parts.output.follow(&id, survivor.generation);
                     self.watch(&id, survivor.generation, *process);
+                    if survivor.connector_id.is_some() {
+                        self.recall(&id, survivor.generation, survivor.last_known);
+                    }
                 }
                 Watched::Unproved(process) => self.look_on(&id, survivor.generation, process),
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::task::{Task, now};
 use crate::{
-    connector::{Finding, RestartReason, SlotId},
+    connector::{Finding, RestartReason, Slot, SlotId},
     output::Hint,
 };
 
@@ -26,14 +26,17 @@ impl Task {
                 let quic_works = self.slots.iter().any(|(other, entry)| other != id && entry.slot.uses_quic());
                 self.transport.handle_blocked(quic_works, &mut self.rng, now());
             }
-            Finding::TrialFailed => self.transport.handle_trial_failed(&mut self.rng, now()),
+            Finding::TrialFailed => {
+                self.transport.handle_trial_failed(&mut self.rng, now());
+                self.for_all(Slot::handle_trial_failed);
+            }
             Finding::Http2Failed => self.transport.handle_http2_failed(now()),
             Finding::QuicWorks => self.transport.handle_trial_succeeded(),
         }
         let begin_with = self.transport.begin_with();
         // After a trial that worked even those go back whose trouble was their own.
         if begin_with != before || finding == Finding::QuicWorks {
-            tracing::info!(?begin_with, "Connectors begin with another transport where it is left open");
+            tracing::debug!(?begin_with, "Connectors begin with another transport where it is left open");
             self.for_all(|slot| slot.handle_host_transport(begin_with, now()));
         }
     }

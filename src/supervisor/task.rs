@@ -209,11 +209,12 @@ impl Task {
             // Cancel-safe as it says itself.
             happened = self.uplink.happened() => self.take_uplink(happened),
             // Cancel-safe per docs on `recv`.
-            Some(hint) = self.parts.hints.recv() => self.take_hint(hint),
-            // Cancel-safe per docs on `recv`.
             Some(request) = self.parts.requests.recv() => self.take_request(request),
             // Cancel-safe per docs on `changed`.
             changed = self.parts.wanted.changed(), if self.is_wanted_open => self.take_wanted_change(changed.is_ok()),
+            // Last, as a broken edge makes connectors say thousands of things a second, and what is lost is found out by probes.
+            // Cancel-safe per docs on `recv`.
+            Some(hint) = self.parts.hints.recv() => self.take_hint(hint),
             // Nothing is lost when it is dropped: the time is computed anew.
             () = sleep_until(wake_at.into()) => {}
         }
@@ -588,6 +589,14 @@ impl Task {
         let entry = self.slots.get_mut(id)?;
         let index = entry.children.iter().position(|child| child.generation == generation)?;
         Some(entry.children.swap_remove(index).process)
+    }
+
+    /// What the record of an adopted process says of it.
+    pub(super) fn recall(&mut self, id: &Arc<SlotId>, generation: Generation, last_known: LastKnown) {
+        let Some(entry) = self.slots.get_mut(id) else { return };
+        if let Some(child) = entry.children.iter_mut().find(|child| child.generation == generation) {
+            child.last_known = Some(last_known);
+        }
     }
 
     /// Keeps in the record of a process who answered on its address and what it said, so that the next daemon knows.

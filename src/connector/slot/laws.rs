@@ -37,6 +37,7 @@ enum Step {
     ProcessorTime { generation: u64, used: Duration },
     HostTransport(Transport),
     Trial,
+    TrialFailed,
     StaleExit { generation: u64 },
     StaleProbe { generation: u64 },
     StaleSpawned { generation: u64 },
@@ -127,6 +128,7 @@ impl World {
             }
             Step::HostTransport(begin_with) => self.slot.handle_host_transport(*begin_with, self.now),
             Step::Trial => drop(self.slot.handle_trial(self.now)),
+            Step::TrialFailed => self.slot.handle_trial_failed(),
             Step::StaleExit { generation } => {
                 if !self.alive.contains(&Generation(*generation)) {
                     self.slot.handle_exit(Generation(*generation), &killed(), self.now);
@@ -306,6 +308,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         }),
         1 => prop_oneof![Just(Transport::AsConfigured), Just(Transport::Http2)].prop_map(Step::HostTransport),
         1 => Just(Step::Trial),
+        1 => Just(Step::TrialFailed),
         1 => generation.clone().prop_map(|generation| Step::StaleExit { generation }),
         1 => generation.clone().prop_map(|generation| Step::StaleProbe { generation }),
         1 => generation.prop_map(|generation| Step::StaleSpawned { generation }),

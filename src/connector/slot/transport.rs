@@ -9,10 +9,10 @@
 //!        └◀── it works: it serves, and the others of the host follow ───── QUIC, beside it
 //! ```
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use super::{Goal, Leave, Replacement, Run, Slot, Stage};
-use crate::connector::{Generation, Happening, Launch, LaunchFacts, Protocol, RestartReason, Transport, watch::Health};
+use super::{Leave, Replacement, Run, Slot, Stage};
+use crate::connector::{Generation, Happening, Protocol, RestartReason, Transport, watch::Health};
 
 /// What a slot finds out that concerns every connector of the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,17 @@ impl Slot {
         suited
     }
 
+    /// A trial of QUIC failed on this host: another one need not be made before the host says so.
+    pub fn handle_trial_failed(&mut self) {
+        let connected = self.is_connected();
+        if let Stage::Serving { replacement, .. } = &mut self.stage
+            && connected
+            && matches!(replacement, Replacement::Asked { restart: RestartReason::Transport })
+        {
+            *replacement = Replacement::None;
+        }
+    }
+
     /// What `generation` said may tell that QUIC does not get through.
     pub(super) fn consider_transport(&mut self, generation: Generation, now: Instant) {
         if !self.is_transport_open() || self.is_http2_barred(now) {
@@ -104,7 +115,7 @@ impl Slot {
         if run.generation != generation || run.is_over_http2() || run.is_connected() || run.is_refused() {
             return;
         }
-        let transport = run.facts.transport;
+        let (transport, adopted) = (run.facts.transport, run.adopted);
         let Some(alive) = run.alive_mut() else { return };
         if std::mem::take(&mut alive.signs.fell_back) {
             // It has gone over by itself; the others need not find out for themselves.
@@ -113,6 +124,7 @@ impl Slot {
             return;
         }
         match alive.watch.health(&self.settings) {
+            Health::Silent if adopted => {} // it may serve, as far as is known
             Health::Silent | Health::Unready => {
                 if transport == Transport::AsConfigured
                     && let Some(why) = alive.signs.blocked_at_start()
@@ -130,69 +142,6 @@ impl Slot {
             },
             Health::Lost | Health::Stale | Health::Ready | Health::Hung => {}
         }
-    }
-
-    /// What a process is started with that takes the place of nobody.
-    pub(super) fn transport_to_start(&self, now: Instant) -> Transport {
-        match self.causes.begin_with {
-            Transport::Http2 if self.is_transport_open() && !self.is_http2_barred(now) => Transport::Http2,
-            Transport::Http2 | Transport::AsConfigured | Transport::Quic => Transport::AsConfigured,
-        }
-    }
-
-    /// What a successor is started with.
-    pub(super) fn transport_to_succeed(&self, restart: RestartReason, now: Instant) -> Transport {
-        let Stage::Serving { run, .. } = &self.stage else { return self.transport_to_start(now) };
-        match restart {
-            RestartReason::Transport if !self.is_transport_open() => Transport::AsConfigured,
-            RestartReason::Transport if run.is_connected() => Transport::Quic,
-            RestartReason::Transport => Transport::Http2,
-            RestartReason::Exit
-            | RestartReason::NotReady
-            | RestartReason::Uplink
-            | RestartReason::Hung
-            | RestartReason::Oom
-            | RestartReason::Upgrade
-            | RestartReason::Rotate
-            | RestartReason::Config
-            | RestartReason::Operator
-            | RestartReason::Flapping
-            | RestartReason::Signal => self.transport_to_start(now),
-        }
-    }
-
-    /// When a successor that was started with `transport` has to be ready.
-    pub(super) fn successor_deadline(&self, transport: Transport, now: Instant) -> Instant {
-        now + match transport {
-            Transport::AsConfigured => self.settings.successor_deadline,
-            Transport::Http2 | Transport::Quic => self.settings.transport_deadline,
-        }
-    }
-
-    /// When a serving generation that has no connection over the transport that Adit chose is given up.
-    pub(super) fn transport_given_up_at(&self, run: &Run) -> Option<Instant> {
-        let alive = run.alive()?;
-        let never_ready = match alive.watch.health(&self.settings) {
-            Health::Unready => !run.is_connected() && !run.is_refused(),
-            Health::Silent | Health::Stale | Health::Ready | Health::Lost | Health::Hung => false,
-        };
-        match run.facts.transport {
-            Transport::Http2 | Transport::Quic if never_ready && !alive.watch.was_ready() => {
-                Some(alive.since + self.settings.transport_deadline)
-            }
-            Transport::AsConfigured | Transport::Http2 | Transport::Quic => None,
-        }
-    }
-
-    pub(super) fn give_up_transport(&mut self, now: Instant) {
-        let Stage::Serving { run, .. } = &self.stage else { return };
-        match run.facts.transport {
-            Transport::Http2 => self.causes.http2_barred_until = Some(now + self.settings.http2_bar),
-            Transport::Quic => self.findings.push_back(Finding::TrialFailed),
-            Transport::AsConfigured => return,
-        }
-        self.clear_stage(Leave::Soon, now);
-        self.start(Some(RestartReason::Transport), now);
     }
 
     /// A successor stands for the slot.
@@ -220,15 +169,6 @@ impl Slot {
         }
     }
 
-    /// The launch that is wanted, over `transport`.
-    pub(super) fn launch_over(launch: &Arc<Launch>, facts: &LaunchFacts, transport: Transport) -> (Arc<Launch>, LaunchFacts) {
-        let launch = match transport {
-            Transport::AsConfigured => Arc::clone(launch),
-            Transport::Http2 | Transport::Quic => Arc::new(Launch { transport, ..(**launch).clone() }),
-        };
-        (launch, LaunchFacts { transport, ..*facts })
-    }
-
     /// Another connector of the host found out that QUIC does not get through, and that HTTP/2 may.
     fn follow_to_http2(&mut self, now: Instant) {
         let barred = self.is_http2_barred(now);
@@ -253,16 +193,5 @@ impl Slot {
         self.tell(Happening::FellBack { generation, why });
         self.clear_stage(Leave::Soon, now);
         self.start(Some(RestartReason::Transport), now);
-    }
-
-    fn is_transport_open(&self) -> bool {
-        match &self.goal {
-            Goal::Run { launch, .. } => launch.leaves_transport_open(),
-            Goal::Unknown | Goal::Stopped(_) | Goal::Gone | Goal::Shutdown => false,
-        }
-    }
-
-    fn is_http2_barred(&self, now: Instant) -> bool {
-        self.causes.http2_barred_until.is_some_and(|until| now < until)
     }
 }

@@ -180,6 +180,9 @@ fn once_quic_works_again_those_over_http2_wait_for_their_turns() {
     let mut bench = fallen_back();
     bench.host_begins_with(Transport::AsConfigured);
     assert_eq!(bench.slot.wants_turn(), Some(RestartReason::Transport));
+    bench.slot.handle_trial_failed();
+    assert_eq!(bench.slot.wants_turn(), None, "another found that it does not work after all");
+    bench.host_begins_with(Transport::AsConfigured);
     bench.turn();
     assert_eq!(bench.transports(), [Transport::Http2, Transport::Quic]);
 }
@@ -202,6 +205,27 @@ fn a_connector_that_falls_back_by_itself_tells_the_others() {
     bench.says(1, &Said::FellBack);
     assert_eq!((bench.findings(), bench.spawned.len()), (vec![Finding::QuicBlocked], 1));
     assert!(bench.slot.has_fallen_back());
+}
+
+#[test]
+fn an_adopted_connector_of_which_nothing_is_known_is_not_taken_for_one_without_connections() {
+    let mut bench = bench();
+    bench.slot.handle_survivors(vec![Survivor { connector_id: None, ..survivor(5) }], bench.now);
+    bench.want(launch());
+    bench.says(5, &ONLY_HTTP2);
+    bench.host_begins_with(Transport::Http2);
+    assert_eq!((bench.spawned.len(), bench.terminated.len()), (0, 0));
+}
+
+#[test]
+fn the_errors_of_a_clean_stop_are_no_news() {
+    let mut bench = ready();
+    bench.stop();
+    let told = bench.told.len();
+    for said in [Said::Lost, Said::RegistrationFailed, Said::QuicDialFailed, ONLY_HTTP2, OVER_QUIC] {
+        (0..30).for_each(|_| bench.says(1, &said));
+    }
+    assert_eq!((bench.told.len(), bench.findings().len(), bench.spawned.len()), (told, 0, 1));
 }
 
 #[test]
