@@ -104,7 +104,11 @@ fn of_tunnel(name: &TunnelName, tunnel: &TunnelStatus) -> Option<Finding> {
     let serving = tunnel.connectors.values().filter(|connector| connector.serving).count();
     let all = tunnel.connectors.len();
     match (serving, worst.state) {
-        (_, State::Ready) => None,
+        (_, State::Ready) => {
+            let failed = tunnel.connectors.values().find(|connector| connector.reason.code == "replacement-failed")?;
+            let sentence = format!("a connector of {name} should be replaced: {}", failed.reason.sentence);
+            Some(finding(Verdict::Attention, "replacement-failed", sentence, Some(name)))
+        }
         (0, state) => {
             let sentence = format!("the tunnel {name} does not serve, its connector is {state}: {}", worst.reason.sentence);
             Some(finding(Verdict::Failing, "tunnel-down", sentence, Some(name)))

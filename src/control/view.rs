@@ -251,7 +251,7 @@ fn connector_state(state: connector::State) -> State {
     }
 }
 
-/// A connector that is simply ready has no reason to tell.
+/// A connector that is simply ready has no reason to tell; one whose successor failed has.
 fn connector_reason(connector: &ConnectorStatus) -> Option<Reason> {
     let reason = Reason { code: connector.reason.code.to_string(), sentence: connector.reason.sentence.to_string() };
     (connector.state != connector::State::Ready || reason.code != "ready").then_some(reason)

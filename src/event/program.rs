@@ -60,7 +60,14 @@ pub enum ProgramHappening {
         /// Why.
         reason: Reason,
     },
-    /// Another version is there, and one connector tries it.
+    /// Another version is there.
+    Found {
+        /// What connectors are started as.
+        from: String,
+        /// What is to take its place.
+        to: String,
+    },
+    /// One connector tries it.
     CanaryStarted {
         /// The connector.
         slot: SlotId,
@@ -124,6 +131,7 @@ impl ProgramEvent {
         match &self.happening {
             ProgramHappening::InUse { .. } => "cloudflared-in-use",
             ProgramHappening::Unusable { .. } => "cloudflared-unusable",
+            ProgramHappening::Found { .. } => "upgrade-found",
             ProgramHappening::CanaryStarted { .. } => "upgrade-canary-started",
             ProgramHappening::CanaryPassed { .. } => "upgrade-canary-passed",
             ProgramHappening::Postponed { .. } => "upgrade-postponed",
@@ -135,6 +143,7 @@ impl ProgramEvent {
     pub(super) fn level(&self) -> Level {
         match &self.happening {
             ProgramHappening::InUse { .. }
+            | ProgramHappening::Found { .. }
             | ProgramHappening::CanaryStarted { .. }
             | ProgramHappening::CanaryPassed { .. }
             | ProgramHappening::Confirmed { .. } => Level::Info,
@@ -151,9 +160,10 @@ impl ProgramEvent {
             | ProgramHappening::RolledBack { slot, .. } => {
                 Subject { tunnel: Some(slot.tunnel.clone()), replica: Some(slot.replica), ..Subject::default() }
             }
-            ProgramHappening::InUse { .. } | ProgramHappening::Unusable { .. } | ProgramHappening::Confirmed { .. } => {
-                Subject::default()
-            }
+            ProgramHappening::InUse { .. }
+            | ProgramHappening::Found { .. }
+            | ProgramHappening::Unusable { .. }
+            | ProgramHappening::Confirmed { .. } => Subject::default(),
         }
     }
 
@@ -163,6 +173,7 @@ impl ProgramEvent {
             | ProgramHappening::Postponed { reason, .. }
             | ProgramHappening::RolledBack { reason, .. } => Some(&reason.code),
             ProgramHappening::InUse { .. }
+            | ProgramHappening::Found { .. }
             | ProgramHappening::CanaryStarted { .. }
             | ProgramHappening::CanaryPassed { .. }
             | ProgramHappening::Confirmed { .. } => None,
@@ -176,6 +187,7 @@ impl ProgramEvent {
                 Some(version) => format!("connectors stay with cloudflared {version}: {}", reason.sentence),
                 None => format!("no connector can be started: {}", reason.sentence),
             },
+            ProgramHappening::Found { from, to } => format!("cloudflared {to} is there instead of {from}"),
             ProgramHappening::CanaryStarted { slot, from, to } => {
                 format!("cloudflared {to} takes the place of {from}: connector {slot} tries it first")
             }

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     memory::Program,
+    requests::Mode,
     rollout::Rollout,
     task::{Task, now},
 };
@@ -64,6 +65,11 @@ impl Programs {
             // The thread ends only with this.
             None => std::future::pending().await,
         }
+    }
+
+    /// The slot that tries another program before all others.
+    pub(super) fn on_trial(&self) -> Option<&SlotId> {
+        self.rollout.canary()
     }
 
     /// Whether it is known what can be started.
@@ -129,8 +135,8 @@ impl Task {
             }
         };
         programs.rollout.handle_installed(found, now());
-        self.step_rollout();
         self.spread_wishes();
+        self.step_rollout();
         if appeared {
             self.for_all(|slot| slot.handle_binary_appeared(now()));
         }
@@ -139,7 +145,9 @@ impl Task {
     /// Lets the roll-out go on as far as the slots allow.
     pub(super) fn step_rollout(&mut self) {
         self.programs.keep_needed();
-        if self.programs.is_known && !self.programs.rollout.is_quiet() {
+        // While everything drains nothing is tried, and what is gone proves nothing.
+        let runs = *self.parts.mode.borrow() == Mode::Run;
+        if runs && self.programs.is_known && !self.programs.rollout.is_quiet() {
             let observation = *self.parts.observation.borrow();
             self.programs.rollout.set_observation(observation);
             let slots: Vec<(Arc<SlotId>, SlotPrograms)> =
@@ -148,7 +156,10 @@ impl Task {
             self.programs.keep_needed();
             self.spread_wishes();
         }
-        self.tell_program();
+        if self.tell_program() {
+            // It may have ended, and then it is quiet.
+            self.spread_wishes();
+        }
     }
 
     /// When the roll-out has something to do although nothing happens.
@@ -175,13 +186,14 @@ impl Task {
         }
     }
 
-    /// Tells what happened to the program, and keeps it for the next daemon.
-    fn tell_program(&mut self) {
+    /// Tells what happened to the program, and keeps it for the next daemon. Whether anything happened.
+    fn tell_program(&mut self) -> bool {
         let view = self.programs.view();
         let mut notices = Vec::new();
         while let Some(happening) = self.programs.rollout.next_notice() {
             notices.push(happening);
         }
+        let has_happened = !notices.is_empty();
         for happening in notices {
             self.parts.events.tell(ProgramEvent { happening, view: view.clone() });
         }
@@ -189,6 +201,7 @@ impl Task {
             let path = Some(self.programs.path.clone());
             self.memories.keep_program(Program { path, rollout: self.programs.rollout.memory() });
         }
+        has_happened
     }
 
     /// The program that a generation is started as; the slot is told when it is another than the wanted one.

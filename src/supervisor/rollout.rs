@@ -188,6 +188,14 @@ impl Rollout {
         }
     }
 
+    /// The slot that tries the other program.
+    pub(super) fn canary(&self) -> Option<&SlotId> {
+        match &self.upgrade.as_ref()?.stage {
+            Stage::Canary { slot } => Some(slot),
+            Stage::Waiting { .. } | Stage::Rolling => None,
+        }
+    }
+
     /// Whether [`Rollout::step`] has nothing to do.
     pub(super) fn is_quiet(&self) -> bool {
         self.upgrade.is_none() && (self.refused.is_none() || self.trusted_is_held)
@@ -238,8 +246,12 @@ impl Rollout {
         } else if is(self.upgrade.as_ref().map(|upgrade| &upgrade.to)) || is(self.refused.as_ref().map(|refused| &refused.binary))
         {
             // It is on its way, or was tried.
+            let version = self.trusted_version();
+            self.notices.push_back(ProgramHappening::InUse { version });
         } else {
             self.refused = None;
+            let (from, to) = (self.trusted_version(), binary.version.clone());
+            self.notices.push_back(ProgramHappening::Found { from, to });
             self.upgrade = Some(Upgrade::new(binary, None, now));
         }
     }
@@ -327,6 +339,7 @@ impl Rollout {
 
     /// Goes on as far as the slots allow. `slots` are all of the host.
     pub(super) fn step(&mut self, slots: &[Programs], now: Instant) {
+        let trusted = self.trusted_version();
         let wanted: Vec<&Programs> = slots.iter().filter(|(_, programs)| programs.wanted).collect();
         let Some(upgrade) = &mut self.upgrade else { return self.give_up_trusted(&wanted) };
         upgrade.look(&wanted, self.observation, now);
@@ -343,7 +356,7 @@ impl Rollout {
                 if let Some((slot, is_fair)) = upgrade.choose_canary(&wanted) {
                     upgrade.moves.insert(slot.clone(), Move { is_fair, ..Move::default() });
                     upgrade.stage = Stage::Canary { slot: slot.clone() };
-                    let from = self.trusted.as_ref().map_or_else(String::new, |trusted| trusted.version.clone());
+                    let from = trusted;
                     let to = upgrade.to.version.clone();
                     self.notices.push_back(ProgramHappening::CanaryStarted { slot, from, to });
                 }
@@ -371,6 +384,10 @@ impl Rollout {
         }
     }
 
+    fn trusted_version(&self) -> String {
+        self.trusted.as_ref().map_or_else(String::new, |trusted| trusted.version.clone())
+    }
+
     fn confirm(&mut self) {
         if let Some(Upgrade { to, .. }) = self.upgrade.take() {
             self.notices.push_back(ProgramHappening::Confirmed { to: to.version.clone() });
@@ -380,7 +397,7 @@ impl Rollout {
 
     fn roll_back(&mut self, slot: &SlotId, reason: &Reason) {
         let Some(Upgrade { to, .. }) = self.upgrade.take() else { return };
-        let from = self.trusted.as_ref().map_or_else(String::new, |trusted| trusted.version.clone());
+        let from = self.trusted_version();
         let sentence = format!(
             "cloudflared {} was rolled back to {from}, as connector {slot} failed with it: {} (\"adit tunnel restart {}\" tries it again)",
             to.version, reason.sentence, slot.tunnel
@@ -425,6 +442,7 @@ impl Upgrade {
                     self.others_are_ready |= programs.ready_since.is_some();
                     if let Some(step) = self.moves.get_mut(slot) {
                         step.is_there = false;
+                        step.is_fair |= programs.ready_since.is_some();
                     }
                 }
             }
@@ -453,3 +471,6 @@ impl Upgrade {
         self.moves.values().all(|step| step.has_passed || !step.is_fair)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ use super::{
     programs::Programs,
     requests::{Mode, Request, RequestError, Restart},
     starter::{Job, SPAWNS_MAX, Starter},
-    turns::next_turn,
+    turns::{Ground, next_turn},
     uplink::Uplink,
 };
 use crate::{
@@ -263,7 +263,12 @@ impl Task {
                 let restart = self.slots.get(id)?.slot.wants_turn()?;
                 self.can_help(id, restart).then_some((&**id, restart))
             });
-            let Some(id) = next_turn(asking, &self.replacing, !self.connected.is_empty()).cloned() else { return };
+            let ground = Ground {
+                replacing: &self.replacing,
+                on_trial: self.programs.on_trial(),
+                is_edge_reachable: !self.connected.is_empty(),
+            };
+            let Some(id) = next_turn(asking, &ground).cloned() else { return };
             self.with_slot(&Arc::new(id), |slot| slot.handle_turn(now()));
         }
     }
@@ -372,7 +377,9 @@ impl Task {
     }
 
     fn restart(&mut self, tunnel: &TunnelName, how: Restart) -> Result<(), RequestError> {
-        self.operator_acts(tunnel);
+        if how == Restart::MakeBeforeBreak {
+            self.operator_acts(tunnel);
+        }
         let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == *tunnel).cloned().collect();
         let mut refused = None;
         let mut taken = false;

@@ -77,7 +77,12 @@ async fn a_successor_that_fails_is_taken_away_and_the_former_one_stays_with_the_
     })
     .await;
     host.until("only the former is left", async |host| host.connector_pids() == pids).await;
-    assert_eq!(host.tunnel("web").await.state, State::Ready);
+    let tunnel = host.tunnel("web").await;
+    let reason = tunnel.reason.expect("it is said why it is not as wanted");
+    assert_eq!((tunnel.state, reason.code.as_str()), (State::Ready, "replacement-failed"));
+    assert!(reason.sentence.contains("exit code 1"), "{reason:?}");
+    let shown = host.adit(&["status"]).await;
+    assert!(shown.code == Some(1) && shown.stdout.contains("replacement-failed"), "{shown:?}");
     load.end().await.assert_nothing_lost();
 
     // What was wanted before is wanted again: there is nothing left to do.
@@ -85,6 +90,7 @@ async fn a_successor_that_fails_is_taken_away_and_the_former_one_stays_with_the_
     write(&host, ONE_TUNNEL);
     host.client.reload_configuration().await.unwrap();
     host.until_all_serve().await;
+    host.until("nothing is amiss", async |host| host.tunnel("web").await.reason.is_none()).await;
     assert_eq!(host.connector_pids(), pids);
 }
 

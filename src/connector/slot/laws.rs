@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use crate::connector::{
-    Command, Exit, Fleet, Generation, LEAVING_MAX, LastKnown, Launch, Probe, Protocol, Reason, Said, Settings, Slot, SlotId,
-    SpawnFailure, State, Stop, Survivor, Transport, VersionReading,
+    BinaryId, BinaryWish, Command, Exit, Fleet, Generation, LEAVING_MAX, LastKnown, Launch, Past, Probe, Protocol, Reason, Said,
+    Settings, Slot, SlotId, SpawnFailure, State, Stop, Survivor, Transport, VersionReading,
     testing::{answer, exited, killed, launch, start_of_time},
 };
 
@@ -21,6 +21,8 @@ enum Step {
     Pass(Duration),
     PassUntilDue,
     Want(usize),
+    Binary(Option<u64>),
+    Resume,
     Stop,
     Restart,
     Revive,
@@ -92,6 +94,11 @@ impl World {
                 }
             }
             Step::Want(which) => self.slot.handle_wanted(&self.launches[which % self.launches.len()], None, self.now),
+            Step::Binary(which) => {
+                let id = which.map(|inode| BinaryId { device: 1, inode, size: 1, modified_seconds: 0, modified_nanos: 0 });
+                self.slot.handle_binary(BinaryWish { id, healthy_min: id.map(|_| Duration::from_secs(30)) }, self.now);
+            }
+            Step::Resume => self.die_and_come_back(),
             Step::Stop => {
                 let stop = Stop { by: "ada".into(), at: jiff::Timestamp::UNIX_EPOCH };
                 self.slot.handle_wanted(&self.launches[0], Some(&stop), self.now);
@@ -146,6 +153,25 @@ impl World {
             }
         }
         self.obey_and_check();
+    }
+
+    /// The daemon is killed, and the next one goes on with what it remembers and finds. What was asked for was never started.
+    fn die_and_come_back(&mut self) {
+        let memory = self.slot.memory();
+        let settings = Settings::default();
+        if let Some(waiting) = &memory.waiting {
+            assert!(waiting.until <= self.now + settings.blocked_retry + settings.stop_margin, "a wait without an end");
+        }
+        let draining = |generation: &Generation| self.terminated.contains(generation) || self.killed.contains(generation);
+        let survivors = self.alive.iter().map(|generation| survivor(generation.0, draining(generation))).collect();
+        self.asked.clear();
+        self.probes.clear();
+        let rng = SmallRng::seed_from_u64(self.last_spawned);
+        self.slot = Slot::new(self.slot.id().clone(), settings, Generation(self.last_spawned), rng);
+        self.slot.handle_survivors(survivors, self.now);
+        self.slot.resume(memory, Past::default(), self.now);
+        self.obey_and_check();
+        self.slot.handle_wanted(&self.launches[0], None, self.now);
     }
 
     fn answer_spawn(&mut self, ok: bool) {
@@ -290,6 +316,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (0u64..400).prop_map(|seconds| Step::Pass(Duration::from_secs(seconds))),
         6 => Just(Step::PassUntilDue),
         3 => (0usize..3).prop_map(Step::Want),
+        2 => prop::option::of(1u64..4).prop_map(Step::Binary),
+        1 => Just(Step::Resume),
         1 => Just(Step::Stop),
         1 => Just(Step::Restart),
         2 => Just(Step::Revive),
@@ -332,9 +360,8 @@ fn any_said() -> impl Strategy<Value = Said> {
     ]
 }
 
-/// At most what a slot can hold: one that drains, one that serves and its successor.
-fn any_survivors() -> impl Strategy<Value = Vec<Survivor>> {
-    let survivor = |generation: u64, draining: bool| Survivor {
+fn survivor(generation: u64, draining: bool) -> Survivor {
+    Survivor {
         generation: Generation(generation),
         facts: launch().facts(),
         pid: 1,
@@ -343,7 +370,11 @@ fn any_survivors() -> impl Strategy<Value = Vec<Survivor>> {
         last_known: LastKnown::default(),
         draining,
         proved: true,
-    };
+    }
+}
+
+/// At most what a slot can hold: one that drains, one that serves and its successor.
+fn any_survivors() -> impl Strategy<Value = Vec<Survivor>> {
     (0u64..3, 0u64..3).prop_filter_map("too many", move |(draining, running)| {
         let runs = (0..draining + running).map(|index| survivor(index + 1, index < draining)).collect();
         (draining + running <= 3).then_some(runs)

@@ -52,6 +52,11 @@ impl Slot {
         };
         let serves = run.serves() && !run.is_refused();
         let obsolete = std::mem::replace(replacement, next);
+        if let (Replacement::Retry { .. }, Some(alive)) = (&obsolete, run.alive()) {
+            // What failed is no reason any more.
+            let happening = Happening::Read { generation: run.generation, vitals: alive.watch.vitals.clone() };
+            self.tell(happening);
+        }
         if let Replacement::Running { successor, .. } = obsolete {
             let generation = successor.generation;
             self.leave(*successor, Leave::Gracefully, now);
