@@ -35,6 +35,9 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long requests may go on after the server was told to stop.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How long a client that was just let in may take to ask, when the server is told to stop. A client asks at once.
+const FIRST_REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
+
 /// How long to wait after an accept that failed, which means that the process is out of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -116,7 +119,10 @@ where
     R: Service<Request<Incoming>, Response = axum::response::Response, Error = std::convert::Infallible>,
 {
     let principal = Arc::new(principal);
+    let asked = CancellationToken::new();
+    let first_asked = asked.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
+        asked.cancel();
         request.extensions_mut().insert(Arc::clone(&principal));
         service.call(request)
     });
@@ -126,9 +132,14 @@ where
         .max_buf_size(HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
+    // Whoever was let in is answered: told to end before it has read anything, a connection just closes.
+    let may_end = async {
+        shutdown.cancelled().await;
+        let _ = tokio::time::timeout(FIRST_REQUEST_TIME_MAX, first_asked.cancelled()).await;
+    };
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        () = shutdown.cancelled() => {
+        () = may_end => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

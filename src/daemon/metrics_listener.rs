@@ -18,6 +18,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use hyper::{
+    Request,
+    body::Incoming,
+    service::{Service, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -47,6 +52,9 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 
 /// How long scrapes may go on after the server was told to stop; each takes some milliseconds.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How long a scraper that was just let in may take to ask, when the server is told to stop.
+const FIRST_REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// The mode of a Unix socket: metrics are for everybody on the host.
 const SOCKET_MODE: u32 = 0o666;
@@ -178,14 +186,25 @@ const ANY_PORT: u16 = 0;
 
 /// Serves one connection: to its end, or to the end of the present scrape when the server is to stop.
 async fn converse(connection: Box<dyn Connection>, router: Router, shutdown: &CancellationToken) {
+    let asked = CancellationToken::new();
+    let (first_asked, router) = (asked.clone(), TowerToHyperService::new(router));
+    let service = service_fn(move |request: Request<Incoming>| {
+        asked.cancel();
+        router.call(request)
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        .serve_connection(TokioIo::new(connection), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(connection), service);
     let mut connection = std::pin::pin!(connection);
+    // Whoever was let in is answered: told to end before it has read anything, a connection just closes.
+    let may_end = async {
+        shutdown.cancelled().await;
+        let _ = timeout(FIRST_REQUEST_TIME_MAX, first_asked.cancelled()).await;
+    };
     let ended = tokio::select! {
         result = connection.as_mut() => result,
-        () = shutdown.cancelled() => {
+        () = may_end => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

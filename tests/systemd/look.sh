@@ -9,7 +9,6 @@ ready() { [ "$(inside adit -o json status | grep -o '"state": *"ready"' | wc -l)
 is_state() { [ "$(property ActiveState)" = "$1" ]; }
 control_inode() { inside stat -c %i /run/adit/adit.sock; }
 kept_listeners() { property NFileDescriptorStore; }
-said() { inside journalctl -u adit --no-pager -o cat --since "$1" | grep -q "$2"; }
 now() { inside date '+%F %T'; }
 
 # The daemon with this number is gone and the next one runs.

@@ -11,9 +11,8 @@ start_traffic() {
 name=$1 wanted=$2 count=0
 shift 2
 while :; do
-    status=$(curl -s -o /dev/null -w '%{http_code}' --max-time 60 "$@")
-    code=$?
-    [ "$code" = 0 ] && [ "$status" = "$wanted" ] || echo "$EPOCHREALTIME exit $code status $status" >>"/opt/traffic/$name.lost"
+    answer=$(curl -s -o /dev/null -w '%{exitcode} status %{http_code} %{errormsg}' --max-time 60 "$@")
+    [[ $answer == "0 status $wanted "* ]] || echo "$EPOCHREALTIME exit $answer" >>"/opt/traffic/$name.lost"
     echo $((++count)) >"/opt/traffic/$name.count"
     sleep 0.02
 done

@@ -25,6 +25,6 @@ printf 'exposure %s\n' "$exposure"
 
 step 'clients begin to ask, and to follow'
 start_traffic
-follow() { inside systemd-run --quiet --unit="follow-$1" sh -c "exec adit -o json $2 -f ${3-} >/opt/traffic/$1.jsonl 2>/opt/traffic/$1.err"; }
-follow events events
-follow logs logs web
+follow() { inside systemd-run --quiet --unit="follow-$1" sh -c "exec $2 >/opt/traffic/$1.out 2>/opt/traffic/$1.err"; }
+follow events 'adit -o json events -f'
+follow logs 'adit logs -f web'

@@ -3,6 +3,10 @@
 step 'start limit: the unit fails, connectors serve on, a start by hand adopts them'
 remember
 drop_in limit $'[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1'
+# One more start is allowed, and then none.
+pid=$(daemon)
+inside kill -KILL "$pid"
+until_true 'the next daemon runs' is_next "$pid"
 inside kill -KILL "$(daemon)"
 until_true 'the unit has failed' is_state failed
 [ "$(connectors)" = "$before" ] || fail "connectors before: $before, after: $(connectors)"
