@@ -56,7 +56,7 @@ pub use self::{
     access::{Access, Grant, Pattern, Role, Who},
     account::{Account, Budget, TokenSource},
     bytes::Bytes,
-    cloudflared::Cloudflared,
+    cloudflared::{Cloudflared, JournalLines},
     daemon::{ApplyMode, Control, Daemon, Metrics, MetricsListen},
     definition::{DefinitionError, tunnel_toml},
     ingress::IngressRule,

@@ -27,6 +27,7 @@ struct Families {
     registry: Registry,
     events: IntCounterVec,
     log_lines_dropped: IntCounter,
+    journal_lines_dropped: IntCounter,
     restarts: IntCounterVec,
     uplink_losses: IntCounter,
     reconcile_duration: HistogramVec,
@@ -69,6 +70,13 @@ impl Metrics {
             log_lines_dropped: registered(
                 &registry,
                 IntCounter::new("adit_log_lines_dropped_total", "Log lines that were not written because the log stood still."),
+            ),
+            journal_lines_dropped: registered(
+                &registry,
+                IntCounter::new(
+                    "adit_journal_lines_dropped_total",
+                    "Connectors' lines that the systemd journal did not take; they are in Adit's own log store.",
+                ),
             ),
             restarts: counters(
                 &registry,
@@ -162,6 +170,12 @@ impl Metrics {
     /// Counts a log line that found its queue full.
     pub fn log_line_dropped(&self) {
         self.0.log_lines_dropped.inc();
+    }
+
+    /// How many of connectors' lines the journal has not taken so far.
+    pub fn set_journal_lines_dropped(&self, lines: u64) {
+        let counted = self.0.journal_lines_dropped.get();
+        self.0.journal_lines_dropped.inc_by(lines.saturating_sub(counted));
     }
 
     /// Everything, in Prometheus' text format.

@@ -14,17 +14,23 @@ mod book;
 mod files;
 mod follower;
 mod hint;
+mod journal;
 mod ledger;
 mod line;
 mod reader;
 mod room;
+mod shared;
 mod split;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     time::Duration,
 };
 
@@ -32,12 +38,15 @@ use tokio::sync::watch;
 
 pub use files::Opened;
 pub use hint::{Hint, SAID_MAX};
+pub use journal::Journal;
 pub use line::{LogLevel, LogLine, Stream};
 
 use self::{
     files::Folders,
     follower::{Order, Waker},
+    journal::News,
     ledger::Ledger,
+    shared::{Coming, Watchers},
 };
 use crate::{
     connector::{Generation, SlotId},
@@ -47,12 +56,22 @@ use crate::{
 /// How long a reader waits until what was written a moment ago is numbered; then it reads what is.
 const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// Who is told of lines as they are found.
+pub struct Sinks {
+    /// Called from the follower's thread for what the supervisor wants to know at once; it must not wait.
+    pub hint: Box<dyn Fn(Hint) + Send>,
+    /// Where lines go beside the files, if anywhere.
+    pub journal: Option<Journal>,
+}
+
 /// The connectors' output.
 #[derive(Clone)]
 pub struct Output {
     folders: Folders,
     orders: Arc<Orders>,
     watchers: Watchers,
+    coming: Coming,
+    lines_dropped: Arc<AtomicU64>,
 }
 
 /// A line with its number, which it keeps until the host is started again.
@@ -75,10 +94,6 @@ pub struct Batch {
     pub last: Option<u64>,
 }
 
-/// Those who watch a tunnel live. A tunnel that nobody watches costs nothing.
-#[derive(Clone, Default)]
-struct Watchers(Arc<Mutex<BTreeMap<TunnelName, watch::Sender<u64>>>>);
-
 /// The follower's inbox. The thread ends when the last of its owners is gone.
 struct Orders {
     sender: mpsc::Sender<Order>,
@@ -86,20 +101,29 @@ struct Orders {
 }
 
 impl Output {
-    /// Starts the follower. Files go to `store`, and to `spare` (on a tmpfs) where that takes none. `hint` is called from the
-    /// follower's thread and must not wait.
-    pub fn start(store: PathBuf, spare: PathBuf, hint: impl Fn(Hint) + Send + 'static) -> io::Result<Self> {
+    /// Starts the follower. Files go to `store`, and to `spare` (on a tmpfs) where that takes none.
+    pub fn start(store: PathBuf, spare: PathBuf, sinks: Sinks) -> io::Result<Self> {
         let folders = Folders { store, spare };
-        let watchers = Watchers::default();
-        let (sender, waker) = follower::start(folders.clone(), watchers.clone(), hint)?;
-        Ok(Self { folders, orders: Arc::new(Orders { sender, waker }), watchers })
+        let lines_dropped = Arc::new(AtomicU64::new(0));
+        let mut watchers = Watchers::default();
+        if let Some(journal) = sinks.journal {
+            let news = News::default();
+            journal::start(journal, folders.clone(), news.clone(), Arc::clone(&lines_dropped))?;
+            watchers.news = Some(news);
+        }
+        let coming = Coming::default();
+        let (sender, waker) = follower::start(folders.clone(), watchers.clone(), coming.clone(), sinks.hint)?;
+        Ok(Self { folders, orders: Arc::new(Orders { sender, waker }), watchers, coming, lines_dropped })
     }
 
     /// Makes the files of a generation and follows them. It blocks for as long as making two files takes. Where the store takes
     /// none the spare folder does, and where that takes none either the output is thrown away: the answer says why, and no start
     /// fails for it. Only a process that is out of descriptors, which could start nothing, gets an error.
     pub fn open(&self, slot: &SlotId, generation: Generation) -> io::Result<Opened> {
-        let opened = self.folders.open(slot, generation)?;
+        self.coming.lock().insert((slot.clone(), generation));
+        let opened = self.folders.open(slot, generation).inspect_err(|_| {
+            self.coming.lock().remove(&(slot.clone(), generation));
+        })?;
         if opened.trouble.as_ref().is_some_and(room::is_full) {
             self.send(Order::MakeRoom);
         }
@@ -143,6 +167,11 @@ impl Output {
         self.watchers.subscribe(tunnel)
     }
 
+    /// How many lines the journal did not get, since the start. They are in the files.
+    pub fn lines_dropped(&self) -> u64 {
+        self.lines_dropped.load(Ordering::Relaxed)
+    }
+
     /// The last generation of each slot that has files. It blocks for as long as listing them takes.
     pub fn generations(&self) -> BTreeMap<SlotId, Generation> {
         self.folders.generations()
@@ -167,27 +196,6 @@ impl Output {
         if self.orders.sender.send(order).is_ok() {
             self.orders.waker.wake();
         }
-    }
-}
-
-impl Watchers {
-    fn subscribe(&self, tunnel: &TunnelName) -> watch::Receiver<u64> {
-        self.lock().entry(tunnel.clone()).or_default().subscribe()
-    }
-
-    /// There are lines up to before `next`.
-    fn tell(&self, tunnel: &TunnelName, next: u64) {
-        let mut watchers = self.lock();
-        let Some(sender) = watchers.get(tunnel) else { return };
-        if sender.receiver_count() == 0 {
-            watchers.remove(tunnel);
-        } else {
-            sender.send_replace(next);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<TunnelName, watch::Sender<u64>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

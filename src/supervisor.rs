@@ -53,7 +53,7 @@ use crate::{
     event::{DaemonEvent, Sink},
     name::TunnelName,
     notify::Notifications,
-    output::{Batch, Output},
+    output::{Batch, Journal, Output, Sinks},
     process::{Spawner, SpawnerSettings, raise_descriptor_limit},
 };
 
@@ -69,6 +69,8 @@ pub struct Settings {
     /// The cgroup below which each connector gets one of its own. `None` for the one that the service manager gave to the daemon,
     /// if it gave one; another must be known to be ours, and the daemon itself stays where it is.
     pub cgroup: Option<PathBuf>,
+    /// Where connectors' lines go beside the files, if anywhere.
+    pub journal: Option<Journal>,
     /// The machine's times.
     pub connector: connector::Settings,
     /// Where a program that is named without a folder is looked for.
@@ -108,6 +110,7 @@ impl Settings {
             state_dir,
             closed: Vec::new(),
             cgroup: None,
+            journal: None,
             connector: connector::Settings::default(),
             program_folders: Vec::new(),
             observation: OBSERVATION,
@@ -137,7 +140,8 @@ impl Supervisor {
         make_private(&private)?;
         let (hint_sender, hints) = mpsc::channel(HINTS_MAX);
         let hint = move |hint| drop(hint_sender.try_send(hint));
-        let output = Output::start(settings.state_dir.join("logs"), private.join("logs"), hint)?;
+        let sinks = Sinks { hint: Box::new(hint), journal: settings.journal };
+        let output = Output::start(settings.state_dir.join("logs"), private.join("logs"), sinks)?;
         let notify = private.join(NOTIFY_SOCKET);
         let notifications = match Notifications::bind(&notify) {
             Ok(notifications) => Some(notifications),
@@ -216,6 +220,11 @@ impl Supervisor {
     /// Changes with every line of a tunnel's connectors.
     pub fn watch_logs(&self, tunnel: &TunnelName) -> watch::Receiver<u64> {
         self.output.subscribe(tunnel)
+    }
+
+    /// How many of connectors' lines the journal did not get, since the start.
+    pub fn log_lines_dropped(&self) -> u64 {
+        self.output.lines_dropped()
     }
 
     /// Drains and stops every connector.

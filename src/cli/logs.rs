@@ -1,12 +1,9 @@
 //! `adit logs`
 
-mod resume;
-
 use std::num::NonZeroU16;
 
 use clap::Args;
 
-use self::resume::Shown;
 use super::{
     Context, Ending, Failure, Output,
     follow::{Resumable, follow},
@@ -38,7 +35,7 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     let mut query = vec![("lines", arguments.lines.to_string())];
     query.extend(arguments.replica.map(|replica| ("replica", replica.to_string())));
     if arguments.follow {
-        let mut lines = Lines { tunnel: arguments.tunnel, query, shown: Shown::default() };
+        let mut lines = Lines { tunnel: arguments.tunnel, query, last: None };
         return follow(&mut lines, context).await;
     }
     let lines = context.client.logs(&arguments.tunnel, &query).await?;
@@ -53,32 +50,30 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
 struct Lines {
     tunnel: String,
     query: Vec<(&'static str, String)>,
-    shown: Shown,
+    /// The number of the last line that was shown: the next daemon goes on behind it.
+    last: Option<u64>,
 }
-
-/// How many of the last lines are read again after a break: the most that the daemon gives.
-const READ_AGAIN: &str = "10000";
 
 impl Resumable for Lines {
     type Item = LogLine;
 
     async fn open(&mut self, client: &Client) -> Result<Follow<LogLine>, Trouble> {
-        self.shown.begin_again();
         let mut query = self.query.clone();
-        if !self.shown.is_empty() {
-            query.retain(|(key, _)| *key != "lines");
-            query.push(("lines", READ_AGAIN.to_owned()));
-        }
+        query.extend(self.last.map(|last| ("since", last.to_string())));
         client.follow_logs(&self.tunnel, &query).await
     }
 
     fn show(&mut self, next: Followed<LogLine>, context: &mut Context<'_>) -> Result<(), Failure> {
-        match (next, context.output) {
-            (Followed::Item(line), _) if !self.shown.take(&line) => Ok(()),
-            (Followed::Item(line), Output::Json) => context.terminal.print(&json_line(&line)),
-            (Followed::Item(line), Output::Table) => context.terminal.print(&render(&line)),
-            (Followed::Missed(count), _) => {
-                context.terminal.tell(&format!("{count} lines were left out: too slow to read them"));
+        match next {
+            Followed::Item(line) => {
+                self.last = Some(line.id);
+                context.terminal.print(&match context.output {
+                    Output::Json => json_line(&line),
+                    Output::Table => render(&line),
+                })
+            }
+            Followed::Missed(count) => {
+                context.terminal.tell(&format!("{count} lines were left out: the log store does not reach back so far"));
                 Ok(())
             }
         }

@@ -26,8 +26,22 @@ pub struct Cloudflared {
     /// How long the first connector with another program must be well before the others follow: above 0 and at most an hour.
     #[serde(serialize_with = "duration::serialize")]
     pub canary_period: Duration,
+    /// Which of connectors' lines go to the systemd journal as well.
+    pub journal: JournalLines,
     /// `HOST:PORT`s that answer when Cloudflare can be reached.
     pub edge_probe: Vec<String>,
+}
+
+/// Which of connectors' lines go to the systemd journal beside Adit's own log store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalLines {
+    /// None.
+    Off,
+    /// Warnings and worse, and what has no level: panics, the reason of an exit.
+    Warn,
+    /// All.
+    All,
 }
 
 /// The longest grace period that cloudflared takes; with more it exits (code 1).
@@ -94,12 +108,15 @@ pub(super) fn cloudflared(section: Section<'_>, report: &mut Report<'_>) -> Resu
     let grace_period = section.required("grace_period", report, grace_period);
     let canary_period = section.required("canary_period", report, canary_period);
     let edge_probe = section.list("edge_probe", report, host_port);
+    let journal =
+        section.word("journal", &[("off", JournalLines::Off), ("warn", JournalLines::Warn), ("all", JournalLines::All)]);
     Ok(Cloudflared {
         binary: binary?,
         extra_args: extra_args?,
         env: env?,
         grace_period: grace_period?,
         canary_period: canary_period?,
+        journal: journal?,
         edge_probe: edge_probe?,
     })
 }

@@ -172,6 +172,12 @@ static CLOUDFLARED: Grammar = table(&[
         "How long one connector must be well as another cloudflared before the others follow; at most 1h.",
     ),
     key(
+        "journal",
+        Kind::Word(&["off", "warn", "all"]),
+        Default("'off'"),
+        "Which of the connectors' lines go to the systemd journal as well; a change takes effect when the daemon starts.",
+    ),
+    key(
         "edge_probe",
         Kind::List(&Kind::Text(&HOST_PORT)),
         Default("['region1.v2.argotunnel.com:7844', 'region2.v2.argotunnel.com:7844']"),

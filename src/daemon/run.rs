@@ -34,11 +34,12 @@ use super::{
     tokens::Tokens,
 };
 use crate::{
-    config::{Account, TokenSource},
+    config::{Account, JournalLines, TokenSource},
     control::{self, Lock, Server, SocketError},
     event::{DaemonEvent, Event, Sink},
     intent::{FirstReading, Intent, NothingToRun},
     metrics::Metrics,
+    output::{Journal, LogLevel},
     reconciler::{self, Reconciler},
     recorder::Recorder,
     store::{Store, StoreError},
@@ -153,6 +154,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         program_folders: binary::folders(environment.path.as_deref()),
         observation: config.cloudflared.canary_period,
         edge_probe: edge_probe.subscribe(),
+        journal: journal(config.cloudflared.journal),
         ..supervisor::Settings::new(config.daemon.runtime_dir.clone(), state_dir.clone())
     };
     let started = Supervisor::start(settings, reconciler.wanted(), events.clone()).await;
@@ -177,8 +179,11 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         guard: socket_guard.clone(),
         intent: intent.clone(),
         render: Arc::new({
-            let recorder = recorder.clone();
-            move || metrics.render(&recorder.status())
+            let (recorder, supervisor) = (recorder.clone(), supervisor.clone());
+            move || {
+                metrics.set_journal_lines_dropped(supervisor.log_lines_dropped());
+                metrics.render(&recorder.status())
+            }
         }),
     };
     let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
@@ -308,6 +313,15 @@ fn token_file(account: &Account) -> Option<PathBuf> {
     match &account.api_token {
         TokenSource::File(path) if !path.starts_with("/etc") => Some(path.clone()),
         TokenSource::File(_) | TokenSource::Credential(_) | TokenSource::Command(_) | TokenSource::Env(_) => None,
+    }
+}
+
+/// Where connectors' lines go beside the log store.
+fn journal(lines: JournalLines) -> Option<Journal> {
+    match lines {
+        JournalLines::Off => None,
+        JournalLines::Warn => Some(Journal::of_host(Some(LogLevel::Warn))),
+        JournalLines::All => Some(Journal::of_host(None)),
     }
 }
 

@@ -296,6 +296,53 @@ mod tests {
         assert_eq!(opened.logfile, Path::new("/dev/null"));
     }
 
+    /// Mounts a file system, where that is allowed: as root, outside a container that forbids it.
+    struct Mounted(PathBuf);
+
+    impl Mounted {
+        fn at(path: &Path, kind: &str, options: &str) -> Option<Self> {
+            fs::create_dir_all(path).unwrap();
+            let mount = std::process::Command::new("mount").args(["-t", kind, "-o", options, "adit-test"]).arg(path).output();
+            mount.is_ok_and(|mount| mount.status.success()).then(|| Self(path.to_owned()))
+        }
+    }
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
+        }
+    }
+
+    #[test]
+    fn a_file_system_that_takes_nothing_back_is_no_place_for_a_file_that_grows() {
+        let (_directory, folders) = folders();
+        let Some(_mounted) = Mounted::at(&folders.store, "ramfs", "mode=0700") else { return };
+        let opened = folders.open(&slot(0), Generation(1)).unwrap();
+        assert_eq!(opened.trouble.unwrap().raw_os_error(), Some(rustix::io::Errno::OPNOTSUPP.raw_os_error()));
+        assert!(opened.logfile.starts_with(&folders.spare));
+        assert!(
+            folders.list(&"web".parse().unwrap()).iter().all(|file| file.path.starts_with(&folders.spare)),
+            "nothing is left"
+        );
+    }
+
+    #[test]
+    fn a_disk_that_others_fill_takes_what_room_was_kept_for() {
+        let (_directory, folders) = folders();
+        let Some(_mounted) = Mounted::at(&folders.store, "tmpfs", "size=256k,mode=0700") else { return };
+        let opened = folders.open(&slot(0), Generation(1)).unwrap();
+        assert!(opened.trouble.is_none());
+        // It ends with an error, when nothing more fits.
+        let _ = fs::write(folders.store.join("filler"), vec![0; 1 << 20]);
+        let mut log = OpenOptions::new().append(true).open(opened.logfile).unwrap();
+        log.write_all(&vec![b'x'; room::AHEAD as usize]).unwrap();
+        log.write_all(&[b'x'; 4096]).unwrap_err();
+
+        let next = folders.open(&slot(0), Generation(2)).unwrap();
+        assert!(room::is_full(&next.trouble.unwrap()) && next.logfile.starts_with(&folders.spare));
+        assert!(room::is_out_of_room(&folders.store));
+    }
+
     #[test]
     fn old_generations_go_when_there_are_too_many_and_running_ones_stay() {
         let (_directory, folders) = folders();

@@ -2,6 +2,7 @@
 //! nothing of them.
 
 mod followed;
+mod numbering;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,15 +15,15 @@ use jiff::Timestamp;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
-use self::followed::{Chunk, Followed, Known};
+use self::followed::{Followed, Known};
 use super::{
-    Watchers,
-    book::{self, Book},
+    book::Book,
     files::Folders,
-    hint::{Hint, SAID_MAX, said},
+    hint::Hint,
     ledger::{FileName, Stretch},
     line::Stream,
     room,
+    shared::{Coming, Watchers},
 };
 use crate::{
     connector::{Generation, SlotId},
@@ -70,14 +71,16 @@ impl Waker {
 pub(super) fn start(
     folders: Folders,
     watchers: Watchers,
-    hint: impl Fn(Hint) + Send + 'static,
+    coming: Coming,
+    hint: Box<dyn Fn(Hint) + Send>,
 ) -> io::Result<(mpsc::Sender<Order>, Waker)> {
     let (sender, orders) = mpsc::channel();
     let waker = Waker(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
     let mut follower = Follower {
         folders,
         watchers,
-        hint: Box::new(hint),
+        coming,
+        hint,
         inotify: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
         waker: waker.clone(),
         orders,
@@ -93,14 +96,13 @@ pub(super) fn start(
 
 /// How much is read at once, in bytes. A longer line is cut.
 const CHUNK: usize = 64 * 1024;
-/// How many chunks are read of one file before the others have their turn.
-const CHUNKS_A_TURN: usize = 16;
 /// A disk that stays full is not searched for room more often, in seconds.
 const ROOM_PAUSE: i64 = 5;
 
 struct Follower {
     folders: Folders,
     watchers: Watchers,
+    coming: Coming,
     hint: Box<dyn Fn(Hint) + Send>,
     inotify: Inotify,
     waker: Waker,
@@ -133,7 +135,10 @@ impl Follower {
                     }
                     Order::Retain { tunnels } => self.retain(&tunnels),
                     Order::MakeRoom => self.make_room(),
-                    Order::End => return,
+                    Order::End => {
+                        self.watchers.end();
+                        return;
+                    }
                 }
             }
             // Fails when nothing has changed.
@@ -162,7 +167,7 @@ impl Follower {
     fn follow(&mut self, slot: &SlotId, generation: Generation, is_new: bool) {
         if is_new {
             // Whose place it takes may have ended while nobody followed it.
-            self.number_unfollowed(slot, generation);
+            self.number_unfollowed(&slot.tunnel);
         }
         for stream in [Stream::Log, Stream::Stderr] {
             let Some(path) = self.folders.find(slot, generation, stream) else { continue };
@@ -178,6 +183,7 @@ impl Follower {
             self.files.insert(watch, Followed::begin(path, slot.tunnel.clone(), file, known));
             self.unread.insert(watch);
         }
+        self.coming.lock().remove(&(slot.clone(), generation));
     }
 
     fn finish(&mut self, slot: &SlotId, generation: Generation) {
@@ -205,7 +211,7 @@ impl Follower {
 
     /// Numbers everything that a tunnel's files hold by now, and gives what its ledger lacks.
     fn catch_up(&mut self, tunnel: &TunnelName) -> Vec<Stretch> {
-        self.number_unfollowed(&SlotId::new(tunnel.clone(), 0), Generation(0));
+        self.number_unfollowed(tunnel);
         for watch in self.watches(|followed| followed.tunnel == *tunnel) {
             // One turn: what is written from now on need not be waited for.
             self.read(watch);
@@ -233,110 +239,6 @@ impl Follower {
         }
     }
 
-    // ---- reading ----
-
-    /// Reads what a file has got, for one turn, and says whether there is more.
-    fn read(&mut self, watch: WatchDescriptor) -> bool {
-        let Some(mut followed) = self.files.remove(&watch) else { return false };
-        let more = (0..CHUNKS_A_TURN).all(|_| self.number_chunk(&mut followed));
-        let files = 1 + self.files.values().filter(|other| other.tunnel == followed.tunnel).count();
-        followed.punch(room::kept_of_each(self.share(), files));
-        let is_full = followed.keep_ahead().is_err_and(|error| room::is_full(&error));
-        self.files.insert(watch, followed);
-        if more {
-            self.unread.insert(watch);
-        }
-        if is_full {
-            self.make_room();
-        }
-        more
-    }
-
-    /// Numbers the whole lines of the next chunk, and says whether there may be another.
-    fn number_chunk(&mut self, followed: &mut Followed) -> bool {
-        let Some(Chunk { bytes, lines, is_last }) = followed.next_chunk(&mut self.buffer) else { return false };
-        self.number(followed, bytes, lines);
-        // Lines of stderr may be torn, and all that is worth knowing stands in the log as well.
-        if followed.file.stream == Stream::Log && followed.is_news() {
-            let lines = self.buffer[..bytes].split(|byte| *byte == b'\n');
-            let heard: Vec<_> = lines.filter_map(said).take(SAID_MAX).collect();
-            if !heard.is_empty() {
-                (self.hint)(Hint { slot: followed.slot(), generation: followed.file.generation, said: heard });
-            }
-        }
-        !is_last
-    }
-
-    /// Numbers the last line of a file to which nobody writes any more, though it has no end.
-    fn number_last_line(&mut self, followed: &mut Followed) {
-        if let Some(bytes) = followed.rest(&mut self.buffer) {
-            self.number(followed, bytes, 1);
-        }
-    }
-
-    /// Numbers, once, what a tunnel's files hold that ended before this daemon began to follow, but for those of one generation.
-    fn number_unfollowed(&mut self, but: &SlotId, generation: Generation) {
-        let tunnel = &but.tunnel;
-        if std::mem::replace(&mut self.book(tunnel).is_caught_up, true) {
-            return;
-        }
-        for file in self.folders.list(tunnel) {
-            let is_followed = self.files.values().any(|followed| followed.path == file.path);
-            if is_followed || (file.slot == *but && file.generation == generation) {
-                continue;
-            }
-            let known = self.known(tunnel, file.name());
-            let mut followed = Followed::begin(file.path.clone(), tunnel.clone(), file.name(), known);
-            while self.number_chunk(&mut followed) {}
-            self.number_last_line(&mut followed);
-        }
-    }
-
-    /// Gives numbers to the next `bytes` of a file, which hold so many lines.
-    fn number(&mut self, followed: &mut Followed, bytes: usize, lines: u64) {
-        let start = followed.offset;
-        followed.offset += bytes as u64;
-        let book = &mut self.book(&followed.tunnel).book;
-        book.add(Stretch { first: book.next(), lines, start, end: followed.offset, file: followed.file });
-        let next = book.next();
-        if book.is_untidy() {
-            self.tidy(followed);
-        }
-        // Told after it is written down: who looks finds it.
-        self.watchers.tell(&followed.tunnel, next);
-    }
-
-    /// Throws out of a tunnel's ledger what is about lines that are gone.
-    fn tidy(&mut self, reading: &Followed) {
-        let (folders, tunnel) = (&self.folders, &reading.tunnel);
-        let others = self.files.values().filter(|followed| followed.tunnel == *tunnel);
-        let holes: BTreeMap<FileName, u64> = others.chain([reading]).map(|followed| (followed.file, followed.hole())).collect();
-        let is_there = |stretch: &Stretch| match holes.get(&stretch.file) {
-            Some(hole) => stretch.end > *hole,
-            None => folders.has(tunnel, stretch.file),
-        };
-        if let Some(TunnelBook { book, .. }) = self.books.get_mut(tunnel) {
-            book.tidy(is_there);
-        }
-    }
-
-    // ---- what is known ----
-
-    /// The ledger of a tunnel, opened if it was not yet.
-    fn book(&mut self, tunnel: &TunnelName) -> &mut TunnelBook {
-        self.books.entry(tunnel.clone()).or_insert_with(|| {
-            let now = u64::try_from(Timestamp::now().as_microsecond()).unwrap_or(0);
-            let is_there = |stretch: &Stretch| self.folders.has(tunnel, stretch.file);
-            TunnelBook { book: Book::open(self.folders.ledger(tunnel), now, is_there), is_caught_up: false }
-        })
-    }
-
-    /// How much of a file has been numbered, by this daemon or an earlier one.
-    fn known(&self, tunnel: &TunnelName, file: FileName) -> Known {
-        let ledger = book::read(&self.folders.ledger(tunnel));
-        ledger.and_then(|ledger| ledger.end_of(file)).map_or(Known::Nothing, Known::UpTo)
-    }
-
     fn watches(&self, which: impl Fn(&Followed) -> bool) -> Vec<WatchDescriptor> {
         self.files.iter().filter(|(_, followed)| which(followed)).map(|(watch, _)| *watch).collect()
     }
@@ -352,5 +254,6 @@ impl Follower {
 }
 
 #[cfg(test)]
-#[path = "follower/tests.rs"]
+mod laws;
+#[cfg(test)]
 mod tests;

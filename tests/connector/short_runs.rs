@@ -1,6 +1,8 @@
 //! Runs that end by themselves: one table of command lines with exit codes and words, for the stand-in and the original alike.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::subject::Subject;
 

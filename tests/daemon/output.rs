@@ -146,3 +146,32 @@ async fn a_full_disk_takes_lines_to_the_spare_folder_and_stops_nothing() {
     let lines = host.client.logs("web", &[("lines", "1000".to_owned())]).await.unwrap();
     assert_eq!(lines.iter().filter(|line| line.text.contains("Starting tunnel")).count(), 2, "{lines:#?}");
 }
+
+#[tokio::test]
+async fn the_command_that_follows_goes_on_when_the_daemon_is_started_again() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    let shown = host.path("shown");
+    let mut follower = tokio::process::Command::new(processes::PROGRAM)
+        .args(["logs", "-f", "web", "-n", "1"])
+        .env_clear()
+        .env("ADIT_SOCKET", host.path("run/adit.sock"))
+        .stdout(fs::File::create(&shown).unwrap())
+        .stderr(fs::File::create(host.path("told")).unwrap())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let connector = host.connector("web").await.pid.unwrap();
+    let count = |part: &str| fs::read_to_string(&shown).unwrap().lines().filter(|line| line.contains(part)).count();
+    host.until("the follower shows what there is", async |_| count("") > 0).await;
+
+    assert!(host.stage.switchboard.command(connector, Command::FloodStderr(100)));
+    host.kill();
+    assert!(host.stage.switchboard.command(connector, Command::FloodStderr(50)));
+    host.start().await;
+    assert!(host.stage.switchboard.command(connector, Command::FloodStderr(25)));
+
+    host.until("the follower shows the last line", async |_| count("flood line 25 of 25") == 1).await;
+    assert_eq!((count(" of 100"), count(" of 50"), count(" of 25")), (100, 50, 25), "each line once");
+    assert!(fs::read_to_string(host.path("told")).unwrap().contains("waiting for the next one"));
+    follower.kill().await.unwrap();
+}

@@ -124,6 +124,7 @@ binary = \"cloudflared\"
 extra_args = []
 grace_period = \"30s\"
 canary_period = \"30s\"
+journal = \"off\"
 edge_probe = [\"region1.v2.argotunnel.com:7844\", \"region2.v2.argotunnel.com:7844\"]
 
 [cloudflared.env]
