@@ -11,6 +11,8 @@
 //!
 //! - A signal goes through the pidfd of a process that this daemon started or proved to be its own. The process group is
 //!   signalled only while the child is certainly not reaped, so that its number cannot be another's.
+//! - A process of an earlier daemon is adopted when two of three prove it: its birth, its instance id, its leaf ([`Subtree`]). With
+//!   one it is watched and never signalled. What a process carries stands in for a record that is lost.
 //! - What must be set between fork and exec is set by the child itself, by system calls alone, from a plan that is complete before
 //!   it is born: no second exec, no copy of the daemon's memory, and which step failed is known exactly.
 

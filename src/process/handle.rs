@@ -64,7 +64,7 @@ pub struct Process {
 pub struct End {
     /// How.
     pub ending: Ending,
-    /// The kernel killed something for want of memory since the last time that a process was killed.
+    /// It was killed, not by Adit, and the kernel has just killed something for want of memory.
     pub out_of_memory: bool,
 }
 

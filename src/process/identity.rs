@@ -92,7 +92,22 @@ fn unknown_shape(pid: Pid, name: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_of_the_kernel_or_of_a_process_is_a_panic(text in "(\\PC|[ ():./0-9\n])*") {
+            let _ = parse_stat(&text);
+            let _ = Home::of(Path::new("/")).parse(&text);
+            let _ = variable(text.as_bytes(), "A");
+            let _ = crate::process::cgroup::path_of(&text);
+            let _ = crate::process::cgroup::parse_stem(&text);
+        }
+    }
 
     #[test]
     fn the_start_time_is_found_behind_any_name() {

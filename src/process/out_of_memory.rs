@@ -45,7 +45,7 @@ impl OutOfMemory {
         counter
     }
 
-    /// Takes note of what was killed before a process that is started next: it has nothing to do with that one.
+    /// Takes note of what was killed before a process that has just been started: it has nothing to do with that one.
     pub(super) fn pass_over(&self) {
         if let Some(count) = self.count() {
             self.tally.lock().unwrap_or_else(PoisonError::into_inner).counted = count;

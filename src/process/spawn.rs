@@ -168,7 +168,6 @@ impl Spawner {
         // Bound and listening here, accepted from there: the port is known before the start and can be nobody else's.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot_spawn)?;
         let metrics = listener.local_addr().map_err(cannot_spawn)?;
-        self.out_of_memory.pass_over();
         let begun = identity::ticks();
         let instance = self.owner.home.instance(slot, *generation, begun);
         let folder = self.directory.join(FOLDER);
@@ -210,6 +209,8 @@ impl Spawner {
             Ok(started) => {
                 failpoint::hit(Point::ProcessStarted);
                 let process = self.take_charge(started, record, config, leaf).map_err(cannot_spawn)?;
+                // What was killed before cannot be this one; it is not in the way of its start here.
+                self.out_of_memory.pass_over();
                 Ok(Spawned { process, metrics })
             }
             Err(error) => {

@@ -1,9 +1,8 @@
 //! The threads that start processes.
 //!
 //! ```text
-//!   Task ── Job ──▶ adit-start (a few) ── Spawner ──▶ process
-//!                      │        ▲
-//!                      └─▶ adit-files: makes the files for its output meanwhile
+//!   Task ─┬─▶ adit-start (a few): everything else ──┬─▶ process
+//!         └─▶ adit-files: the files of its output ──┘
 //! ```
 //!
 //! They wait, ready to run: when a connector dies, its successor is to wait for the exec of cloudflared and for as little else as
@@ -40,10 +39,10 @@ const FILES_TIME_MAX: Duration = Duration::from_millis(500);
 /// With so many files still to be made the disk hangs, and no start waits for it any more.
 const FILES_PENDING_MAX: usize = 8;
 
-/// Starts processes, a few at a time. Its threads end when the last copy of it is gone.
-#[derive(Clone)]
+/// Starts processes, a few at a time. Its threads end when it is gone.
 pub(super) struct Starter {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<(Job, Awaited)>,
+    files: Files,
 }
 
 /// One start, and who is told what came of it.
@@ -59,37 +58,37 @@ impl Starter {
     /// It must be called within a tokio runtime.
     pub(super) fn new(spawner: &Arc<Spawner>, output: Output) -> io::Result<Self> {
         let files = Files::start(output)?;
-        let (jobs, queue) = mpsc::channel::<Job>();
+        let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..SPAWNS_MAX {
-            let (queue, spawner, files) = (Arc::clone(&queue), Arc::clone(spawner), files.clone());
+            let (queue, spawner) = (Arc::clone(&queue), Arc::clone(spawner));
             let runtime = Handle::current();
             thread::Builder::new().name("adit-start".into()).spawn(move || {
                 let _runtime = runtime.enter();
-                work(&queue, &spawner, &files);
+                work(&queue, &spawner);
             })?;
         }
-        Ok(Self { jobs })
+        Ok(Self { jobs, files })
     }
 
     /// Has a process started.
     pub(super) fn start(&self, job: Job) {
+        let files = self.files.ask_for(&job.slot, job.generation);
         // The threads live as long as this does.
-        let _ = self.jobs.send(job);
+        let _ = self.jobs.send((job, files));
     }
 }
 
-fn work(queue: &Mutex<mpsc::Receiver<Job>>, spawner: &Spawner, files: &Files) {
+fn work(queue: &Mutex<mpsc::Receiver<(Job, Awaited)>>, spawner: &Spawner) {
     loop {
         spawner.prepare();
         // Whoever waits for a job holds the lock, and hands it on when there is one.
         let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { slot, generation, launch, program, told }) = job else { return };
+        let Ok((Job { slot, generation, launch, program, told }, files)) = job else { return };
         let mut log_trouble = None;
-        let opened = files.ask_for(&slot, generation);
         let request = SpawnRequest { slot: (*slot).clone(), generation, launch, program };
         let result = spawner.spawn(request, || {
-            let Opened { stderr, logfile, trouble } = opened.wait()?;
+            let Opened { stderr, logfile, trouble } = files.wait()?;
             log_trouble = trouble;
             failpoint::hit(Point::OutputOpened);
             Ok(ConnectorOutput { stderr, logfile })
@@ -99,7 +98,6 @@ fn work(queue: &Mutex<mpsc::Receiver<Job>>, spawner: &Spawner, files: &Files) {
 }
 
 /// The thread that makes files.
-#[derive(Clone)]
 struct Files {
     orders: mpsc::Sender<Order>,
     pending: Arc<AtomicUsize>,

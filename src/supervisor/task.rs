@@ -339,8 +339,7 @@ impl Task {
                 self.judge_ending(&id, generation, exit.ending);
                 let process = self.take_child(&id, generation);
                 self.with_slot(&id, |slot| slot.handle_exit(generation, &exit, now()));
-                // A successor comes first, then what is left to be done for the dead.
-                self.start_spawns();
+                // Its successor is being started; what is left to be done for the dead comes after.
                 self.parts.output.finish(&id, generation);
                 self.cleaning.spawn_blocking(move || process.map(|process| process.forget()));
             }
@@ -535,6 +534,8 @@ impl Task {
         match command {
             Command::Spawn { generation, launch } => {
                 self.spawns.push_back(PendingSpawn { slot: Arc::clone(id), generation, launch });
+                // At once: who listens to what happened can wait, who waits for a connector cannot.
+                self.start_spawns();
             }
             Command::Terminate { generation } => {
                 if let Some(process) = self.process(id, generation) {

@@ -8,10 +8,14 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
-PATIENCE_S = 300.0
+# Until anything comes true; the longest outage of stock cloudflared's back-off is 352 s.
+PATIENCE_S = 400.0
+# Grace period and margin, and some more.
+STOP_S = 60.0
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -39,6 +43,8 @@ class Host:
         self.socket = str(self.directory / "adit.sock")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(self.directory / "notify.sock"))
+        self.said_ready = threading.Event()
+        threading.Thread(target=self.hear, daemon=True).start()
         sandbox = (self.directory / "sandbox.toml").read_text()
         if cloudflared:
             binary = f'binary = "{self.directory}/cloudflared"'
@@ -63,12 +69,13 @@ class Host:
         return self
 
     def __exit__(self, *_):
-        if self.daemon and self.daemon.poll() is None:
-            self.terminate()
-        self.sandbox.terminate()
-        self.sandbox.wait(30)
-        self.notify.close()
-        self.temporary.cleanup()
+        try:
+            if self.daemon and self.daemon.poll() is None:
+                self.terminate()
+        finally:
+            self.sandbox.terminate()
+            self.sandbox.wait(30)
+            self.temporary.cleanup()
 
     @staticmethod
     def hostname(number):
@@ -76,15 +83,22 @@ class Host:
 
     def start(self):
         """Starts a daemon; seconds from just before that until it says that it is ready."""
-        self.notify.settimeout(PATIENCE_S)
+        self.said_ready.clear()
         environment = {"PATH": "/usr/bin:/bin", "NOTIFY_SOCKET": str(self.directory / "notify.sock")}
         with open(self.directory / "daemon.log", "a") as log:
             begun = time.monotonic()
             self.daemon = subprocess.Popen([self.adit, "daemon", "--config", self.directory / "adit.toml"],
                                            env=environment, stderr=log, stdout=subprocess.DEVNULL)
-        while b"READY=1" not in self.notify.recv(4096):
-            pass
-        return time.monotonic() - begun
+        if not self.said_ready.wait(PATIENCE_S):
+            raise SystemExit("the daemon never says that it is ready")
+        return self.ready_at - begun
+
+    def hear(self):
+        """Hears whatever the daemon says, as systemd does."""
+        while message := self.notify.recv(4096):
+            if b"READY=1" in message:
+                self.ready_at = time.monotonic()
+                self.said_ready.set()
 
     def all_ready(self):
         """Waits until every connector is ready; seconds that took."""
@@ -98,7 +112,11 @@ class Host:
 
     def terminate(self):
         self.daemon.send_signal(signal.SIGTERM)
-        self.daemon.wait(PATIENCE_S)
+        try:
+            self.daemon.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.daemon.kill()
+            raise SystemExit(f"the daemon does not stop within {STOP_S:.0f} s") from None
 
     def tell_sandbox(self, word):
         self.sandbox.stdin.write(word + "\n")

@@ -11,6 +11,7 @@ use nix::sys::signal::Signal;
 use crate::{
     host::{Host, brisk, serves},
     processes,
+    service_manager::ServiceManager,
 };
 
 const TWO_TUNNELS: &str = r#"
@@ -54,6 +55,29 @@ async fn a_killed_connector_is_replaced_and_no_other_is_touched() {
 
     let events = host.adit(&["events", "-o", "json"]).await.stdout;
     assert!(events.contains("connector-exited") && events.contains("SIGKILL"), "{events}");
+}
+
+#[tokio::test]
+async fn a_service_manager_that_does_not_listen_holds_nothing_up() {
+    let host = Host::prepare().await;
+    let deaf = host.path("deaf.sock");
+    let socket = ServiceManager::deaf(&deaf).unwrap();
+    // What does not fit waits for somebody who listens.
+    let stranger = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    while stranger.send_to(b"STATUS=full", &deaf).is_ok() {}
+    host.configure(ONE_TUNNEL);
+
+    host.start_with(&[("NOTIFY_SOCKET", &deaf)]).await;
+    host.until_all_serve().await;
+    let killed = host.connector("web").await.pid.unwrap();
+    processes::signal(killed, Signal::SIGKILL);
+    host.until("another is in its place", async |host| host.connector("web").await.pid.is_some_and(|pid| pid != killed)).await;
+    host.until_all_serve().await;
+
+    assert_eq!(host.terminate().await, Some(0));
+    assert!(host.processes().is_empty(), "{:?}", host.processes());
+    drop(socket);
 }
 
 #[tokio::test]

@@ -36,6 +36,11 @@ impl ServiceManager {
         Ok(Self { lines, _listen: AbortOnDropHandle::new(listen) })
     }
 
+    /// A socket at `path` that takes what is said until it is full, and hears nothing.
+    pub(crate) fn deaf(path: &Path) -> io::Result<UnixDatagram> {
+        UnixDatagram::bind(path)
+    }
+
     /// Everything that was said, one `NAME=VALUE` each.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()

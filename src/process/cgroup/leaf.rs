@@ -129,12 +129,15 @@ impl Leaf {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened?,
         };
-        // What changes after a read wakes whoever polls.
-        rustix::io::pread(&events, &mut [0; EVENTS_LENGTH_MAX], 0)?;
+        // What changes after a read wakes whoever polls. A group that went meanwhile is missed by the next removal.
+        let _ = rustix::io::pread(&events, &mut [0; EVENTS_LENGTH_MAX], 0);
         let wait = deadline.saturating_duration_since(now()).min(RETRY_AFTER);
         let timeout = Timespec::try_from(wait).map_err(io::Error::other)?;
-        poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&timeout))?;
-        Ok(())
+        match poll(&mut [PollFd::new(&events, PollFlags::PRI)], Some(&timeout)) {
+            // A signal to the daemon, or the change.
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn open_file(&self, name: &str, flags: OFlags) -> io::Result<OwnedFd> {

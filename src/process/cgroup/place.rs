@@ -153,6 +153,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_line_of_a_mountinfo_is_a_panic(line in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64)) {
+            let _ = mount(&line);
+            let _ = unescaped(&line);
+        }
+    }
+
     #[test]
     fn only_the_line_of_version_2_counts() {
         assert_eq!(path_of("4:memory:/a\n1:cpu:/\n0::/adit.service\n"), Some("/adit.service"));

@@ -44,6 +44,7 @@ impl Adopted {
             .args(["-c", &format!("exec 3<&0; {whole}")])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let mut line = String::new();

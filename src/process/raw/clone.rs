@@ -12,6 +12,9 @@ use rustix::process::Pid;
 /// What a child runs. It must not return.
 pub(super) type Entry = extern "C" fn(*mut c_void) -> c_int;
 
+/// [`clone3`], or what a test puts in its place.
+pub(super) type Clone3 = unsafe fn(Option<c_int>, Entry, *mut c_void) -> io::Result<(Pid, OwnedFd)>;
+
 /// The stack of a child, in bytes: a few frames with no buffers take a fraction of it.
 const STACK: usize = 64 * 1024;
 /// Below the stack lies memory that nobody may touch: a child that used too much would end, and not write into the daemon's heap.

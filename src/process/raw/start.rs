@@ -24,12 +24,16 @@ use rustix::{
 pub(in crate::process) use super::child::{Step, Undo};
 use super::{
     child::{self, Outcome, PLACES, Plan},
-    clone::{clone, clone3},
+    clone::{Clone3, clone, clone3},
 };
+
+#[cfg(test)]
+mod tests;
 
 /// What is to be started, and how.
 pub(in crate::process) struct Start<'a> {
-    /// The file. It may be `/proc/self/fd/N` of a descriptor that is open here, unless it is a script.
+    /// The file. It may be `/proc/self/fd/N` of a descriptor that is open here, with N above the child's own ones; but no script,
+    /// whose interpreter would look for it when the descriptor is gone.
     pub(in crate::process) program: &'a CStr,
     /// The arguments, the program's name for itself first.
     pub(in crate::process) arguments: &'a [CString],
@@ -71,6 +75,10 @@ pub(in crate::process) struct StartError {
 
 /// Starts a program. It blocks until the program's file is executed, for a fraction of a millisecond on a healthy host.
 pub(in crate::process) fn start(start: &Start<'_>) -> Result<Started, StartError> {
+    start_by(clone3, start)
+}
+
+fn start_by(clone3: Clone3, start: &Start<'_>) -> Result<Started, StartError> {
     let failed = |step| move |source: io::Error| StartError { step, source };
     let (arguments, environment) = (pointers(start.arguments), pointers(start.environment));
     // The places of the child must not cover each other's sources.
@@ -92,7 +100,7 @@ pub(in crate::process) fn start(start: &Start<'_>) -> Result<Started, StartError
         cgroup_procs: -1,
         outcome: Outcome::default(),
     };
-    let (pid, pidfd, refused) = give_birth(&mut plan, start.cgroup).map_err(failed(Step::Clone))?;
+    let (pid, pidfd, refused) = give_birth(clone3, &mut plan, start.cgroup).map_err(failed(Step::Clone))?;
     if let Some((step, errno)) = plan.outcome.failure {
         // It has ended; nobody else knows of it.
         let _ = waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
@@ -110,7 +118,7 @@ pub(in crate::process) fn start(start: &Start<'_>) -> Result<Started, StartError
 const BEYOND_PLACES: c_int = 10;
 
 /// By the best way that the kernel lets us go. Gives also why the child could not be born in its cgroup.
-fn give_birth(plan: &mut Plan, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Pid, OwnedFd, Option<io::Error>)> {
+fn give_birth(clone3: Clone3, plan: &mut Plan, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Pid, OwnedFd, Option<io::Error>)> {
     let _blocked = Blocked::all();
     let place: *mut c_void = (&raw mut *plan).cast();
     // SAFETY: `run` makes system calls only and never returns; the plan and all that it points to outlive the call, which lasts

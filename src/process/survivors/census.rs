@@ -108,11 +108,7 @@ impl Census {
                 }
                 Some(_) | None => continue,
             }
-            let content = GenerationRecord::read(&path).and_then(|content| {
-                let slot = content.slot().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it names no tunnel"))?;
-                Ok((slot, content))
-            });
-            match content {
+            match read(&path) {
                 Ok((slot, content)) => records.push(Recorded { slot, content, path }),
                 Err(error) => self.unreadable.push((path, error)),
             }
@@ -209,6 +205,13 @@ impl Census {
             }
         }
     }
+}
+
+fn read(path: &Path) -> io::Result<(SlotId, Content)> {
+    let content = GenerationRecord::read(path)?;
+    let slot = content.slot().filter(|slot| path.file_stem() == Some(OsStr::new(&Content::stem(slot, content.generation))));
+    let slot = slot.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it is about another generation than its name"))?;
+    Ok((slot, content))
 }
 
 /// The processes to look at.

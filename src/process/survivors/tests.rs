@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::{
     connector::{Generation, LaunchFacts, testing::launch},
@@ -51,6 +53,17 @@ fn a_torn_record_is_as_good_as_a_lost_one() {
     assert_eq!(found(&house), [(connector.pid(), 3, true, false)]);
     let unreadable: Vec<_> = Census::take(&house.owner).unwrap().unreadable.into_iter().map(|(path, _)| path).collect();
     assert_eq!(unreadable, [house.record_path(4)], "nobody was found for the other");
+}
+
+#[test]
+fn a_record_under_another_name_is_nobodys() {
+    let house = House::new(None);
+    let connector = house.connector(1);
+    house.record(house.content(1, &connector));
+    fs::copy(house.record_path(1), house.record_path(9)).unwrap();
+    assert_eq!(found(&house), [(connector.pid(), 1, true, true)]);
+    let unreadable: Vec<_> = Census::take(&house.owner).unwrap().unreadable.into_iter().map(|(path, _)| path).collect();
+    assert_eq!(unreadable, [house.record_path(9)]);
 }
 
 #[test]
@@ -131,6 +144,28 @@ fn a_process_of_unknown_facts_is_found_and_differs_from_every_launch() {
     assert_eq!(facts, LaunchFacts::unknown(Duration::from_secs(30)));
     assert_ne!(facts.fingerprint, launch().facts().fingerprint);
     assert_ne!(facts.token, launch().facts().token);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever happens to the bytes of a record, its process is found in its own slot or not at all, and nobody else is.
+    #[test]
+    fn a_damaged_record_never_names_another(place in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+        let house = House::new(None);
+        let (connector, _stranger) = (house.connector(1), Connector::start("read x", None, 0));
+        house.record(house.content(1, &connector));
+        let mut bytes = fs::read(house.record_path(1)).unwrap();
+        let place = place.index(bytes.len());
+        bytes[place] = byte;
+        if cut {
+            bytes.truncate(place);
+        }
+        fs::write(house.record_path(1), bytes).unwrap();
+        let census = Census::take(&house.owner).unwrap();
+        let found: Vec<_> = census.found.iter().map(|found| (found.sighting.seen.pid, &found.slot, found.content.generation)).collect();
+        prop_assert_eq!(found, [(connector.pid(), &slot(), Generation(1))]);
+    }
 }
 
 /// In a leaf a process needs no environment, and in its environment it needs no leaf.
