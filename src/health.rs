@@ -235,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn no_uplink_is_told_before_the_tunnels_that_it_takes_down() {
+        let mut status = status(&[(State::Degraded, false)]);
+        status.uplink.braked_since = Some(Timestamp::UNIX_EPOCH);
+        let of_brake = [(Verdict::Failing, "tunnel-down"), (Verdict::Attention, "common-cause")];
+        assert_eq!(codes(&health(&intended(), &status, &[], &[])), of_brake);
+        status.uplink.state = UplinkState::Lost;
+        status.uplink.reason = Reason::new("no-uplink", "none of 4 connectors has a connection");
+        let of_uplink = [(Verdict::Failing, "no-uplink"), (Verdict::Failing, "tunnel-down")];
+        assert_eq!(codes(&health(&intended(), &status, &[], &[])), of_uplink);
+    }
+
+    #[test]
     fn a_tunnel_that_an_operator_stopped_is_nothing_to_look_at() {
         let mut intended = intended();
         intended.stops.insert(web(), Stop { by: "jane".to_owned(), at: Timestamp::UNIX_EPOCH });

@@ -28,6 +28,7 @@ struct Families {
     events: IntCounterVec,
     log_lines_dropped: IntCounter,
     journal_lines_dropped: IntCounter,
+    log_store_full: IntCounter,
     restarts: IntCounterVec,
     uplink_losses: IntCounter,
     reconcile_duration: HistogramVec,
@@ -76,6 +77,13 @@ impl Metrics {
                 IntCounter::new(
                     "adit_journal_lines_dropped_total",
                     "Connectors' lines that the systemd journal did not take; they are in Adit's own log store.",
+                ),
+            ),
+            log_store_full: registered(
+                &registry,
+                IntCounter::new(
+                    "adit_log_store_full_total",
+                    "How often connectors wrote to a full disk with no older lines left to give up; newer ones may be lost.",
                 ),
             ),
             restarts: counters(
@@ -172,10 +180,11 @@ impl Metrics {
         self.0.log_lines_dropped.inc();
     }
 
-    /// How many of connectors' lines the journal has not taken so far.
-    pub fn set_journal_lines_dropped(&self, lines: u64) {
-        let counted = self.0.journal_lines_dropped.get();
-        self.0.journal_lines_dropped.inc_by(lines.saturating_sub(counted));
+    /// How many of connectors' lines the journal has not taken so far, and how often the disk had no room for any.
+    pub fn set_log_losses(&self, journal_lines: u64, full_disks: u64) {
+        for (counter, now) in [(&self.0.journal_lines_dropped, journal_lines), (&self.0.log_store_full, full_disks)] {
+            counter.inc_by(now.saturating_sub(counter.get()));
+        }
     }
 
     /// Everything, in Prometheus' text format.
@@ -269,6 +278,25 @@ mod tests {
         assert!(series.contains(&r#"adit_reconcile_duration_seconds_sum{account="default",result="clean"} 0.2"#.to_owned()));
         assert!(series.contains(&r#"adit_tunnel_state{state="ready",tunnel="web"} 1"#.to_owned()));
         assert!(series.contains(&r#"adit_tunnel_ready_connections{replica="0",tunnel="web"} 4"#.to_owned()));
+    }
+
+    #[test]
+    fn the_uplink_and_the_brake_can_be_read() {
+        let metrics = Metrics::new();
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        assert!(series(&metrics, &status).contains(&"adit_uplink_up 1".to_owned()));
+        for notice in [FleetNotice::BrakeOn { stumbled: 3, of: 4 }, FleetNotice::UplinkLost { connectors: 4, silence: None }] {
+            let event = UplinkEvent(notice).into();
+            metrics.record(&event);
+            status.fold(&event, Timestamp::UNIX_EPOCH);
+        }
+        let series = series(&metrics, &status);
+        for line in
+            ["adit_restarts_braked 1", "adit_uplink_losses_total 1", r#"adit_events_total{kind="uplink-lost",level="error"} 1"#]
+        {
+            assert!(series.contains(&line.to_owned()), "{line} in {series:?}");
+        }
+        assert!(metrics.render(&status).contains("\nadit_uplink_up 0\n"));
     }
 
     #[test]

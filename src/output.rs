@@ -17,6 +17,8 @@ mod hint;
 mod journal;
 mod ledger;
 mod line;
+#[cfg(test)]
+mod mounted;
 mod reader;
 mod room;
 mod shared;
@@ -71,7 +73,27 @@ pub struct Output {
     orders: Arc<Orders>,
     watchers: Watchers,
     coming: Coming,
-    lines_dropped: Arc<AtomicU64>,
+    losses: Arc<Losses>,
+}
+
+/// What was lost since the start.
+#[derive(Debug, Default)]
+pub struct Losses {
+    journal_lines: AtomicU64,
+    full_disks: AtomicU64,
+}
+
+impl Losses {
+    /// How many lines the journal did not take. They are in the files.
+    pub fn journal_lines(&self) -> u64 {
+        self.journal_lines.load(Ordering::Relaxed)
+    }
+
+    /// How often connectors wrote to a disk that was full, with nothing older left to give up for it: lines may be lost, and only
+    /// those who wrote them know how many.
+    pub fn full_disks(&self) -> u64 {
+        self.full_disks.load(Ordering::Relaxed)
+    }
 }
 
 /// A line with its number, which it keeps until the host is started again.
@@ -104,16 +126,17 @@ impl Output {
     /// Starts the follower. Files go to `store`, and to `spare` (on a tmpfs) where that takes none.
     pub fn start(store: PathBuf, spare: PathBuf, sinks: Sinks) -> io::Result<Self> {
         let folders = Folders { store, spare };
-        let lines_dropped = Arc::new(AtomicU64::new(0));
+        let losses = Arc::new(Losses::default());
         let mut watchers = Watchers::default();
         if let Some(journal) = sinks.journal {
             let news = News::default();
-            journal::start(journal, folders.clone(), news.clone(), Arc::clone(&lines_dropped))?;
+            journal::start(journal, folders.clone(), news.clone(), Arc::clone(&losses))?;
             watchers.news = Some(news);
         }
         let coming = Coming::default();
-        let (sender, waker) = follower::start(folders.clone(), watchers.clone(), coming.clone(), sinks.hint)?;
-        Ok(Self { folders, orders: Arc::new(Orders { sender, waker }), watchers, coming, lines_dropped })
+        let (sender, waker) =
+            follower::start(folders.clone(), watchers.clone(), coming.clone(), Arc::clone(&losses), sinks.hint)?;
+        Ok(Self { folders, orders: Arc::new(Orders { sender, waker }), watchers, coming, losses })
     }
 
     /// Makes the files of a generation and follows them. It blocks for as long as making two files takes. Where the store takes
@@ -167,9 +190,9 @@ impl Output {
         self.watchers.subscribe(tunnel)
     }
 
-    /// How many lines the journal did not get, since the start. They are in the files.
-    pub fn lines_dropped(&self) -> u64 {
-        self.lines_dropped.load(Ordering::Relaxed)
+    /// What was lost since the start.
+    pub fn losses(&self) -> &Losses {
+        &self.losses
     }
 
     /// The last generation of each slot that has files. It blocks for as long as listing them takes.

@@ -13,6 +13,8 @@
 //!   signalled only while the child is certainly not reaped, so that its number cannot be another's.
 //! - A process of an earlier daemon is adopted when two of three prove it: its birth, its instance id, its leaf ([`Subtree`]). With
 //!   one it is watched and never signalled. What a process carries stands in for a record that is lost.
+//! - What is executed is a file that was looked at and is held ([`HeldBinary`]): by its name while that is its own, by its
+//!   descriptor when the name stands for another file or for none. [`BinaryWatch`] tells when another file takes its place.
 //! - What must be set between fork and exec is set by the child itself, by system calls alone, from a plan that is complete before
 //!   it is born: no second exec, no copy of the daemon's memory, and which step failed is known exactly.
 

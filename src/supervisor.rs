@@ -53,7 +53,7 @@ use crate::{
     event::{DaemonEvent, Sink},
     name::TunnelName,
     notify::Notifications,
-    output::{Batch, Journal, Output, Sinks},
+    output::{Batch, Journal, Losses, Output, Sinks},
     process::{Spawner, SpawnerSettings, raise_descriptor_limit},
 };
 
@@ -222,9 +222,9 @@ impl Supervisor {
         self.output.subscribe(tunnel)
     }
 
-    /// How many of connectors' lines the journal did not get, since the start.
-    pub fn log_lines_dropped(&self) -> u64 {
-        self.output.lines_dropped()
+    /// What was lost of connectors' lines since the start.
+    pub fn log_losses(&self) -> &Losses {
+        self.output.losses()
     }
 
     /// Drains and stops every connector.

@@ -1,7 +1,7 @@
 //! The stand-in connector behaves like cloudflared, and the sandbox's data path loses nothing that it does not have to.
 //!
-//! Everything runs against real child processes. The table of short runs needs no edge: with `ADIT_TEST_CLOUDFLARED=PATH` it holds
-//! for that binary too, which is how the stand-in is compared with the original.
+//! Everything runs against real child processes. The tables of short runs and of lives need no edge: with `ADIT_TEST_CLOUDFLARED=PATH`
+//! the same rows hold for that binary too, which is how the stand-in is compared with the original.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails ends its test")]
 

@@ -19,6 +19,8 @@ mod visitor;
 mod access;
 #[path = "daemon/adoption.rs"]
 mod adoption;
+#[path = "daemon/away.rs"]
+mod away;
 #[path = "daemon/bad_answers.rs"]
 mod bad_answers;
 #[path = "daemon/bad_cloudflared.rs"]

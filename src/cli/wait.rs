@@ -160,6 +160,7 @@ mod tests {
                 connections: 4,
                 config_version: None,
                 stale: false,
+                last_exit: None,
                 restarts_total: 0,
                 next_try_at: None,
             }],

@@ -17,6 +17,7 @@ mod edge;
 mod gate;
 mod hold;
 mod notice;
+mod outage;
 mod revival;
 mod standing;
 
@@ -33,19 +34,20 @@ use std::{
 use rand::rngs::SmallRng;
 
 pub(super) use self::gate::{Refusal, no_uplink};
+use self::{
+    brake::Brake,
+    budget::{FairBudget, Starting},
+    edge::Edge,
+    hold::Hold,
+    outage::Outage,
+    standing::{Cause, Member},
+};
 pub use self::{
     brake::BrakeEnd,
     edge::EdgeAnswer,
     gate::Gate,
     notice::{FleetCommand, FleetNotice, UplinkEnd},
     standing::Standing,
-};
-use self::{
-    brake::{Brake, Braked, release_at},
-    budget::{FairBudget, Starting},
-    edge::{Edge, Need},
-    hold::{HOLD_AFTER, Hold},
-    standing::{Cause, Member},
 };
 use super::{Generation, SlotId};
 use crate::backoff::RestartBudget;
@@ -79,22 +81,6 @@ pub struct Fleet {
     due: Option<Instant>,
     commands: VecDeque<FleetCommand>,
     notices: VecDeque<FleetNotice>,
-}
-
-/// The time from when the edge was silent, or everything was lost, to when it can be reached again.
-#[derive(Debug)]
-struct Outage {
-    since: Instant,
-    /// At some time during it nobody had a connection, so that the first who gets one proves that it is over.
-    total: bool,
-}
-
-/// How many slots stand how.
-#[derive(Debug, Clone, Copy)]
-struct Sums {
-    connected: usize,
-    lacking: usize,
-    lost: usize,
 }
 
 impl Fleet {
@@ -189,6 +175,7 @@ impl Fleet {
             Standing::Unconnected { .. } | Standing::Connected | Standing::Hung => self.starting.end(slot),
             Standing::Lost => {
                 self.starting.end(slot);
+                self.edge.hurry(now, &mut self.rng);
                 self.look_around(now);
             }
         }
@@ -258,149 +245,6 @@ impl Fleet {
         [self.edge.due(), self.hold_at(), revival, self.brake.due(), released].into_iter().flatten().min()
     }
 
-    fn sums(&self) -> Sums {
-        let lacks = || self.members.values().filter_map(|member| member.lack);
-        Sums {
-            connected: self.members.values().filter(|member| member.is_connected()).count(),
-            lacking: lacks().count(),
-            lost: lacks().filter(|lack| lack.lost).count(),
-        }
-    }
-
-    fn reckon_outage(&mut self, sums: Sums, now: Instant) {
-        match &mut self.outage {
-            None if sums.is_dark() && sums.lost > 0 => self.begin_outage(sums, now),
-            None => {}
-            Some(_) if sums.lacking == 0 && sums.connected == 0 => self.end_outage(UplinkEnd::NotNeeded, now),
-            Some(outage) if sums.is_dark() => outage.total = true,
-            Some(outage) if outage.total || sums.lacking == 0 => {
-                let first = self.members.iter().find(|(_, member)| member.is_connected()).map(|(slot, _)| slot.clone());
-                self.end_outage(first.map_or(UplinkEnd::NotNeeded, UplinkEnd::Connected), now);
-            }
-            Some(_) => {}
-        }
-    }
-
-    fn reckon_hold(&mut self, sums: Sums, now: Instant) {
-        if !sums.is_dark() {
-            self.dark_since = None;
-            return;
-        }
-        if self.dark_since.is_none() {
-            self.dark_since = Some(now);
-            // What it answered before proves nothing about this.
-            self.edge.forget_answer();
-        }
-        if self.hold_at().is_some_and(|at| at <= now) {
-            self.begin_outage(sums, now);
-            self.hold = Some(Hold::new(now));
-            let silence = self.edge.silence().map(str::to_owned);
-            self.notices.push_back(FleetNotice::UplinkLost { connectors: sums.lacking, silence });
-        }
-    }
-
-    /// When the hold begins if nothing changes. Only an answer of the edge puts it off; its silence does not bring it nearer.
-    fn hold_at(&self) -> Option<Instant> {
-        let dark_since = self.dark_since.filter(|_| self.hold.is_none())?;
-        let at = dark_since + HOLD_AFTER;
-        Some(self.edge.proved_until().map_or(at, |proved| at.max(proved)))
-    }
-
-    fn begin_outage(&mut self, sums: Sums, now: Instant) {
-        if self.outage.is_some() {
-            return;
-        }
-        self.outage = Some(Outage { since: now, total: sums.is_dark() });
-        for member in self.members.values_mut() {
-            member.revival.due = None; // of an outage before this one
-        }
-    }
-
-    fn end_outage(&mut self, how: UplinkEnd, now: Instant) {
-        let Some(outage) = self.outage.take() else { return };
-        // It counts anew from here, if it goes on; what the edge just answered still holds.
-        self.dark_since = self.dark_since.map(|_| now);
-        let restarting = self.plan_revivals(Cause::Outage, now);
-        for member in self.members.values_mut() {
-            if let Some(lack) = &mut member.lack {
-                lack.lost = false;
-            }
-        }
-        let hold = self.hold.take();
-        if hold.is_some() || restarting > 0 {
-            let lasted = now.saturating_duration_since(outage.since);
-            self.notices.push_back(FleetNotice::UplinkBack { how, lasted, restarting });
-        }
-        let held = hold.into_iter().flat_map(Hold::into_held);
-        self.commands.extend(held.map(FleetCommand::Release));
-        self.revive_due(now);
-    }
-
-    /// Plans a restart of every connector without a connection, and says how many are due at once.
-    fn plan_revivals(&mut self, cause: Cause, now: Instant) -> usize {
-        self.members.values_mut().map(|member| member.plan_revival(cause, now)).filter(|at_once| *at_once).count()
-    }
-
-    fn revive_due(&mut self, now: Instant) {
-        self.revivals_at = None;
-        for (slot, member) in &mut self.members {
-            if member.revival.due.is_none_or(|due| due > now) || !member.wants_revival(now) {
-                continue;
-            }
-            match self.revivals.take(now) {
-                Ok(()) => {
-                    member.revived(now);
-                    self.commands.push_back(FleetCommand::Revive(slot.clone()));
-                }
-                Err(later) => {
-                    self.revivals_at = Some(later);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn reckon_brake(&mut self, now: Instant) {
-        match self.brake.reckon(&self.members, self.outage.is_none(), now) {
-            Some(Braked::On { stumbled, of }) => self.notices.push_back(FleetNotice::BrakeOn { stumbled, of }),
-            Some(Braked::Off(end)) => self.release_brake(end, now),
-            Some(Braked::Try(slot)) => self.try_canary(&slot, now),
-            None => {}
-        }
-        for (slot, member) in &mut self.members {
-            member.restrained_until = member.restrained_until.filter(|until| *until > now);
-            let restrained = self.brake.restrains(slot) || member.restrained_until.is_some();
-            if std::mem::replace(&mut member.restrained, restrained) != restrained {
-                self.commands.push_back(FleetCommand::Restrain { slot: slot.clone(), restrained });
-            }
-        }
-    }
-
-    /// A canary that hangs is no longer restrained, and replaced; one that has no connection starts anew.
-    fn try_canary(&mut self, slot: &SlotId, now: Instant) {
-        let Some(member) = self.members.get_mut(slot) else { return };
-        if member.standing == Standing::Lost {
-            member.revived(now);
-            self.commands.push_back(FleetCommand::Revive(slot.clone()));
-        }
-    }
-
-    fn release_brake(&mut self, end: BrakeEnd, now: Instant) {
-        self.notices.push_back(FleetNotice::BrakeOff(end));
-        for member in self.members.values_mut() {
-            if member.standing == Standing::Hung {
-                member.restrained_until = Some(release_at(now, &mut self.rng));
-            }
-            match end {
-                BrakeEnd::CanaryReady if member.standing == Standing::Lost => {
-                    member.revival.due = Some(release_at(now, &mut self.rng));
-                }
-                BrakeEnd::CanaryReady | BrakeEnd::Recovered => {}
-                BrakeEnd::TimeOver => member.stumbled_at = None,
-            }
-        }
-    }
-
     /// An outage meets all at once, and shows in each only at its next probe.
     fn look_around(&mut self, now: Instant) {
         let lately = self.looked_around_at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_GAP);
@@ -413,23 +257,6 @@ impl Fleet {
     fn vacate(&mut self, slot: &SlotId) {
         if let Some(hold) = &mut self.hold {
             hold.vacate(slot);
-        }
-    }
-}
-
-impl Sums {
-    /// No connector has a connection although one should.
-    fn is_dark(self) -> bool {
-        self.connected == 0 && self.lacking > 0
-    }
-
-    fn need(self) -> Need {
-        if self.lacking == 0 {
-            Need::None
-        } else if self.lost > 0 || self.connected == 0 {
-            Need::Urgent
-        } else {
-            Need::Curious
         }
     }
 }

@@ -299,7 +299,7 @@ impl Slot {
                 }
                 Err(refusal) => {
                     *until = refusal.until();
-                    self.take_refusal(refusal);
+                    self.take_refusal(refusal, now);
                 }
             },
             Stage::Waiting { .. } => {}

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::api::{
-    Account, Applied, Cloudflared, Connector, Event, Finding, Health, Level, LogLine, Plan, Reason, Replaced, Route, RouteState,
-    State, Stop, Subject, Tunnel, Uplink, UplinkState, Verdict,
+    Account, Applied, Cloudflared, Connector, Event, Finding, Health, LastExit, Level, LogLine, Plan, Reason, Replaced, Route,
+    RouteState, State, Stop, Subject, Tunnel, Uplink, UplinkState, Verdict,
 };
 use crate::{
     config, connector,
@@ -235,7 +235,13 @@ fn connector(connector: &ConnectorStatus) -> Connector {
         stale: connector.stale,
         restarts_total: connector.restarts_total,
         next_try_at: connector.next_try_at,
+        last_exit: connector.last_exit.as_ref().map(last_exit),
     }
+}
+
+fn last_exit(exit: &connector::LastExit) -> LastExit {
+    let reason = Reason { code: exit.reason.code.to_string(), sentence: exit.reason.sentence.to_string() };
+    LastExit { at: exit.at, generation: exit.generation.0, reason }
 }
 
 fn connector_state(state: connector::State) -> State {

@@ -181,7 +181,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         render: Arc::new({
             let (recorder, supervisor) = (recorder.clone(), supervisor.clone());
             move || {
-                metrics.set_journal_lines_dropped(supervisor.log_lines_dropped());
+                let losses = supervisor.log_losses();
+                metrics.set_log_losses(losses.journal_lines(), losses.full_disks());
                 metrics.render(&recorder.status())
             }
         }),

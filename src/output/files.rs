@@ -97,11 +97,7 @@ impl Folders {
         let mut old: Vec<LogFile> =
             tunnels(&self.store).iter().flat_map(|(tunnel, folder, _)| list_folder(folder, tunnel)).collect();
         old.retain(|file| !running.contains(&(file.slot.clone(), file.generation)));
-        let mut last = BTreeMap::new();
-        for file in &old {
-            let known = last.entry(file.slot.clone()).or_insert(file.generation);
-            *known = file.generation.max(*known);
-        }
+        let last = last_of_each(&old);
         old.retain(|file| last.get(&file.slot) != Some(&file.generation));
         old.sort_by_key(|file| file.modified);
         for file in old {
@@ -119,14 +115,17 @@ impl Folders {
         files
     }
 
-    /// Removes the oldest files of a tunnel beyond `bytes_max` bytes; those of `running` generations are no old files.
+    /// Removes the oldest files of a tunnel beyond `bytes_max` bytes; those of `running` generations are no old files. Of
+    /// each slot the generation before stays: it tells why there is another.
     pub(super) fn prune(&self, tunnel: &TunnelName, running: &BTreeSet<(SlotId, Generation)>, bytes_max: u64) {
         let mut old = self.list(tunnel);
         old.retain(|file| !running.contains(&(file.slot.clone(), file.generation)));
+        let last = last_of_each(&old);
         let mut bytes = 0;
         for (index, file) in old.iter().rev().enumerate() {
             bytes += file.bytes_on_disk;
-            if bytes > bytes_max || index >= OLD_FILES_MAX {
+            let is_last = last.get(&file.slot) == Some(&file.generation);
+            if !is_last && (bytes > bytes_max || index >= OLD_FILES_MAX) {
                 let _ = fs::remove_file(&file.path);
             }
         }
@@ -209,6 +208,16 @@ impl LogFile {
     }
 }
 
+/// The last generation of each slot among these files.
+fn last_of_each(files: &[LogFile]) -> BTreeMap<SlotId, Generation> {
+    let mut last = BTreeMap::new();
+    for file in files {
+        let known = last.entry(file.slot.clone()).or_insert(file.generation);
+        *known = file.generation.max(*known);
+    }
+    last
+}
+
 fn list(folder: &Path, tunnel: &TunnelName) -> Vec<LogFile> {
     list_folder(&folder.join(tunnel.as_str()), tunnel)
 }
@@ -258,7 +267,7 @@ fn for_each_line_of_end(path: &Path, length: u64, mut line: impl FnMut(&[u8])) -
 mod tests {
     use std::io::Write;
 
-    use super::*;
+    use super::{super::mounted::Mounted, *};
 
     fn folders() -> (tempfile::TempDir, Folders) {
         let directory = tempfile::tempdir().unwrap();
@@ -294,23 +303,6 @@ mod tests {
         fs::write(&folders.spare, "no folder").unwrap();
         let opened = folders.open(&slot(0), Generation(2)).unwrap();
         assert_eq!(opened.logfile, Path::new("/dev/null"));
-    }
-
-    /// Mounts a file system, where that is allowed: as root, outside a container that forbids it.
-    struct Mounted(PathBuf);
-
-    impl Mounted {
-        fn at(path: &Path, kind: &str, options: &str) -> Option<Self> {
-            fs::create_dir_all(path).unwrap();
-            let mount = std::process::Command::new("mount").args(["-t", kind, "-o", options, "adit-test"]).arg(path).output();
-            mount.is_ok_and(|mount| mount.status.success()).then(|| Self(path.to_owned()))
-        }
-    }
-
-    impl Drop for Mounted {
-        fn drop(&mut self) {
-            let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
-        }
     }
 
     #[test]
@@ -355,6 +347,18 @@ mod tests {
         assert_eq!(kept.len(), OLD_FILES_MAX + 2);
         assert!(kept.iter().any(|file| file.generation == Generation(1)));
         assert!(!kept.iter().any(|file| file.generation == Generation(2)));
+    }
+
+    #[test]
+    fn the_generation_before_stays_however_little_room_there_is() {
+        let (_directory, folders) = folders();
+        for generation in 1..=3 {
+            write(&folders, 0, generation, "a reason", "");
+        }
+        folders.prune(&"web".parse().unwrap(), &BTreeSet::from([(slot(0), Generation(3))]), 0);
+        let kept = list(&folders.store, &"web".parse().unwrap());
+        let kept: BTreeSet<Generation> = kept.iter().map(|file| file.generation).collect();
+        assert_eq!(kept, BTreeSet::from([Generation(2), Generation(3)]));
     }
 
     #[test]

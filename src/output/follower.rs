@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     os::fd::{AsFd, OwnedFd},
-    sync::{Arc, mpsc},
+    sync::{Arc, atomic::Ordering, mpsc},
 };
 
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use self::followed::{Followed, Known};
 use super::{
+    Losses,
     book::Book,
     files::Folders,
     hint::Hint,
@@ -72,6 +73,7 @@ pub(super) fn start(
     folders: Folders,
     watchers: Watchers,
     coming: Coming,
+    losses: Arc<Losses>,
     hint: Box<dyn Fn(Hint) + Send>,
 ) -> io::Result<(mpsc::Sender<Order>, Waker)> {
     let (sender, orders) = mpsc::channel();
@@ -80,6 +82,7 @@ pub(super) fn start(
         folders,
         watchers,
         coming,
+        losses,
         hint,
         inotify: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
         waker: waker.clone(),
@@ -103,6 +106,7 @@ struct Follower {
     folders: Folders,
     watchers: Watchers,
     coming: Coming,
+    losses: Arc<Losses>,
     hint: Box<dyn Fn(Hint) + Send>,
     inotify: Inotify,
     waker: Waker,
@@ -233,9 +237,10 @@ impl Follower {
                 followed.punch(room::KEPT_MIN);
             }
         }
-        for followed in self.files.values_mut() {
-            // Where there is no room still, lines are lost when what is kept ahead is used up.
-            let _ = followed.keep_ahead();
+        let is_full = |followed: &mut Followed| followed.keep_ahead().is_err_and(|error| room::is_full(&error));
+        // What is kept ahead is used up soon.
+        if self.files.values_mut().map(is_full).filter(|full| *full).count() > 0 {
+            self.losses.full_disks.fetch_add(1, Ordering::Relaxed);
         }
     }
 

@@ -9,15 +9,12 @@ use std::{
     io,
     os::unix::net::UnixDatagram,
     path::PathBuf,
-    sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
 use super::{
-    NumberedLine, book,
+    Losses, NumberedLine, book,
     files::Folders,
     line::{LogLevel, Stream},
     reader,
@@ -88,11 +85,11 @@ impl News {
     }
 }
 
-/// Starts the thread. `dropped` counts the lines that the journal did not get.
-pub(super) fn start(journal: Journal, folders: Folders, news: News, dropped: Arc<AtomicU64>) -> io::Result<()> {
+/// Starts the thread. `losses` counts the lines that the journal did not get.
+pub(super) fn start(journal: Journal, folders: Folders, news: News, losses: Arc<Losses>) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(SEND_TIME_MAX))?;
-    let mut forwarder = Forwarder { journal, folders, socket, dropped, read: BTreeMap::new() };
+    let mut forwarder = Forwarder { journal, folders, socket, losses, read: BTreeMap::new() };
     let thread = std::thread::Builder::new().name("adit-journal".into());
     thread.spawn(move || {
         while let Some(unread) = news.next() {
@@ -108,7 +105,7 @@ struct Forwarder {
     journal: Journal,
     folders: Folders,
     socket: UnixDatagram,
-    dropped: Arc<AtomicU64>,
+    losses: Arc<Losses>,
     /// The number of the last line of each tunnel that was passed on.
     read: BTreeMap<TunnelName, u64>,
 }
@@ -119,11 +116,11 @@ impl Forwarder {
         loop {
             let ledger = book::read(&self.folders.ledger(&tunnel)).unwrap_or_default();
             let batch = reader::behind(&self.folders, &tunnel, &ledger, last, LINES_AT_ONCE);
-            self.dropped.fetch_add(batch.missed, Relaxed);
+            self.losses.journal_lines.fetch_add(batch.missed, Relaxed);
             let mut lines = batch.lines.iter().filter(|line| self.wants(line));
             if lines.by_ref().any(|line| self.send(line).is_err()) {
                 // One line tells as much as a second of waiting for each of the others.
-                self.dropped.fetch_add(1 + lines.count() as u64, Relaxed);
+                self.losses.journal_lines.fetch_add(1 + lines.count() as u64, Relaxed);
             }
             match batch.last {
                 Some(reached) if reached > last => last = reached,
@@ -257,7 +254,7 @@ mod tests {
         assert_eq!((field("ADIT_TUNNEL"), field("ADIT_CONNECTOR")), (Some("web"), Some("2.7")));
         assert_eq!((field("CLOUDFLARED_CONNINDEX"), field("SYSLOG_IDENTIFIER")), (Some("3"), Some("cloudflared")));
         assert!(!first.keys().any(|name| name.contains("BAD")));
-        assert_eq!((next()["MESSAGE"].as_str(), output.lines_dropped()), ("panic: oh", 0));
+        assert_eq!((next()["MESSAGE"].as_str(), output.losses().journal_lines()), ("panic: oh", 0));
     }
 
     #[test]
@@ -266,7 +263,7 @@ mod tests {
         let output = output(directory.path(), None);
         write(&output, "{\"message\":\"one\"}\n{\"message\":\"two\"}\n");
         let started = jiff::Timestamp::now();
-        while output.lines_dropped() < 2 {
+        while output.losses().journal_lines() < 2 {
             assert!(jiff::Timestamp::now().duration_since(started) < jiff::SignedDuration::from_secs(20), "they are counted");
             std::thread::yield_now();
         }

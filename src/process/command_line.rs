@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, ffi::OsString, net::SocketAddr, path::Path, time::Duration};
 
-use crate::connector::{Launch, LaunchConfiguration, Protocol, Transport};
+use crate::connector::{Launch, LaunchConfiguration, LaunchFacts, Protocol, Transport};
 
 /// The token's place among the child's descriptors, as a path that cloudflared can open.
 pub(super) const TOKEN_PATH: &str = "/dev/fd/4";
@@ -26,6 +26,8 @@ pub(super) struct Places<'a> {
     pub(super) home: &'a Path,
     pub(super) notify: Option<&'a Path>,
     pub(super) instance: &'a str,
+    /// What the next daemon is to know of the launch, should the record be lost.
+    pub(super) facts: &'a LaunchFacts,
 }
 
 /// The arguments behind the program's name.
@@ -59,7 +61,7 @@ pub(super) fn environment(launch: &Launch, places: &Places<'_>) -> Vec<OsString>
     variables.insert("HOME".into(), places.home.into());
     variables.insert("LISTEN_FDS".into(), "1".into());
     variables.insert(INSTANCE.into(), places.instance.into());
-    let facts = serde_json::to_string(&launch.facts()).expect("numbers and digits have a JSON form");
+    let facts = serde_json::to_string(places.facts).expect("numbers and digits have a JSON form");
     variables.insert(FACTS.into(), facts.into());
     match places.notify {
         Some(path) => variables.insert("NOTIFY_SOCKET".into(), path.into()),
@@ -99,7 +101,7 @@ mod tests {
     use super::*;
     use crate::connector::testing::launch;
 
-    fn places(config: Option<&'static Path>) -> Places<'static> {
+    fn places<'a>(facts: &'a LaunchFacts, config: Option<&'static Path>) -> Places<'a> {
         Places {
             metrics: "127.0.0.1:4000".parse().unwrap(),
             logfile: Path::new("/var/lib/adit/logs/web/0-1.log"),
@@ -107,6 +109,7 @@ mod tests {
             home: Path::new("/run/adit/private"),
             notify: Some(Path::new("/run/adit/private/notify.sock")),
             instance: "an-instance",
+            facts,
         }
     }
 
@@ -119,7 +122,7 @@ mod tests {
         let mut launch = launch();
         launch.extra_args = vec!["--region".into(), "us".into()];
         assert_eq!(
-            shown(&arguments(&launch, &places(None))),
+            shown(&arguments(&launch, &places(&launch.facts(), None))),
             "tunnel --config \"\" --no-autoupdate --metrics 127.0.0.1:4000 --logfile /var/lib/adit/logs/web/0-1.log \
              --grace-period 30s --region us run --token-file /dev/fd/4 --token \"\""
         );
@@ -131,7 +134,7 @@ mod tests {
         launch.protocol = "http2".into();
         launch.configuration = LaunchConfiguration::Local(serde_json::json!({}));
         assert_eq!(
-            shown(&arguments(&launch, &places(Some(Path::new("/run/adit/private/web-0-1.json"))))),
+            shown(&arguments(&launch, &places(&launch.facts(), Some(Path::new("/run/adit/private/web-0-1.json"))))),
             "tunnel --config /run/adit/private/web-0-1.json --no-autoupdate --metrics 127.0.0.1:4000 \
              --logfile /var/lib/adit/logs/web/0-1.log --grace-period 30s --protocol http2 run"
         );
@@ -158,7 +161,7 @@ mod tests {
         launch.env.insert("LISTEN_FDS".into(), "9".into());
         let facts = format!("ADIT_FACTS={}", serde_json::to_string(&launch.facts()).unwrap());
         assert_eq!(
-            shown(&environment(&launch, &places(None))).replace(&facts, "ADIT_FACTS=…"),
+            shown(&environment(&launch, &places(&launch.facts(), None))).replace(&facts, "ADIT_FACTS=…"),
             "ADIT_FACTS=… ADIT_INSTANCE=an-instance GOMEMLIMIT=100MiB HOME=/run/adit/private LISTEN_FDS=1 \
              NOTIFY_SOCKET=/run/adit/private/notify.sock \
              PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -169,7 +172,8 @@ mod tests {
     fn the_token_stands_in_neither() {
         let mut launch = launch();
         launch.token = crate::secret::Secret::new("hunter2");
-        let words = [arguments(&launch, &places(None)), environment(&launch, &places(None))].concat();
+        let words =
+            [arguments(&launch, &places(&launch.facts(), None)), environment(&launch, &places(&launch.facts(), None))].concat();
         assert!(!shown(&words).contains("hunter2"));
     }
 

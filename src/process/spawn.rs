@@ -185,6 +185,7 @@ impl Spawner {
             home: &self.directory,
             notify: self.notify.as_deref(),
             instance: &instance,
+            facts: &facts,
         };
         let executed = executed(program)?;
         let file = c_string(executed.clone().into()).map_err(cannot_spawn)?;

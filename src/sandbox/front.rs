@@ -110,6 +110,7 @@ async fn answer(context: Arc<Context>, request: Request<Incoming>) -> Result<Res
         entry.failed(FailureKind::UnknownHost);
         return Ok(error_page(StatusCode::NOT_FOUND, "error code: 1016 (no DNS record leads to a tunnel)"));
     };
+    entry.is_for(&tunnel);
     let Some(request) = for_the_edge(request, &host) else {
         entry.failed(FailureKind::UnknownHost);
         return Ok(error_page(StatusCode::BAD_REQUEST, "the request has no usable host"));

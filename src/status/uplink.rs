@@ -64,3 +64,32 @@ impl UplinkStatus {
         Reason::new("up", "nothing shows that Cloudflare's edge cannot be reached")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::connector::{BrakeEnd, UplinkEnd};
+
+    #[test]
+    fn the_uplink_is_lost_from_the_notice_to_the_end_of_the_outage_and_the_brake_stands_beside_it() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut uplink = UplinkStatus::new(at(0));
+        let back = FleetNotice::UplinkBack { how: UplinkEnd::EdgeAnswers, lasted: Duration::from_secs(9), restarting: 2 };
+        for (second, notice, state, since, braked_since) in [
+            (1, FleetNotice::BrakeOn { stumbled: 4, of: 4 }, UplinkState::Up, 0, Some(1)),
+            (2, FleetNotice::UplinkLost { connectors: 4, silence: None }, UplinkState::Lost, 2, Some(1)),
+            (3, FleetNotice::ClockStepped { restarting: 4 }, UplinkState::Lost, 2, Some(1)),
+            (4, back.clone(), UplinkState::Up, 4, Some(1)),
+            (5, FleetNotice::BrakeOff(BrakeEnd::Recovered), UplinkState::Up, 4, None),
+            // Told again without a loss in between, when the outage was short: nothing turns.
+            (6, back, UplinkState::Up, 4, None),
+        ] {
+            uplink.fold(&UplinkEvent(notice), at(second));
+            let expected = (state, at(since), braked_since.map(at));
+            assert_eq!((uplink.state, uplink.since, uplink.braked_since), expected, "at {second}");
+        }
+        assert_eq!(uplink.reason.code, "up");
+    }
+}

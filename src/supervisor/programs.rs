@@ -80,8 +80,8 @@ impl Programs {
     /// The program of that id, or what there is instead of it.
     fn held(&self, wanted: Option<BinaryId>) -> Result<Arc<HeldBinary>, SpawnFailure> {
         let ids = [wanted, self.rollout.trusted().map(|trusted| trusted.id), self.rollout.installed().map(|there| there.id)];
-        let held = ids.into_iter().flatten().find_map(|id| self.held.get(&id));
-        held.cloned().ok_or_else(|| {
+        let held = ids.into_iter().flatten().find_map(|id| self.runnable(id));
+        held.ok_or_else(|| {
             // It may have come back unseen.
             self.watch.look();
             let unknown = || Reason::new("binary-missing", "no cloudflared was found yet");
@@ -89,9 +89,13 @@ impl Programs {
         })
     }
 
+    fn runnable(&self, id: BinaryId) -> Option<Arc<HeldBinary>> {
+        self.held.get(&id).filter(|held| held.is_runnable()).cloned()
+    }
+
     fn view(&self) -> ProgramView {
         let (state, other, reason) = self.rollout.shown();
-        let usable = self.rollout.trusted().filter(|trusted| self.held.contains_key(&trusted.id)).or(self.rollout.installed());
+        let usable = self.rollout.trusted().filter(|trusted| self.runnable(trusted.id).is_some()).or(self.rollout.installed());
         ProgramView {
             path: self.path.clone(),
             version: usable.map(|binary| binary.version.clone()),
@@ -105,7 +109,7 @@ impl Programs {
         let needed: Vec<BinaryId> = self.rollout.needed().collect();
         self.held.retain(|id, _| needed.contains(id));
         let trusted = self.rollout.trusted().map(|trusted| trusted.id);
-        self.rollout.set_trusted_held(trusted.is_some_and(|id| self.held.contains_key(&id)));
+        self.rollout.set_trusted_held(trusted.is_some_and(|id| self.runnable(id).is_some()));
     }
 }
 

@@ -92,6 +92,8 @@ enum Stage {
 struct Move {
     /// It was ready as the former program, so that the two can be compared.
     is_fair: bool,
+    /// It was the other program before this roll-out began: an earlier one, or an earlier daemon, made it so.
+    is_inherited: bool,
     /// The generation that was started as the other program.
     started: Option<Generation>,
     /// It serves as the other program.
@@ -341,7 +343,8 @@ impl Rollout {
     pub(super) fn step(&mut self, slots: &[Programs], now: Instant) {
         let trusted = self.trusted_version();
         let wanted: Vec<&Programs> = slots.iter().filter(|(_, programs)| programs.wanted).collect();
-        let Some(upgrade) = &mut self.upgrade else { return self.give_up_trusted(&wanted) };
+        self.give_up_trusted(&wanted);
+        let Some(upgrade) = &mut self.upgrade else { return };
         upgrade.look(&wanted, self.observation, now);
         if wanted.is_empty() {
             return self.confirm();
@@ -407,16 +410,16 @@ impl Rollout {
         self.notices.push_back(ProgramHappening::RolledBack { slot, from, to, reason });
     }
 
-    /// Where nothing runs as the trusted program and it cannot be started, what was refused is all that there is.
+    /// Where nothing runs as the trusted program and it cannot be started, what stands at the path is all that there is.
     fn give_up_trusted(&mut self, wanted: &[&Programs]) {
         let Some(trusted) = self.trusted.as_ref().map(|trusted| trusted.id) else { return };
         let runs = wanted.iter().any(|(_, programs)| programs.serving.is_some_and(|(_, binary)| binary == Some(trusted)));
-        if self.refused.is_some() && !self.trusted_is_held && !runs {
-            let left = self.installed.clone();
-            if let Some(left) = left {
-                self.notices.push_back(ProgramHappening::InUse { version: left.version.clone() });
-                (self.trusted, self.refused) = (Some(left), None);
-            }
+        if self.trusted_is_held || runs {
+            return;
+        }
+        if let Some(left) = self.installed.clone() {
+            self.notices.push_back(ProgramHappening::InUse { version: left.version.clone() });
+            (self.trusted, self.upgrade, self.refused) = (Some(left), None, None);
         }
     }
 }
@@ -434,7 +437,9 @@ impl Upgrade {
         for (slot, programs) in wanted {
             match programs.serving {
                 Some((generation, Some(binary))) if binary == self.to.id => {
-                    let step = self.moves.entry((**slot).clone()).or_default();
+                    let inherited = || Move { is_inherited: true, ..Move::default() };
+                    let step = self.moves.entry((**slot).clone()).or_insert_with(inherited);
+                    step.is_fair |= step.is_inherited && programs.ready_since.is_some();
                     (step.started, step.is_there) = (Some(generation), true);
                     step.has_passed |= programs.ready_since.is_some_and(|since| since + observation <= now);
                 }

@@ -35,7 +35,7 @@ use crate::{
 /// How many processes are started at once. Starting takes a millisecond, so a thousand take less than a second all the same.
 pub(super) const SPAWNS_MAX: usize = 4;
 /// How long a start waits for the files of its output. Longer than a healthy disk takes under load.
-const FILES_TIME_MAX: Duration = Duration::from_millis(500);
+const FILES_TIME_MAX: Duration = Duration::from_secs(1);
 /// With so many files still to be made the disk hangs, and no start waits for it any more.
 const FILES_PENDING_MAX: usize = 8;
 

@@ -163,8 +163,8 @@ class Host:
     def memory(self):
         """The daemon's memory in KiB: all of it, and what is its own."""
         text = Path(f"/proc/{self.daemon.pid}/status").read_text()
-        fields = {line.split(":")[0]: line.split()[1] for line in text.splitlines()}
-        return int(fields["VmRSS"]), int(fields["RssAnon"])
+        fields = dict(line.split(":", 1) for line in text.splitlines())
+        return int(fields["VmRSS"].split()[0]), int(fields["RssAnon"].split()[0])
 
     def usage(self):
         """The daemon's processor time in ns and how often its threads have slept, so far."""

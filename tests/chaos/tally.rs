@@ -1,11 +1,15 @@
 //! Which request was lost to what.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
-use adit::sandbox::front::{FrontStats, Loss};
+use adit::{id::TunnelId, sandbox::front::Loss};
 
 use crate::{
     crowd::Visits,
+    host::Host,
     storm::{Blow, Storm},
 };
 
@@ -16,6 +20,8 @@ pub(crate) struct Tally {
     failed: Vec<String>,
     /// Losses that only a killed connector excuses.
     unexcused: Vec<String>,
+    /// The tunnels that had them.
+    tunnels: BTreeSet<TunnelId>,
 }
 
 #[derive(Default)]
@@ -30,21 +36,28 @@ impl Tally {
         for (blow, count) in &storm.counts {
             rows.entry(Some(*blow)).or_default().count = *count;
         }
-        let mut unexcused = Vec::new();
+        let (mut unexcused, mut tunnels) = (Vec::new(), BTreeSet::new());
         for loss in losses {
             let blow = blame(storm, loss);
             rows.entry(blow).or_default().lost += 1;
             if blow != Some(Blow::ConnectorKilled) {
                 unexcused.push(format!("{blow:?}: {loss:?}"));
+                tunnels.extend(loss.tunnel.clone());
             }
         }
-        Self { rows, sent: visits.sent, failed: visits.failed.clone(), unexcused }
+        Self { rows, sent: visits.sent, failed: visits.failed.clone(), unexcused, tunnels }
     }
 
     /// Fails the test when a request was lost for another reason than the death of the connector that had it, or when the front and
     /// the visitors disagree on how many were lost.
-    pub(crate) fn assert_lawful(&self, stats: &FrontStats) {
-        assert!(self.unexcused.is_empty(), "{} requests lost: {:#?}", self.unexcused.len(), self.unexcused);
+    pub(crate) fn assert_lawful(&self, host: &Host) {
+        let stats = host.stage.front_stats();
+        let names =
+            self.tunnels.iter().filter_map(|id| host.snapshot().tunnels.get(id)?.name.split('.').next().map(str::to_owned));
+        let words: Vec<String> = names.map(|name| format!("tunnel=\"{name}\"")).collect();
+        let log = host.log();
+        let story: Vec<&str> = log.lines().filter(|line| words.iter().any(|word| line.contains(word))).collect();
+        assert!(self.unexcused.is_empty(), "{} lost: {:#?}\n{}", self.unexcused.len(), self.unexcused, story.join("\n"));
         let failed: u64 = stats.failed.values().sum();
         assert_eq!((stats.sent, failed), (self.sent, self.failed.len() as u64), "{stats:?}\n{:#?}", self.failed);
         assert!(self.sent > 500, "only {} requests", self.sent);

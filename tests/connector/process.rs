@@ -396,3 +396,36 @@ async fn there_are_no_more_connections_than_addresses() {
     assert_eq!(connector.exit_code().await, Some(0));
     assert_eq!(connector.events("Registered tunnel connection").len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_lie_about_connections_that_are_gone() {
+    let stage = Stage::new();
+    let connector = stage.ready_connector().await;
+    let sample = async |name: &str| {
+        let page = connector.page("/metrics").await;
+        let line = page.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}: {page}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert_eq!(sample("cloudflared_tunnel_ha_connections ").await, 4.0);
+
+    stage.edge.switch(|switches| switches.down = true);
+    connector.ready(0).await;
+
+    assert_eq!(sample("cloudflared_tunnel_server_locations{").await, 1.0, "the last place stays");
+    wait_until("an attempt counts as a connection", async || sample("cloudflared_tunnel_ha_connections ").await > 0.0).await;
+    assert_eq!(connector.get("/ready").await.unwrap().0, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_until_all_connections_were_begun() {
+    let stage = Stage::new();
+    // Three pauses of a second after the first connection.
+    let mut connector = stage.connector().variable("ADIT_SANDBOX_TIME_SCALE", "1").start().await;
+    connector.ready(1).await;
+    let connected = tokio::time::Instant::now();
+
+    connector.signal(Signal::SIGTERM);
+
+    assert_eq!(connector.exit_code().await, Some(0));
+    assert!(connected.elapsed() > std::time::Duration::from_millis(1_000), "{:?}", connected.elapsed());
+}

@@ -41,7 +41,9 @@ fn connectors(connectors: &[Connector], now: Timestamp, look: Look) -> String {
     let mut table = Table::new(["CONNECTOR", "STATE", "SINCE", "PID", "CONNECTIONS", "CONFIG", "RESTARTS", "WHY"]);
     for connector in connectors {
         let next = connector.next_try_at.map(|at| format!("next try in {}", age(now, at.max(now))));
-        let why = connector.reason.as_ref().map(with_code).into_iter().chain(next).collect::<Vec<_>>().join("; ");
+        let exit = connector.last_exit.as_ref();
+        let exit = exit.map(|exit| format!("the last one ended {} ago: {}", age(exit.at, now), with_code(&exit.reason)));
+        let why = connector.reason.as_ref().map(with_code).into_iter().chain(next).chain(exit).collect::<Vec<_>>().join("; ");
         table.row([
             Cell::new(format!("{}.{}", connector.replica, connector.generation)),
             Cell::toned(state(connector), Tone::of_state(connector.state)),
@@ -84,7 +86,7 @@ fn with_code(reason: &Reason) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::control::api::{RouteState, State};
+    use crate::control::api::{LastExit, RouteState, State};
 
     pub(in crate::cli::render) fn now() -> Timestamp {
         "2026-01-02T03:04:05Z".parse().unwrap()
@@ -126,6 +128,11 @@ pub(super) mod tests {
                 stale: false,
                 restarts_total: 2,
                 next_try_at: None,
+                last_exit: Some(LastExit {
+                    at: now() - jiff::SignedDuration::from_mins(4),
+                    generation: 3,
+                    reason: reason("exit", "it failed"),
+                }),
             }],
             routes: vec![
                 route("app.example.com", "http://localhost:8080"),
@@ -151,7 +158,8 @@ web is degraded: 3 of 4 connections
   configuration  version 7
 
 CONNECTOR  STATE     SINCE  PID   CONNECTIONS  CONFIG  RESTARTS  WHY
-0.4        degraded  3m     4711  3/4          7       2         3 of 4 connections (connections-lost)
+0.4        degraded  3m     4711  3/4          7       2         3 of 4 connections (connections-lost); the last one \
+         ended 4m ago: it failed (exit)
 
 HOSTNAME           SERVICE                DNS  STATE     WHY
 app.example.com    http://localhost:8080  yes  live

@@ -94,8 +94,8 @@ fn what_is_not_carried_out_yet_is_a_warning() {
     assert_eq!(
         warnings,
         [
-            format!("/etc/adit/adit.toml:49: warning: tunnels.web.private_networks: {said}"),
-            format!("/etc/adit/adit.toml:50: warning: tunnels.web.load_balancer: {said}"),
+            format!("/etc/adit/adit.toml:50: warning: tunnels.web.private_networks: {said}"),
+            format!("/etc/adit/adit.toml:51: warning: tunnels.web.load_balancer: {said}"),
         ]
     );
 }

@@ -11,7 +11,11 @@ use std::{
 
 use rand::{Rng, rngs::SmallRng};
 
-use super::standing::{Member, Standing};
+use super::{
+    Fleet, FleetCommand, FleetNotice,
+    outage::Outage,
+    standing::{Member, Standing},
+};
 use crate::connector::SlotId;
 
 /// Fewer connectors, or those of a single tunnel, prove no common cause.
@@ -24,7 +28,7 @@ const CANARY_AFTER: Duration = Duration::from_secs(30);
 /// What looks like a common cause for longer is left to each connector's own rules.
 const BRAKE_MAX: Duration = Duration::from_secs(300);
 /// Those who are released go within this time, in no order.
-pub(super) const RELEASE_WITHIN: Duration = Duration::from_secs(10);
+const RELEASE_WITHIN: Duration = Duration::from_secs(10);
 
 /// How the brake ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +53,7 @@ struct On {
 
 /// What the brake did.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Braked {
+enum Braked {
     On {
         stumbled: usize,
         of: usize,
@@ -68,8 +72,8 @@ struct Tally {
 }
 
 impl Brake {
-    /// Takes in how the members stand. `may_try` says whether a canary makes sense: during an outage none does.
-    pub(super) fn reckon(&mut self, members: &BTreeMap<SlotId, Member>, may_try: bool, now: Instant) -> Option<Braked> {
+    /// Takes in how the members stand. `may_try` says whether a canary makes sense: while nobody has a connection none does.
+    fn reckon(&mut self, members: &BTreeMap<SlotId, Member>, may_try: bool, now: Instant) -> Option<Braked> {
         let tally = Tally::of(members, now);
         let Some(on) = &mut self.0 else {
             if tally.members < MEMBERS_MIN || tally.tunnels < TUNNELS_MIN || 2 * tally.lately <= tally.members {
@@ -104,8 +108,55 @@ impl Brake {
     }
 
     /// Whether this slot is not to be replaced for hanging.
-    pub(super) fn restrains(&self, slot: &SlotId) -> bool {
+    fn restrains(&self, slot: &SlotId) -> bool {
         self.0.as_ref().is_some_and(|on| on.canary.as_ref() != Some(slot))
+    }
+}
+
+impl Fleet {
+    /// Lets the brake look at the members, and does what follows.
+    pub(super) fn reckon_brake(&mut self, now: Instant) {
+        // An edge that does not answer while somebody has connections may be one that takes no TCP: that proves nothing.
+        let may_try = !self.outage.as_ref().is_some_and(Outage::is_total);
+        match self.brake.reckon(&self.members, may_try, now) {
+            Some(Braked::On { stumbled, of }) => self.notices.push_back(FleetNotice::BrakeOn { stumbled, of }),
+            Some(Braked::Off(end)) => self.release_brake(end, now),
+            Some(Braked::Try(slot)) => self.try_canary(&slot, now),
+            None => {}
+        }
+        for (slot, member) in &mut self.members {
+            member.restrained_until = member.restrained_until.filter(|until| *until > now);
+            let restrained = self.brake.restrains(slot) || member.restrained_until.is_some();
+            if std::mem::replace(&mut member.restrained, restrained) != restrained {
+                self.commands.push_back(FleetCommand::Restrain { slot: slot.clone(), restrained });
+            }
+        }
+    }
+
+    /// A canary that hangs is no longer restrained, and replaced; one that has no connection starts anew.
+    fn try_canary(&mut self, slot: &SlotId, now: Instant) {
+        let Some(member) = self.members.get_mut(slot) else { return };
+        if member.standing == Standing::Lost {
+            member.plan_revival_at(now);
+            member.revived(now);
+            self.commands.push_back(FleetCommand::Revive(slot.clone()));
+        }
+    }
+
+    fn release_brake(&mut self, end: BrakeEnd, now: Instant) {
+        self.notices.push_back(FleetNotice::BrakeOff(end));
+        for member in self.members.values_mut() {
+            if member.standing == Standing::Hung {
+                member.restrained_until = Some(release_at(now, &mut self.rng));
+            }
+            match end {
+                BrakeEnd::CanaryReady if member.standing == Standing::Lost => {
+                    member.plan_revival_at(release_at(now, &mut self.rng));
+                }
+                BrakeEnd::CanaryReady | BrakeEnd::Recovered => {}
+                BrakeEnd::TimeOver => member.stumbled_at = None,
+            }
+        }
     }
 }
 
@@ -130,6 +181,6 @@ fn next_canary(members: &BTreeMap<SlotId, Member>, last: Option<&SlotId>) -> Opt
 }
 
 /// A moment within [`RELEASE_WITHIN`].
-pub(super) fn release_at(now: Instant, rng: &mut SmallRng) -> Instant {
+fn release_at(now: Instant, rng: &mut SmallRng) -> Instant {
     now + rng.random_range(Duration::ZERO..=RELEASE_WITHIN)
 }

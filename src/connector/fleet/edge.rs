@@ -75,17 +75,27 @@ impl Edge {
                     self.next = Next::Never;
                 }
             }
-            (Need::None, Need::Curious | Need::Urgent) | (Need::Curious, Need::Urgent) => {
-                self.wait = FIRST;
-                let soon = now + jittered(FIRST, rng);
-                self.next = match self.next {
-                    Next::Never => Next::Due(soon),
-                    Next::Due(at) => Next::Due(at.min(soon)),
-                    Next::Out => Next::Out,
-                };
-            }
+            (Need::None, Need::Curious | Need::Urgent) | (Need::Curious, Need::Urgent) => self.ask_soon(now, rng),
             (Need::Curious, Need::Curious) | (Need::Urgent, Need::Curious | Need::Urgent) => {}
         }
+    }
+
+    /// Something has changed: the next question comes soon, if one is needed at all.
+    pub(super) fn hurry(&mut self, now: Instant, rng: &mut SmallRng) {
+        match self.need {
+            Need::None => {}
+            Need::Curious | Need::Urgent => self.ask_soon(now, rng),
+        }
+    }
+
+    fn ask_soon(&mut self, now: Instant, rng: &mut SmallRng) {
+        self.wait = FIRST;
+        let soon = now + jittered(FIRST, rng);
+        self.next = match self.next {
+            Next::Never => Next::Due(soon),
+            Next::Due(at) => Next::Due(at.min(soon)),
+            Next::Out => Next::Out,
+        };
     }
 
     pub(super) fn due(&self) -> Option<Instant> {

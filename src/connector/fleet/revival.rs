@@ -5,7 +5,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::standing::{Cause, Member, Standing};
+use super::{
+    Fleet, FleetCommand,
+    standing::{Cause, Member, Standing},
+};
 
 /// A process that was started so lately tries again by itself within two seconds, and is only restarted if that comes to nothing.
 const YOUNG: Duration = Duration::from_secs(3);
@@ -15,6 +18,32 @@ const GAP_MIN: Duration = Duration::from_secs(10);
 const GAP_IN_VAIN: Duration = Duration::from_secs(60);
 /// However often it was in vain, the next outage's end may change that.
 const GAP_MAX: Duration = Duration::from_secs(900);
+
+impl Fleet {
+    /// Plans a restart of every connector without a connection, and says how many are due at once.
+    pub(super) fn plan_revivals(&mut self, cause: Cause, now: Instant) -> usize {
+        self.members.values_mut().map(|member| member.plan_revival(cause, now)).filter(|at_once| *at_once).count()
+    }
+
+    pub(super) fn revive_due(&mut self, now: Instant) {
+        self.revivals_at = None;
+        for (slot, member) in &mut self.members {
+            if member.revival.due.is_none_or(|due| due > now) || !member.wants_revival(now) {
+                continue;
+            }
+            match self.revivals.take(now) {
+                Ok(()) => {
+                    member.revived(now);
+                    self.commands.push_back(FleetCommand::Revive(slot.clone()));
+                }
+                Err(later) => {
+                    self.revivals_at = Some(later);
+                    return;
+                }
+            }
+        }
+    }
+}
 
 impl Member {
     /// Plans a restart if the slot lacks a connection. Says whether it is due at once.
@@ -33,6 +62,11 @@ impl Member {
         let due = now.max(grown_up).max(allowed);
         (self.revival.due, self.revival.cause) = (Some(due), cause);
         due <= now
+    }
+
+    /// Plans a restart for reasons that have nothing to do with those before.
+    pub(super) fn plan_revival_at(&mut self, at: Instant) {
+        (self.revival.due, self.revival.cause) = (Some(at), Cause::Outage);
     }
 
     /// Whether the restart that is due makes sense. One that makes sense later is put off, one that makes none is dropped.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{SeedableRng, rngs::SmallRng};
 
-use super::{edge::AWAITED_MAX, gate::Refusal, *};
+use super::{edge::AWAITED_MAX, gate::Refusal, hold::HOLD_AFTER, *};
 use crate::connector::testing::start_of_time;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -188,6 +188,20 @@ fn thirty_connectors_start_anew_within_three_seconds_of_the_edges_return() {
     host.edge = EdgeAnswer::Answers;
     host.pass(AWAITED_MAX + SECOND);
     assert_eq!(host.revived.len(), 30);
+}
+
+#[test]
+fn an_outage_is_noticed_also_while_the_edge_is_seldom_asked_for_another_reason() {
+    let mut host = connected(EdgeAnswer::Answers, &FOUR);
+    host.see("web/1", LOST);
+    host.pass(600 * SECOND);
+    host.edge = silent();
+    host.all(&FOUR[..3], LOST);
+    host.pass(20 * SECOND);
+    assert!(host.is_holding());
+    host.edge = EdgeAnswer::Answers;
+    host.pass(2 * SECOND);
+    assert_eq!(host.revived, FOUR);
 }
 
 #[test]

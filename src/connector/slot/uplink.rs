@@ -101,14 +101,16 @@ impl Slot {
     }
 
     /// Its start was refused.
-    pub(super) fn take_refusal(&mut self, refusal: Refusal) {
+    pub(super) fn take_refusal(&mut self, refusal: Refusal, now: Instant) {
         let held = match refusal {
             Refusal::NoUplink(_) => true,
             Refusal::Busy(_) => false,
         };
         let before = std::mem::replace(&mut self.orders.held, held);
-        if held && !before {
-            self.tell(Happening::Held { reason: no_uplink() });
+        match (before, held) {
+            (false, true) => self.tell(Happening::Held { reason: no_uplink() }),
+            (true, false) => self.tell_waiting(refusal.until().saturating_duration_since(now)),
+            (false, false) | (true, true) => {}
         }
     }
 

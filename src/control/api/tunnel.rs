@@ -108,10 +108,24 @@ pub struct Connector {
     /// State, connections and version are what an earlier daemon knew last; the process has not answered this one yet.
     #[serde(default)]
     pub stale: bool,
-    /// How often a process in this place was started again since the daemon started.
+    /// How often a process in this place was started again since the host was started.
     pub restarts_total: u64,
     /// When it is started next, while it waits for that.
     pub next_try_at: Option<Timestamp>,
+    /// How the last process that was not told to stop ended.
+    #[serde(default)]
+    pub last_exit: Option<LastExit>,
+}
+
+/// The end of a process that nobody had asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastExit {
+    /// When.
+    pub at: Timestamp,
+    /// Which process in that place.
+    pub generation: u64,
+    /// What it means.
+    pub reason: Reason,
 }
 
 /// One ingress rule and what leads to it.

@@ -37,7 +37,7 @@ const DIGITS: usize = 8;
 
 impl SocketFile {
     /// Binds a socket as `FOLDER/STEM-XXXXXXXX`, gives it the permission bits `mode`, and then leads `path` to it. The folder must be
-    /// on the file system of `path`. Sockets that were bound so before lose their own names.
+    /// on the file system of `path`. Sockets that were bound so before and that no path leads to lose their own names.
     ///
     /// Connections are taken from the moment at which `path` leads here, and at no moment with other rights than those asked for.
     ///
@@ -45,7 +45,6 @@ impl SocketFile {
     ///
     /// What the file system refuses.
     pub fn bind(folder: &Path, stem: &str, path: &Path, mode: u32) -> io::Result<(UnixListener, Self)> {
-        remove_former(folder, stem);
         let own = folder.join(format!("{stem}-{:0DIGITS$x}", rand::random::<u32>()));
         let listener = UnixListener::bind(&own)?;
         fs::set_permissions(&own, Permissions::from_mode(mode))?;
@@ -58,6 +57,7 @@ impl SocketFile {
             }
             Err(error) => return Err(error),
         }
+        remove_former(folder, stem);
         Ok((listener, file))
     }
 
@@ -118,14 +118,15 @@ impl SocketFile {
     }
 }
 
-/// Removes the own names of sockets that were bound before. Whoever still listens there has no path that leads to it.
+/// Removes the own names of sockets that were bound before and that no path leads to any more.
 fn remove_former(folder: &Path, stem: &str) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let digits = name.to_str().and_then(|name| name.strip_prefix(stem)?.strip_prefix('-'));
         let digits = digits.map(|digits| digits.trim_end_matches(".new"));
         let is_own = digits.is_some_and(|digits| digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        if is_own && entry.file_type().is_ok_and(|kind| kind.is_socket()) {
+        let is_alone = entry.metadata().is_ok_and(|metadata| metadata.file_type().is_socket() && metadata.nlink() == 1);
+        if is_own && is_alone {
             let _ = fs::remove_file(entry.path());
         }
     }

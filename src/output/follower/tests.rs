@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    super::{Batch, Output, Sinks},
+    super::{Batch, Output, Sinks, mounted::Mounted},
     *,
 };
 use crate::connector::Said;
@@ -227,4 +227,46 @@ fn a_finished_generation_keeps_no_room_ahead() {
     let after = log.metadata().unwrap().blocks() * 512;
     assert!(after <= 4096 && (ahead >= room::AHEAD || ahead == after), "{ahead} became {after}");
     assert!(bench.file("0-1.log").exists());
+}
+
+#[test]
+fn a_full_disk_gives_up_older_output_for_newer() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(_mounted) = Mounted::at(&directory.path().join("logs"), "tmpfs", "size=1m,mode=0700") else { return };
+    let bench = bench_in(directory);
+    for generation in [1, 2] {
+        let (mut log, _stderr) = bench.open(0, generation);
+        log.write_all(entry("x").repeat(4_000).as_bytes()).unwrap();
+        bench.output.finish(&slot(0), Generation(generation));
+    }
+    let (mut log, _stderr) = bench.open(0, 3);
+    bench.newest(1);
+    // It ends with an error, when nothing more fits.
+    let _ = std::fs::write(bench.directory.path().join("logs/filler"), vec![0; 2 << 20]);
+
+    // More than was kept ahead, a little less than the oldest generation has left.
+    for number in 0..100 {
+        log.write_all(entry(&format!("{number:0>1000}")).as_bytes()).unwrap();
+        bench.newest(1);
+    }
+    assert_eq!(bench.newest(100).lines[0].line.message.parse::<u32>().unwrap(), 0, "none of them was lost");
+    assert!(
+        !bench.file("0-1.log").exists() && bench.file("0-2.log").exists(),
+        "the generation before tells why there is another"
+    );
+}
+
+#[test]
+fn a_full_disk_with_nothing_to_give_up_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(_mounted) = Mounted::at(&directory.path().join("logs"), "tmpfs", "size=1m,mode=0700") else { return };
+    let bench = bench_in(directory);
+    let (mut log, _stderr) = bench.open(0, 1);
+    bench.newest(1);
+    let _ = std::fs::write(bench.directory.path().join("logs/filler"), vec![0; 2 << 20]);
+    assert_eq!(bench.output.losses().full_disks(), 0);
+    while log.write_all(entry("x").as_bytes()).is_ok() {
+        bench.newest(1);
+    }
+    assert_eq!(bench.output.losses().full_disks(), 1);
 }

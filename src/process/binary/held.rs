@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
-    io,
+    io::{self, Read},
     os::{
         fd::{AsFd, BorrowedFd},
         unix::fs::{MetadataExt, OpenOptionsExt},
@@ -21,6 +21,8 @@ pub struct HeldBinary {
     path: PathBuf,
     /// `O_PATH`: it cannot be read through it, only executed.
     file: File,
+    /// Its interpreter opens it by its name, which a descriptor that ends with the execution does not give it.
+    is_script: bool,
 }
 
 /// By what a program file is executed.
@@ -50,7 +52,8 @@ impl HeldBinary {
             let id = id_of(&file.metadata().map_err(silent)?);
             // Asked by its name, which may have become another's meanwhile.
             if present_id(path) == Some(id) {
-                return Ok(Self { binary: Binary { id, version: version.to_string() }, path: path.to_owned(), file });
+                let is_script = is_script(path);
+                return Ok(Self { binary: Binary { id, version: version.to_string() }, path: path.to_owned(), file, is_script });
             }
             if looks == LOOKS_MAX {
                 return Err(silent(io::Error::other("it is replaced again and again")));
@@ -64,7 +67,8 @@ impl HeldBinary {
         let file = open(Path::new(&format!("/proc/{pid}/exe"))).ok()?;
         // Whatever has that number: the file is the one that is looked for, or it is not.
         let same = id_of(&file.metadata().ok()?) == binary.id;
-        same.then(|| Self { binary: binary.clone(), path: path.to_owned(), file })
+        // What a process runs is never a script, but its interpreter.
+        same.then(|| Self { binary: binary.clone(), path: path.to_owned(), file, is_script: false })
     }
 
     /// Which program it is.
@@ -72,12 +76,18 @@ impl HeldBinary {
         &self.binary
     }
 
+    /// Whether it can be executed at this moment.
+    pub fn is_runnable(&self) -> bool {
+        self.access().is_some()
+    }
+
     /// What its process is to be called.
     pub(in crate::process) fn name(&self) -> &Path {
         &self.path
     }
 
-    /// How to execute it at this moment; `None` when its content is gone, because it was written over in place.
+    /// How to execute it at this moment; `None` when its content is gone, because it was written over in place, or when it is a
+    /// script without its name.
     pub(in crate::process) fn access(&self) -> Option<Access<'_>> {
         let id = self.binary.id;
         // By its name where possible: the process is then called by it in `ps`.
@@ -85,13 +95,18 @@ impl HeldBinary {
             return Some(Access::Path(&self.path));
         }
         let intact = self.file.metadata().is_ok_and(|metadata| id_of(&metadata) == id);
-        intact.then(|| Access::Descriptor(self.file.as_fd()))
+        (intact && !self.is_script).then(|| Access::Descriptor(self.file.as_fd()))
     }
 }
 
 /// The file that stands at `path`, if one does.
 pub(super) fn present_id(path: &Path) -> Option<BinaryId> {
     fs::metadata(path).ok().map(|metadata| id_of(&metadata))
+}
+
+fn is_script(path: &Path) -> bool {
+    let mut start = [0; 2];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok_and(|()| start == *b"#!")
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -111,46 +126,71 @@ fn id_of(metadata: &Metadata) -> BinaryId {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::process::Command;
 
-    fn program(directory: &tempfile::TempDir, name: &str, version: &str) -> PathBuf {
-        crate::process::binary::tests::binary_named(directory, name, &format!("echo {version}"))
+    use super::*;
+    use crate::process::binary::tests::binary_named;
+
+    /// A program that is no script.
+    fn compiled(directory: &tempfile::TempDir, name: &str) -> PathBuf {
+        let path = directory.path().join(name);
+        let copied = Command::new("cp").arg("/bin/sleep").arg(&path).status();
+        assert!(copied.unwrap().success());
+        path
+    }
+
+    fn held(path: &Path) -> HeldBinary {
+        let binary = Binary { id: present_id(path).unwrap(), version: "2026.8.0".to_owned() };
+        HeldBinary { binary, path: path.to_owned(), file: open(path).unwrap(), is_script: is_script(path) }
     }
 
     #[test]
     fn a_program_is_executed_by_its_name_as_long_as_that_is_its_own() {
         let directory = tempfile::tempdir().unwrap();
-        let path = program(&directory, "cloudflared", "2026.8.0");
-        let held = HeldBinary::inspect(&path).unwrap();
-        assert_eq!(held.binary().version, "2026.8.0");
+        let path = compiled(&directory, "cloudflared");
+        let held = held(&path);
         assert!(matches!(held.access(), Some(Access::Path(by)) if by == path));
-
-        fs::rename(program(&directory, "new", "2026.9.0"), &path).unwrap();
+        fs::rename(compiled(&directory, "new"), &path).unwrap();
         assert!(matches!(held.access(), Some(Access::Descriptor(_))));
-        assert_eq!(HeldBinary::inspect(&path).unwrap().binary().version, "2026.9.0");
-
         fs::remove_file(&path).unwrap();
         assert!(matches!(held.access(), Some(Access::Descriptor(_))));
         assert!(matches!(HeldBinary::inspect(&path), Err(BinaryError::Missing { .. })));
     }
 
     #[test]
+    fn a_script_runs_only_by_its_own_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let script = |name: &str, version: &str| binary_named(&directory, name, &format!("echo {version}"));
+        let path = script("cloudflared", "2026.8.0");
+        let held = HeldBinary::inspect(&path).unwrap();
+        assert_eq!((held.binary().version.as_str(), held.is_runnable()), ("2026.8.0", true));
+        fs::rename(script("new", "2026.9.0"), &path).unwrap();
+        assert!(!held.is_runnable());
+        assert_eq!(HeldBinary::inspect(&path).unwrap().binary().version, "2026.9.0");
+    }
+
+    #[test]
     fn a_program_that_is_written_over_in_place_is_not_held_any_more() {
         let directory = tempfile::tempdir().unwrap();
-        let path = program(&directory, "cloudflared", "2026.8.0");
-        let held = HeldBinary::inspect(&path).unwrap();
-        fs::write(&path, "#!/bin/sh\necho 2026.10.0\n").unwrap();
+        let path = compiled(&directory, "cloudflared");
+        let held = held(&path);
+        fs::write(&path, "something else").unwrap();
         assert!(held.access().is_none());
     }
 
     #[test]
-    fn the_program_of_a_process_is_known_again_by_its_file() {
-        let own = std::env::current_exe().unwrap();
-        let id = present_id(&own).unwrap();
+    fn the_program_of_a_process_is_known_again_by_its_file_even_when_that_has_no_name_any_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = compiled(&directory, "cloudflared");
+        let (id, mut process) = (present_id(&path).unwrap(), Command::new(&path).arg("600").spawn().unwrap());
+        fs::remove_file(&path).unwrap();
         let binary = Binary { id, version: "1.2.3".to_owned() };
-        let held = HeldBinary::of_process(std::process::id(), &binary, Path::new("/nowhere/cloudflared")).unwrap();
-        assert!(matches!(held.access(), Some(Access::Descriptor(_))));
+        let held = HeldBinary::of_process(process.id(), &binary, &path);
         let other = Binary { id: BinaryId { inode: id.inode + 1, ..id }, ..binary };
-        assert!(HeldBinary::of_process(std::process::id(), &other, &own).is_none());
+        let stranger = HeldBinary::of_process(process.id(), &other, &path);
+        process.kill().unwrap();
+        process.wait().unwrap();
+        assert!(matches!(held.unwrap().access(), Some(Access::Descriptor(_))), "the file outlives the process");
+        assert!(stranger.is_none());
     }
 }

@@ -12,7 +12,10 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, SizeHint};
 use tokio::time::Instant;
 
-use crate::{id::ConnectorId, sandbox::edge::Body};
+use crate::{
+    id::{ConnectorId, TunnelId},
+    sandbox::edge::Body,
+};
 
 /// Why a request did not get the whole answer of an origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,6 +54,8 @@ pub struct FrontStats {
 pub struct Loss {
     /// What was wrong.
     pub kind: FailureKind,
+    /// The tunnel that the host leads to, if it leads to one.
+    pub tunnel: Option<TunnelId>,
     /// The connector that had it, if one may have.
     pub connector: Option<ConnectorId>,
     /// When it came in.
@@ -76,6 +81,7 @@ struct Book {
 pub(super) struct Entry {
     ledger: Arc<Ledger>,
     began: Instant,
+    tunnel: Option<TunnelId>,
     connector: Option<ConnectorId>,
     settled: bool,
 }
@@ -86,7 +92,7 @@ impl Ledger {
         book.stats.sent += 1;
         book.stats.in_flight += 1;
         drop(book);
-        Entry { ledger: Arc::clone(self), began: Instant::now(), connector: None, settled: false }
+        Entry { ledger: Arc::clone(self), began: Instant::now(), tunnel: None, connector: None, settled: false }
     }
 
     pub(super) fn stats(&self) -> FrontStats {
@@ -103,6 +109,11 @@ impl Ledger {
 }
 
 impl Entry {
+    /// The request is for this tunnel.
+    pub(super) fn is_for(&mut self, tunnel: &TunnelId) {
+        self.tunnel = Some(tunnel.clone());
+    }
+
     /// A connector has the request.
     pub(super) fn carried_by(&mut self, connector: ConnectorId) {
         self.connector = Some(connector);
@@ -132,8 +143,8 @@ impl Entry {
             Err(kind) => {
                 *book.stats.failed.entry(kind).or_default() += 1;
                 if book.losses.len() < LOSSES_MAX {
-                    let connector = self.connector.take();
-                    book.losses.push(Loss { kind, connector, began: self.began, ended: Instant::now() });
+                    let (tunnel, connector) = (self.tunnel.take(), self.connector.take());
+                    book.losses.push(Loss { kind, tunnel, connector, began: self.began, ended: Instant::now() });
                 }
             }
         }
