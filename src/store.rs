@@ -57,7 +57,7 @@ struct Inner {
     seal: Option<Seal>,
     purpose: Purpose,
     /// Holds the lock for as long as the store lives.
-    _lock: File,
+    lock: File,
 }
 
 /// What a state directory was opened for.
@@ -109,6 +109,15 @@ pub enum StoreError {
     },
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.purpose == Purpose::Run {
+            // A child that is just being started has a copy of the descriptor until its exec, and the lock would last as long.
+            let _ = flock(&self.lock, FlockOperation::Unlock);
+        }
+    }
+}
+
 impl StoreError {
     fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Self::Io { action, path: path.to_owned(), source }
@@ -136,7 +145,7 @@ impl Store {
         if seal.is_none() {
             durable::remove_leftovers(directory);
         }
-        let inner = Inner { directory: directory.to_owned(), install, seal, purpose: Purpose::Run, _lock: lock };
+        let inner = Inner { directory: directory.to_owned(), install, seal, purpose: Purpose::Run, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -153,7 +162,7 @@ impl Store {
             Err(error) => return Err(StoreError::io("open", directory, error)),
         };
         let Some((install, seal)) = identity::known(directory, machine_id) else { return Ok(None) };
-        let inner = Inner { directory: directory.to_owned(), install, seal, purpose: Purpose::Look, _lock: opened };
+        let inner = Inner { directory: directory.to_owned(), install, seal, purpose: Purpose::Look, lock: opened };
         Ok(Some(Self { inner: Arc::new(inner) }))
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{connector::Stop, name::TunnelName};
+use crate::{connector::Stop, name::TunnelName, store::StoreError};
 
 const FILE: &str = "[accounts.default]\napi_token = { file = \"/etc/token\" }\n\
                     [tunnels.web]\ningress = [{ hostname = \"a.example.com\", service = \"http://localhost:8080\" }]\n";
@@ -28,7 +28,13 @@ impl Desk {
     }
 
     fn try_open(&self) -> Result<(Intent, Option<Arc<Config>>), NothingToRun> {
-        let store = Store::open(&self.0.path().join("state"), None).unwrap();
+        // A process that another test starts holds the lock of a store that was closed until it has become another program.
+        let store = loop {
+            match Store::open(&self.0.path().join("state"), None) {
+                Err(StoreError::Locked { .. }) => std::thread::yield_now(),
+                opened => break opened.unwrap(),
+            }
+        };
         Intent::open(&self.main(), FirstReading::of(&self.main()), store, Sink::new(drop))
     }
 

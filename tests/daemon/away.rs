@@ -28,7 +28,7 @@ ingress = [{ hostname = "app.example.com", service = "ORIGIN" }]
 fn follow(host: &Host, arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut command = Command::new(PROGRAM);
     command.args(arguments).env_clear().env("ADIT_SOCKET", host.path("run/adit.sock")).stdin(Stdio::null());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true).spawn().unwrap();
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     (child, lines)
 }

@@ -98,7 +98,7 @@ async fn the_environment_holds_what_a_connector_needs_and_nothing_else() {
     // The shell tells its child where it is and what it calls.
     names.retain(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name));
     names.sort_unstable();
-    assert_eq!(names, ["ADIT_INSTANCE", "GOMEMLIMIT", "HOME", "LISTEN_FDS", "NOTIFY_SOCKET", "PATH"]);
+    assert_eq!(names, ["ADIT_FACTS", "ADIT_INSTANCE", "GOMEMLIMIT", "HOME", "LISTEN_FDS", "NOTIFY_SOCKET", "PATH"]);
 }
 
 #[tokio::test]
