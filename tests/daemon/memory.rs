@@ -52,6 +52,8 @@ async fn a_blocked_connector_stays_blocked_with_its_reason_and_time_until_an_ope
     host.start().await;
     host.until("it is blocked", async |host| host.tunnel("web").await.state == State::Blocked).await;
     let before = host.connector("web").await;
+    // It is written beside the loop, and a daemon that is killed before has nothing to remember.
+    host.until("that is written down", async |host| slots(host).contains("\"blocked\":true")).await;
 
     host.kill();
     host.stage.switchboard.set(None, brisk());
@@ -78,6 +80,7 @@ async fn a_change_of_the_tunnel_ends_a_wait_that_an_earlier_daemon_began() {
     host.configure(ONE_TUNNEL);
     host.start().await;
     host.until("it is blocked", async |host| host.tunnel("web").await.state == State::Blocked).await;
+    host.until("that is written down", async |host| slots(host).contains("\"blocked\":true")).await;
     host.kill();
 
     host.stage.switchboard.set(None, brisk());
@@ -118,4 +121,11 @@ async fn restarts_are_counted_over_daemons_and_a_memory_that_cannot_be_read_stop
 async fn waits(host: &Host, restarts: u64) -> bool {
     let connectors = host.tunnel("web").await.connectors;
     connectors.first().is_some_and(|connector| connector.state == State::BackingOff && connector.restarts_total >= restarts)
+}
+
+/// All that is remembered of slots.
+fn slots(host: &Host) -> String {
+    let folder = fs::read_dir(host.path("run/private/slots"));
+    let files = folder.into_iter().flatten().flatten();
+    files.filter_map(|entry| fs::read_to_string(entry.path()).ok()).collect()
 }

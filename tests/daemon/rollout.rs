@@ -97,7 +97,7 @@ async fn a_cloudflared_that_crashes_is_rolled_back_and_the_former_one_runs_witho
 async fn a_cloudflared_that_fails_in_a_later_connector_is_taken_back_everywhere() {
     let host = upgradable(TWO_TUNNELS).await;
     let loads = [host.load("app.example.com"), host.load("api.example.com")];
-    let starts = host.path("starts").display().to_string();
+    let starts = host.other("starts").display().to_string();
 
     host.install("2026.9.0", &format!("echo x >> {starts}; [ $(wc -l < {starts}) -ge 2 ] && exit 3"));
 

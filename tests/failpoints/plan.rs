@@ -49,7 +49,7 @@ fn scenarios(point: Point) -> &'static [(Scenario, u32)] {
         Point::ProcessStarted | Point::ProcessWatched => &[(Provision, 3), (Crash, 1), (Restart, 1), (Reload, 1)],
         Point::GenerationStaged | Point::GenerationReplaced => &[(Provision, 2), (Crash, 1), (Restart, 2)],
         Point::ProcessRecorded | Point::ProcessReported => &[(Provision, 3), (Crash, 1), (Restart, 1), (Start, 1)],
-        Point::ConnectorLearnt => &[(Provision, 1), (Restart, 1), (TakeOver, 1)],
+        Point::ConnectorLearnt => &[(Provision, 1), (Restart, 1)],
 
         Point::TerminationRecorded | Point::TerminationSignalled => &[(Restart, 2), (Stop, 1), (Terminate, 2)],
         Point::ProcessReaped => &[(Crash, 1), (Restart, 1), (Stop, 1), (Terminate, 1)],

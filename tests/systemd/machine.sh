@@ -44,7 +44,8 @@ install_adit() {
 boot() {
     step 'boot'
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit \
-        --private-network --kill-signal=SIGRTMIN+3 </dev/null >"$overlay/boot.log" 2>&1 &
+        --private-network --kill-signal=SIGRTMIN+3 \
+        --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' </dev/null >"$overlay/boot.log" 2>&1 &
     machine=$!
     has_leader() { leader=$(pgrep -P "$machine" -o) && [ -n "$leader" ]; }
     until_true 'the container has a first process' has_leader

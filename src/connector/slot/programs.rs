@@ -29,7 +29,7 @@ impl Slot {
     /// There is a usable program file where there was none: a slot that waits for it starts.
     pub fn handle_binary_appeared(&mut self, now: Instant) {
         match &self.stage {
-            Stage::Waiting { wait: Wait::BackOff, reason, restart, .. } if reason.code.starts_with("binary-") => {
+            Stage::Waiting { wait: Wait::BackOff | Wait::Blocked, reason, restart, .. } if reason.code.starts_with("binary-") => {
                 let restart = *restart;
                 self.backoff.reset();
                 self.start(restart, now);

@@ -18,6 +18,15 @@ until_true 'systemd keeps both listeners' keeps_both
 step 'the journal has the events, with fields'
 inside journalctl ADIT_TUNNEL=web --no-pager -o cat | grep -q 'is ready' || fail 'no event of web in the journal'
 
+step 'each connector is in a cgroup of its own, and boxed where the kernel can'
+leaves=$(inside sh -c 'cat /sys/fs/cgroup/system.slice/adit.service/c-web.*/cgroup.procs' | sort | tr '\n' ' ')
+[ "$leaves" = "$(connectors)" ] || fail "in leaves: $leaves; connectors: $(connectors)"
+# ABI version: 0 or an error where there is no Landlock.
+abi=$(python3 -c 'import ctypes; print(ctypes.CDLL(None).syscall(444, None, 0, 1))' 2>/dev/null || echo 0)
+if [ "$abi" -gt 0 ]; then
+    inside journalctl ADIT_EVENT=connectors-boxed --no-pager -o cat | grep -q Landlock || fail 'connectors are not boxed'
+fi
+
 step 'the sandbox of the unit is no wider than it was'
 exposure=$(inside systemd-analyze security --no-pager adit | sed -n 's/.*level for adit.service: \([0-9.]*\) .*/\1/p')
 printf 'exposure %s\n' "$exposure"
