@@ -35,7 +35,7 @@ pub use said::{Protocol, Said};
 pub use settings::Settings;
 pub use slot::{BinaryWish, Finding, LEAVING_MAX, RestartRefused, Slot, SlotPrograms};
 pub use state::{Generation, Reason, RestartReason, SlotId, State};
-pub use survivor::{LastKnown, Survivor};
+pub use survivor::{LastKnown, Survivor, Told};
 pub use transport::{HostTransport, Transport};
 pub use wanted::{Stop, Wanted, WantedTunnel};
 pub use watch::{Answer, Ask, Probe, VersionReading, Vitals};

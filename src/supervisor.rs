@@ -20,6 +20,7 @@ mod programs;
 mod requests;
 mod rollout;
 mod starter;
+mod surplus;
 mod task;
 mod turns;
 mod uplink;

@@ -38,9 +38,9 @@ mod tally;
 #[path = "chaos/vitals.rs"]
 mod vitals;
 
-use std::{cell::RefCell, collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
-use adit::{control::api::Tunnel, sandbox::origin::Origin};
+use adit::sandbox::origin::Origin;
 use rand::{SeedableRng, rngs::SmallRng};
 
 use crate::{
@@ -108,21 +108,9 @@ async fn only_a_request_on_a_killed_connector_is_lost() {
 
 /// Waits until everything serves, as the daemon and the kernel see it.
 async fn within_calm(host: &Host, what: &str, fleet: &Fleet) {
-    let helped = RefCell::new(BTreeSet::new());
     host.within(CALM_TIME, what, async |host| {
         let Ok(status) = host.client.status().await else { return false };
-        for tunnel in status.tunnels.iter().filter(|tunnel| waits_for_an_operator(tunnel)) {
-            if helped.borrow_mut().insert(tunnel.name.clone()) {
-                println!("an operator restarts {}: {:?}", tunnel.name, tunnel.reason);
-                host.client.restart_tunnel(&tunnel.name).await.unwrap();
-            }
-        }
         status.tunnels.iter().all(serves) && fleet.runs(&host.connectors())
     })
     .await;
-}
-
-/// A replacement that failed, because its successor was killed, is tried again after five minutes, or when somebody asks for it.
-fn waits_for_an_operator(tunnel: &Tunnel) -> bool {
-    tunnel.reason.as_ref().is_some_and(|reason| reason.code == "replacement-failed")
 }

@@ -208,6 +208,11 @@ pub enum Happening {
         /// When it is tried again, if nothing changes.
         retry: Option<Duration>,
     },
+    /// Its replica is not wanted any more, but goes on: no other one of its tunnel serves.
+    Spared {
+        /// Which.
+        generation: Generation,
+    },
     /// A generation was told to finish its requests.
     Draining {
         /// Which.
@@ -300,6 +305,7 @@ impl Happening {
             | Self::Blocked { .. }
             | Self::Replacing { .. }
             | Self::ReplacementFailed { .. }
+            | Self::Spared { .. }
             | Self::Draining { .. }
             | Self::Killed { .. }
             | Self::Stopped

@@ -29,7 +29,9 @@ mod replacing;
 mod reports;
 mod run;
 mod signs;
+mod surplus;
 mod telling;
+mod told;
 mod transport;
 mod uplink;
 mod view;
@@ -125,6 +127,8 @@ enum Goal {
     },
     /// An operator stopped it.
     Stopped(Stop),
+    /// This replica of the tunnel is not wanted any more, but none of the others serves: what runs goes on.
+    Surplus,
     /// The tunnel, or this replica of it, is not wanted any more.
     Gone,
     /// The daemon stops. There is no way back.
@@ -320,6 +324,9 @@ impl Slot {
     /// Starts the next generation, if one is wanted and there is room.
     fn start(&mut self, restart: Option<RestartReason>, now: Instant) {
         self.orders.forget_waiting();
+        if self.end_surplus() {
+            return self.tell_if_at_rest();
+        }
         let Goal::Run { launch, facts } = &self.goal else {
             self.stage = Stage::Resting;
             return;

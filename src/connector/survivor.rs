@@ -16,6 +16,17 @@ pub struct LastKnown {
     pub version: Option<u64>,
 }
 
+/// Whether an earlier daemon told a process to finish its requests, as far as its record knows. A second time kills it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// It did not: that would be on record.
+    No,
+    /// It was about to: it did, unless it ended at that very moment.
+    Recorded,
+    /// The record was lost.
+    Unknown,
+}
+
 /// What the generation record says of a process that was found again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survivor {
@@ -31,8 +42,8 @@ pub struct Survivor {
     pub connector_id: Option<ConnectorId>,
     /// What was known of it last.
     pub last_known: LastKnown,
-    /// It was told to finish its requests.
-    pub draining: bool,
+    /// Whether it was told to finish its requests.
+    pub told: Told,
     /// It is certainly the recorded process. One that is not is never signalled.
     pub proved: bool,
 }

@@ -194,6 +194,21 @@ impl Watch {
         self.misses == 0
     }
 
+    /// Whether its last answer is to a question that was asked at `moment` or later, and tells of a connection.
+    pub(super) fn has_connected_since(&self, moment: Instant) -> bool {
+        let is_answered = self.misses == 0 && !self.stale && self.vitals.connector_id.is_some();
+        is_answered && self.vitals.connections > 0 && self.asked_at.is_some_and(|at| at >= moment)
+    }
+
+    /// Puts the next probe at `moment`, or at `now` when that is over.
+    pub(super) fn ask_at(&mut self, moment: Instant, now: Instant) {
+        let at = moment.max(now);
+        self.next = match self.next {
+            Next::Due(_) => Next::Due(at),
+            Next::Out { .. } => Next::Out { again: Some(at - now) },
+        };
+    }
+
     /// When the next probe is due; `None` while one is out.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.next {

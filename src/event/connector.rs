@@ -34,6 +34,7 @@ impl ConnectorEvent {
             Happening::Replacing { .. } => "connector-replacing",
             Happening::Replaced { .. } => "connector-replaced",
             Happening::ReplacementFailed { .. } => "connector-replacement-failed",
+            Happening::Spared { .. } => "connector-spared",
             Happening::Draining { .. } => "connector-draining",
             Happening::Killed { .. } => "connector-killed",
             Happening::Stopped => "connector-stopped",
@@ -60,6 +61,7 @@ impl ConnectorEvent {
             | Happening::Replacing { .. }
             | Happening::Replaced { .. }
             | Happening::Held { .. }
+            | Happening::Spared { .. }
             | Happening::Draining { .. }
             | Happening::Stopped
             | Happening::Forgotten => Level::Info,
@@ -101,6 +103,7 @@ impl ConnectorEvent {
             | Happening::Replacing { generation, .. }
             | Happening::Replaced { generation, .. }
             | Happening::ReplacementFailed { generation, .. }
+            | Happening::Spared { generation }
             | Happening::Draining { generation, .. }
             | Happening::Killed { generation, .. }
             | Happening::Read { generation, .. }
@@ -149,6 +152,7 @@ impl ConnectorEvent {
             | Happening::Recovered { .. }
             | Happening::Hung { .. }
             | Happening::NeverAnswered { .. }
+            | Happening::Spared { .. }
             | Happening::Draining { .. }
             | Happening::Stopped
             | Happening::Read { .. }
@@ -213,6 +217,9 @@ impl ConnectorEvent {
                     None => String::new(),
                 };
                 format!("generation {generation} does not replace connector {slot}: {}{retry}", reason.sentence)
+            }
+            Happening::Spared { .. } => {
+                format!("connector {slot} is not wanted any more and goes on until another replica of its tunnel serves")
             }
             Happening::Draining { generation, limit } => {
                 format!(

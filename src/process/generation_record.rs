@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    connector::{Generation, LastKnown, LaunchFacts, SlotId},
+    connector::{Generation, LastKnown, LaunchFacts, SlotId, Told},
     failpoint::{self, Point},
     id::ConnectorId,
     name::TunnelName,
@@ -53,8 +53,11 @@ pub(super) struct Content {
     /// What was known of it last.
     #[serde(default)]
     pub(super) last_known: LastKnown,
-    /// It was told to finish its requests. It must not be told twice.
+    /// It is about to be told to finish its requests, or was. It must not be told twice.
     pub(super) draining: bool,
+    /// What was on record before was lost, and with it whether the process was told.
+    #[serde(default)]
+    pub(super) rebuilt: bool,
 }
 
 /// What tells the process from all others of this boot.
@@ -100,6 +103,18 @@ impl Content {
             connector_id: None,
             last_known: LastKnown::default(),
             draining: false,
+            rebuilt: false,
+        }
+    }
+
+    /// Whether its process was told to finish its requests.
+    pub(super) fn told(&self) -> Told {
+        if self.draining {
+            Told::Recorded
+        } else if self.rebuilt {
+            Told::Unknown
+        } else {
+            Told::No
         }
     }
 
@@ -241,7 +256,7 @@ mod tests {
         content.process = Some(RecordedProcess { pid: 1, start_time: 2, inode: None });
         let mut value = serde_json::to_value(&content).unwrap();
         let record = value.as_object_mut().unwrap();
-        for later in ["begun", "leaf"] {
+        for later in ["begun", "leaf", "rebuilt"] {
             record.remove(later).unwrap();
         }
         record["process"].as_object_mut().unwrap().remove("inode").unwrap();

@@ -108,7 +108,8 @@ impl Process {
         }
     }
 
-    /// Records that it is to finish its requests, then tells it to. It blocks for as long as writing a small file takes.
+    /// Records that it is to finish its requests, then tells it to. Whether a daemon that ended in between told it, the next one finds
+    /// out by asking the process. It blocks for as long as writing a small file takes.
     pub fn terminate(&self) {
         // Without the record a next daemon would say it a second time, which kills; but a stop must not depend on a file.
         let _ = self.record.update(|content| content.draining = true);

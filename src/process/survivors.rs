@@ -110,7 +110,7 @@ fn survivor(found: &Found) -> Survivor {
         metrics: content.metrics,
         connector_id: content.connector_id.clone(),
         last_known: content.last_known,
-        draining: content.draining,
+        told: content.told(),
         proved: *is_proved,
     }
 }

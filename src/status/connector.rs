@@ -142,6 +142,7 @@ impl ConnectorStatus {
                 self.last_exit = self.last_exit.take().or_else(|| past.last_exit.clone());
             }
             Happening::Hung { .. }
+            | Happening::Spared { .. }
             | Happening::Draining { .. }
             | Happening::Killed { .. }
             | Happening::RegistrationRefused { .. }

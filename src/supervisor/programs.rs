@@ -17,7 +17,9 @@ use super::{
     task::{Task, now},
 };
 use crate::{
-    connector::{Binary, BinaryId, Ending, Generation, Happening, Reason, SlotId, SlotPrograms, SpawnFailure, Survivor, Wanted},
+    connector::{
+        Binary, BinaryId, Ending, Generation, Happening, Reason, SlotId, SlotPrograms, SpawnFailure, Survivor, Told, Wanted,
+    },
     event::{ProgramEvent, ProgramView},
     name::TunnelName,
     process::{BinaryWatch, HeldBinary, Inspection},
@@ -45,7 +47,7 @@ impl Programs {
         let (sender, found) = mpsc::channel(FINDINGS_MAX);
         // Fails when the task is over.
         let watch = BinaryWatch::start(folders, move |inspection| drop(sender.blocking_send(inspection)))?;
-        let running = || survivors.iter().filter(|survivor| survivor.proved && !survivor.draining);
+        let running = || survivors.iter().filter(|survivor| survivor.proved && survivor.told != Told::Recorded);
         let rollout = Rollout::resume(program.rollout, running().filter_map(|survivor| survivor.facts.binary), retry);
         // The path says only what its processes are called; what is executed is held.
         let path = program.path.unwrap_or_else(|| "cloudflared".into());

@@ -310,6 +310,7 @@ impl Rollout {
             | Happening::Held { .. }
             | Happening::Blocked { .. }
             | Happening::Replaced { .. }
+            | Happening::Spared { .. }
             | Happening::Draining { .. }
             | Happening::Killed { .. }
             | Happening::Stopped

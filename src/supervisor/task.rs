@@ -79,6 +79,8 @@ pub(super) struct Task {
     asking: BTreeSet<Arc<SlotId>>,
     /// Slots that are at it.
     replacing: BTreeSet<SlotId>,
+    /// Slots that are not wanted any more and go on until another one of their tunnels serves.
+    pub(super) surplus: BTreeSet<Arc<SlotId>>,
     /// Slots that have a connection to the edge.
     pub(super) connected: BTreeSet<Arc<SlotId>>,
     /// What is known of QUIC on this host.
@@ -149,6 +151,7 @@ impl Task {
             timers: BTreeSet::new(),
             asking: BTreeSet::new(),
             replacing: BTreeSet::new(),
+            surplus: BTreeSet::new(),
             connected: BTreeSet::new(),
             spawns: VecDeque::new(),
             spawning: 0,
@@ -176,6 +179,7 @@ impl Task {
     async fn turn(&mut self) -> ControlFlow<()> {
         self.wake_slots();
         self.try_quic();
+        self.release_surplus();
         self.step_rollout();
         self.give_turns();
         self.heed_fleet();
@@ -188,6 +192,7 @@ impl Task {
             self.timers.first().map(|(at, _)| *at),
             self.transport.poll_timeout(),
             self.rollout_due(),
+            self.surplus_due(),
             self.uplink.due(self.waits_for_room()),
         ];
         let next = next.into_iter().flatten().min();
@@ -429,7 +434,7 @@ impl Task {
         let is_unlisted = |id: &&Arc<SlotId>| !listed.contains(*id) && !wanted.held.contains(&id.tunnel);
         let unlisted: Vec<Arc<SlotId>> = self.slots.keys().filter(is_unlisted).cloned().collect();
         for id in &unlisted {
-            self.with_slot(id, |slot| slot.handle_unwanted(now()));
+            self.dismiss(id, wanted);
         }
         let slots = &self.slots;
         self.memories.retain(|id| slots.contains_key(id) || wanted.held.contains(&id.tunnel));
@@ -511,6 +516,11 @@ impl Task {
             self.replacing.insert((**id).clone())
         } else {
             self.replacing.remove(&**id)
+        };
+        if entry.slot.is_surplus() {
+            self.surplus.insert(Arc::clone(id))
+        } else {
+            self.surplus.remove(id)
         };
         self.uplink.fleet.see(id, Some(entry.slot.standing()), now());
         if entry.slot.is_connected() {

@@ -209,8 +209,7 @@ impl<'a> Storm<'a> {
             let tunnel = self.fleet.any_tunnel(&mut self.rng);
             self.host.client.restart_tunnel(&tunnel).await.unwrap();
         } else {
-            let (host, killed) = (self.host, &self.killed);
-            self.fleet.change(&mut self.rng, |tunnel| serving(host, tunnel).difference(killed).count());
+            self.fleet.change(&mut self.rng);
             self.reload().await;
         }
     }
@@ -229,13 +228,6 @@ impl<'a> Storm<'a> {
         let most = count(Blow::ConnectorKilled) + count(Blow::ConnectorHung) + 3 * count(Blow::PlannedChange);
         assert!(restarts <= most, "{restarts} restarts, {most} reasons for one");
     }
-}
-
-/// The connectors of a tunnel that take requests, as the edge sees it.
-fn serving(host: &Host, tunnel: &str) -> BTreeSet<ConnectorId> {
-    let prefix = format!("{tunnel}.");
-    let there = host.snapshot().tunnels.into_values().find(|one| one.name.starts_with(&prefix)).expect("every tunnel was made");
-    host.stage.edge.connections(&there.id).into_iter().map(|connection| connection.connector).collect()
 }
 
 fn is_connector(pid: u32) -> bool {

@@ -174,6 +174,24 @@ async fn a_daemon_without_records_finds_every_connector_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_connector_that_is_on_record_as_told_to_end_and_was_not_is_told_by_the_next_daemon() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    let first = host.connector("web").await.pid.unwrap();
+    let load = host.load("app.example.com");
+    // As a daemon leaves it that dies right before the signal.
+    host.kill();
+    change_record(&host, |record| record["draining"] = json!(true));
+
+    host.start().await;
+    host.until_all_serve().await;
+    host.until_gone(first).await;
+
+    load.end().await.assert_nothing_lost();
+    assert_eq!(host.connectors().len(), 1);
+    assert!(!host.log().contains("connector-killed"), "{}", host.log());
+}
+
+#[tokio::test]
 async fn a_running_daemon_starts_connectors_though_its_records_were_removed() {
     let host = Host::serving(ONE_TUNNEL).await;
     let first = host.connector("web").await.pid.unwrap();

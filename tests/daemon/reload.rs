@@ -1,6 +1,11 @@
 //! Changes of the configuration while requests are under way.
 
-use adit::{control::api::Change, sandbox::origin::Origin};
+use std::time::Duration;
+
+use adit::{
+    control::api::{Change, Connector},
+    sandbox::origin::Origin,
+};
 use nix::sys::signal::Signal;
 
 use crate::{
@@ -152,4 +157,38 @@ async fn with_apply_ask_a_reload_waits_for_an_operator() {
     assert_eq!(applied.code, Some(0), "{applied:?}");
     host.until_all_serve().await;
     assert!(host.visit("api.example.com").await.reached("here"));
+}
+
+#[tokio::test]
+async fn a_replica_goes_only_when_another_one_serves() {
+    let replicas = |count: u8| ONE_TUNNEL.replace("replicas = 2", &format!("replicas = {count}"));
+    let host = Host::serving(&replicas(3)).await;
+    let last = host.tunnel("web").await.connectors[2].pid.unwrap();
+    // Until each of the two waits for longer than the reload takes.
+    host.until("the first two back off", async |host| {
+        let connectors = host.tunnel("web").await.connectors;
+        for pid in connectors[..2].iter().filter_map(|connector| connector.pid) {
+            processes::signal(pid, Signal::SIGKILL);
+            host.until_gone(pid).await;
+        }
+        let soon = jiff::Timestamp::now() + Duration::from_secs(3);
+        let waits = |connector: &Connector| connector.next_try_at.is_some_and(|at| at > soon);
+        connectors[..2].iter().all(waits)
+    })
+    .await;
+    let load = host.load("app.example.com");
+
+    host.configure(&replicas(2));
+    host.client.reload_configuration().await.unwrap();
+    host.until("the third goes on and says why", async |host| {
+        let tunnel = host.tunnel("web").await;
+        let reason = tunnel.connectors.get(2).and_then(|connector| connector.reason.clone());
+        reason.is_some_and(|reason| reason.code == "last-to-serve")
+    })
+    .await;
+
+    host.until_all_serve().await;
+    host.until_gone(last).await;
+    load.end().await.assert_nothing_lost();
+    assert_eq!(host.connectors().len(), 2);
 }

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::{Alive, Leave, Leaver, LeaverPhase, Phase, Replacement, Run, Slot, Stage, signs::Signs};
-use crate::connector::{Exit, Generation, Happening, RestartReason, Survivor, Transport, watch::Watch};
+use super::{Alive, Leave, Leaver, LeaverPhase, Phase, Replacement, Run, Slot, Stage, signs::Signs, told::Doubted};
+use crate::connector::{Exit, Generation, Happening, RestartReason, Survivor, Told, Transport, watch::Watch};
 
 impl Slot {
     /// These processes of an earlier daemon were found in this slot. To be called before anything else, at most once.
@@ -14,15 +14,20 @@ impl Slot {
             let (generation, pid, metrics) = (survivor.generation, survivor.pid, survivor.metrics);
             let watch = Watch::resumed(survivor.connector_id.clone(), survivor.last_known, &survivor.facts, now);
             let vitals = watch.vitals.clone();
-            let alive = Alive { pid, metrics, since: now, watch, signs: Signs::default() };
+            let doubted_since = match survivor.told {
+                Told::No => None,
+                Told::Recorded | Told::Unknown => Some(now),
+            };
+            let alive = Alive { pid, metrics, since: now, watch, signs: Signs::default(), doubted_since };
             if !survivor.proved {
                 self.consider_unproved(survivor, alive);
                 continue;
             }
-            if survivor.draining {
+            if survivor.told == Told::Recorded {
                 let kill_at = now + survivor.facts.grace_period + self.settings.stop_margin;
                 let exit = LeaverPhase::Draining { kill_at };
-                self.leaving.push(Leaver { generation, since: Some(now), exit });
+                let doubted = Some(Doubted::new(Box::new(alive), survivor.facts, now));
+                self.leaving.push(Leaver { generation, since: Some(now), exit, doubted });
             } else {
                 let run =
                     Box::new(Run { generation, facts: survivor.facts, adopted: true, phase: Phase::Alive(Box::new(alive)) });
@@ -60,7 +65,7 @@ impl Slot {
     pub(super) fn consider_unproved(&mut self, survivor: Survivor, alive: Alive) {
         let (generation, pid) = (survivor.generation, survivor.pid);
         match self.stage {
-            Stage::Resting if survivor.connector_id.is_some() && !survivor.draining => {
+            Stage::Resting if survivor.connector_id.is_some() && survivor.told != Told::Recorded => {
                 self.stage = Stage::Quarantined { generation, facts: survivor.facts, alive: Box::new(alive) };
                 self.tell(Happening::Quarantined { generation, pid });
             }

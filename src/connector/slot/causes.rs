@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Goal, Leave, Replacement, Run, Slot, Stage};
+use super::{Goal, Leave, Replacement, Run, Slot, Stage, replacing::still_asked};
 use crate::connector::{RestartReason, Transport, watch::Health};
 
 /// What a slot remembers of causes beyond one process.
@@ -87,10 +87,8 @@ impl Slot {
     /// What a replacement was asked for may be over before its turn comes.
     pub(super) fn drop_obsolete_ask(&mut self) {
         let Stage::Serving { run, replacement } = &mut self.stage else { return };
-        if let Replacement::Asked { restart } = replacement
-            && is_over(run, *restart, &self.settings)
-        {
-            *replacement = Replacement::None;
+        if let Replacement::Asked { restart } = replacement {
+            *replacement = still_asked(&self.goal, run, *restart, &self.settings);
         }
     }
 }

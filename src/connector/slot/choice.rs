@@ -81,7 +81,7 @@ impl Slot {
     pub(super) fn is_transport_open(&self) -> bool {
         match &self.goal {
             Goal::Run { launch, .. } => launch.leaves_transport_open(),
-            Goal::Unknown | Goal::Stopped(_) | Goal::Gone | Goal::Shutdown => false,
+            Goal::Unknown | Goal::Surplus | Goal::Stopped(_) | Goal::Gone | Goal::Shutdown => false,
         }
     }
 

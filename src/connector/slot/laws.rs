@@ -11,7 +11,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 
 use crate::connector::{
     BinaryId, BinaryWish, Command, Exit, Fleet, Generation, LEAVING_MAX, LastKnown, Launch, Past, Probe, Protocol, Reason, Said,
-    Settings, Slot, SlotId, SpawnFailure, State, Stop, Survivor, Transport, VersionReading,
+    Settings, Slot, SlotId, SpawnFailure, State, Stop, Survivor, Told, Transport, VersionReading,
     testing::{answer, exited, killed, launch, start_of_time},
 };
 
@@ -24,6 +24,7 @@ enum Step {
     Binary(Option<u64>),
     Resume,
     Stop,
+    Surplus,
     Restart,
     Revive,
     Release,
@@ -103,6 +104,7 @@ impl World {
                 let stop = Stop { by: "ada".into(), at: jiff::Timestamp::UNIX_EPOCH };
                 self.slot.handle_wanted(&self.launches[0], Some(&stop), self.now);
             }
+            Step::Surplus => self.slot.handle_surplus(self.now),
             Step::Restart => drop(self.slot.handle_restart(self.now)),
             Step::Revive => self.slot.handle_revive(self.now),
             Step::Release => self.slot.handle_release(self.now),
@@ -113,7 +115,14 @@ impl World {
             Step::ProbeReturns { which, probe } => {
                 if let Some(generation) = nth(self.probes.keys(), *which) {
                     self.probes.remove(&generation);
-                    self.slot.handle_probe(generation, probe.clone(), self.now);
+                    let mut probe = probe.clone();
+                    // Who was told has no connection any more.
+                    if let Probe::Answered(answer) = &mut probe
+                        && self.terminated.contains(&generation)
+                    {
+                        answer.connections = 0;
+                    }
+                    self.slot.handle_probe(generation, probe, self.now);
                 }
             }
             Step::Dies { which, exit } => {
@@ -163,7 +172,14 @@ impl World {
             assert!(waiting.until <= self.now + settings.blocked_retry + settings.stop_margin, "a wait without an end");
         }
         let draining = |generation: &Generation| self.terminated.contains(generation) || self.killed.contains(generation);
-        let survivors = self.alive.iter().map(|generation| survivor(generation.0, draining(generation))).collect();
+        // Now and then the records are lost.
+        let lost = self.last_spawned.is_multiple_of(3);
+        let told = |generation: &Generation| match draining(generation) {
+            _ if lost => Told::Unknown,
+            true => Told::Recorded,
+            false => Told::No,
+        };
+        let survivors = self.alive.iter().map(|generation| survivor(generation.0, told(generation))).collect();
         self.asked.clear();
         self.probes.clear();
         let rng = SmallRng::seed_from_u64(self.last_spawned);
@@ -232,13 +248,16 @@ impl World {
     }
 
     fn check(&self) {
-        let leaving = |generation: &&Generation| self.terminated.contains(*generation) || self.killed.contains(*generation);
+        let leaves = |generation: &Generation| self.slot.leaving.iter().any(|leaver| leaver.generation == *generation);
+        let signalled = |generation: &Generation| self.terminated.contains(generation) || self.killed.contains(generation);
+        let leaving = |generation: &&Generation| signalled(generation) || leaves(generation);
         let staying = self.alive.iter().filter(|generation| !leaving(generation)).count();
         assert!(staying <= 2, "more than one generation and its successor: {:?}", self.alive);
         assert!(staying < 2 || self.slot.is_replacing(), "two generations without a declared overlap: {:?}", self.alive);
         assert!(self.alive.len() <= LEAVING_MAX + 1, "too many processes: {:?}", self.alive);
         let moves = self.slot.poll_timeout().is_some() || !self.asked.is_empty() || !self.probes.is_empty();
         assert!(moves || self.slot.is_at_rest(), "{} has no way out", self.slot.state());
+        assert!(!self.slot.is_surplus() || !self.slot.is_at_rest(), "nothing is left that goes on");
         if self.slot.state() == State::Stopped {
             assert!(self.alive.is_empty() && self.asked.is_empty(), "it says that it is stopped, and {:?} runs", self.alive);
         }
@@ -248,7 +267,8 @@ impl World {
     fn survive(&mut self, survivors: Vec<Survivor>) {
         for survivor in &survivors {
             self.alive.insert(survivor.generation);
-            if survivor.draining {
+            // What is on record is true of every other one.
+            if survivor.told != Told::No && survivor.generation.0.is_multiple_of(2) {
                 self.terminated.insert(survivor.generation);
             }
             self.last_spawned = self.last_spawned.max(survivor.generation.0);
@@ -319,6 +339,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => prop::option::of(1u64..4).prop_map(Step::Binary),
         1 => Just(Step::Resume),
         1 => Just(Step::Stop),
+        1 => Just(Step::Surplus),
         1 => Just(Step::Restart),
         2 => Just(Step::Revive),
         1 => Just(Step::Release),
@@ -360,7 +381,7 @@ fn any_said() -> impl Strategy<Value = Said> {
     ]
 }
 
-fn survivor(generation: u64, draining: bool) -> Survivor {
+fn survivor(generation: u64, told: Told) -> Survivor {
     Survivor {
         generation: Generation(generation),
         facts: launch().facts(),
@@ -368,15 +389,17 @@ fn survivor(generation: u64, draining: bool) -> Survivor {
         metrics: "127.0.0.1:1".parse().unwrap(),
         connector_id: Some("a".parse().unwrap()),
         last_known: LastKnown::default(),
-        draining,
+        told,
         proved: true,
     }
 }
 
 /// At most what a slot can hold: one that drains, one that serves and its successor.
 fn any_survivors() -> impl Strategy<Value = Vec<Survivor>> {
-    (0u64..3, 0u64..3).prop_filter_map("too many", move |(draining, running)| {
-        let runs = (0..draining + running).map(|index| survivor(index + 1, index < draining)).collect();
+    let recorded = prop_oneof![Just(Told::Recorded), Just(Told::Unknown)];
+    (0u64..3, 0u64..3, recorded).prop_filter_map("too many", move |(draining, running, recorded)| {
+        let told = |index| if index < draining { recorded } else { Told::No };
+        let runs = (0..draining + running).map(|index| survivor(index + 1, told(index))).collect();
         (draining + running <= 3).then_some(runs)
     })
 }

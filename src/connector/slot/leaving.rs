@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Goal, Leave, Leaver, LeaverPhase, Phase, Replacement, Run, Slot, Stage, Wait};
+use super::{Goal, Leave, Leaver, LeaverPhase, Phase, Replacement, Run, Slot, Stage, Wait, told::Doubted};
 use crate::connector::{Command, Generation, Happening, Reason};
 
 /// A process that is still there this long after it was killed is killed again.
@@ -47,15 +47,20 @@ impl Slot {
     pub(super) fn leave(&mut self, run: Run, leave: Leave, now: Instant) {
         let generation = run.generation;
         match run.phase {
-            Phase::Spawning => self.leaving.push(Leaver { generation, since: None, exit: LeaverPhase::Unspawned }),
+            Phase::Spawning => self.leaving.push(Leaver { generation, since: None, exit: LeaverPhase::Unspawned, doubted: None }),
             Phase::Alive(alive) => {
                 let limit = match leave {
                     Leave::Gracefully => run.facts.grace_period + self.settings.stop_margin,
                     Leave::Soon => self.settings.stop_margin,
                 };
-                self.commands.push_back(Command::Terminate { generation });
-                let exit = LeaverPhase::Draining { kill_at: now + limit };
-                self.leaving.push(Leaver { generation, since: Some(alive.since), exit });
+                let (since, exit) = (Some(alive.since), LeaverPhase::Draining { kill_at: now + limit });
+                let doubted = if alive.doubted_since.is_some() {
+                    Some(Doubted::new(alive, run.facts, now))
+                } else {
+                    self.commands.push_back(Command::Terminate { generation });
+                    None
+                };
+                self.leaving.push(Leaver { generation, since, exit, doubted });
                 self.tell(Happening::Draining { generation, limit });
             }
         }
@@ -79,6 +84,7 @@ impl Slot {
         for (generation, reason) in due {
             self.kill(generation, reason, now);
         }
+        self.ask_doubted(now);
     }
 
     /// A process came up that nobody wants any more. Says whether that was so.
@@ -102,19 +108,19 @@ impl Slot {
 
     fn kill(&mut self, generation: Generation, reason: Reason, now: Instant) {
         let Some(leaver) = self.leaving.iter_mut().find(|leaver| leaver.generation == generation) else { return };
-        leaver.exit = LeaverPhase::Killed { again_at: now + KILL_AGAIN };
+        (leaver.exit, leaver.doubted) = (LeaverPhase::Killed { again_at: now + KILL_AGAIN }, None);
         self.commands.push_back(Command::Kill { generation });
         self.tell(Happening::Killed { generation, reason });
     }
 
-    fn tell_if_at_rest(&mut self) {
+    pub(super) fn tell_if_at_rest(&mut self) {
         if !self.is_at_rest() {
             return;
         }
         match self.goal {
             Goal::Stopped(_) | Goal::Shutdown => self.tell(Happening::Stopped),
             Goal::Gone => self.tell(Happening::Forgotten),
-            Goal::Unknown | Goal::Run { .. } => {} // about to start, or an adopted process that ended
+            Goal::Unknown | Goal::Run { .. } | Goal::Surplus => {} // about to start, or an adopted process that ended
         }
     }
 }

@@ -15,7 +15,7 @@ impl Slot {
             Goal::Unknown => self.resumed,
             Goal::Run { facts, .. } => Some(facts.fingerprint),
             // Nothing is to be started, and an operator's start forgets what was before.
-            Goal::Stopped(_) | Goal::Gone | Goal::Shutdown => return SlotMemory::default(),
+            Goal::Surplus | Goal::Stopped(_) | Goal::Gone | Goal::Shutdown => return SlotMemory::default(),
         };
         let mut memory = SlotMemory { backoff: self.backoff.clone(), launch, ..SlotMemory::default() };
         match &self.stage {

@@ -3,13 +3,15 @@
 use std::time::Instant;
 
 use super::{Goal, LEAVING_MAX, Leave, Replacement, Run, Slot, Stage, Wait, causes::is_over, never_answered, signs::Refusal};
-use crate::connector::{Command, Generation, Happening, LaunchFacts, Reason, RestartReason, exit::in_words, watch::Health};
+use crate::connector::{
+    Command, Generation, Happening, LaunchFacts, Reason, RestartReason, Settings, exit::in_words, watch::Health,
+};
 
 impl Slot {
     /// Why the slot waits for its turn to replace its generation, if it does and has room for a successor.
     pub fn wants_turn(&self) -> Option<RestartReason> {
         match &self.stage {
-            Stage::Serving { replacement: Replacement::Asked { restart }, .. } if self.has_room() => Some(*restart),
+            Stage::Serving { replacement: Replacement::Asked { restart }, .. } if self.may_replace() => Some(*restart),
             Stage::Resting | Stage::Waiting { .. } | Stage::Serving { .. } | Stage::Quarantined { .. } => None,
         }
     }
@@ -74,11 +76,7 @@ impl Slot {
         match replacement {
             Replacement::None | Replacement::Asked { .. } => {}
             Replacement::Retry { at, restart, .. } if *at <= now => {
-                *replacement = if is_over(run, *restart, &self.settings) {
-                    Replacement::None
-                } else {
-                    Replacement::Asked { restart: *restart }
-                };
+                *replacement = still_asked(&self.goal, run, *restart, &self.settings);
                 self.mend(now);
             }
             Replacement::Retry { .. } => {}
@@ -113,7 +111,7 @@ impl Slot {
         }
     }
 
-    /// A hung generation is replaced without waiting for a turn: it may serve nobody.
+    /// A hung generation is replaced without waiting for a turn, whatever it was to be replaced for before: it may serve nobody.
     pub(super) fn mend(&mut self, now: Instant) {
         let Stage::Serving { run, replacement } = &self.stage else { return };
         if self.is_restrained() || !run.alive().is_some_and(|alive| alive.watch.health(&self.settings) == Health::Hung) {
@@ -126,9 +124,13 @@ impl Slot {
             return self.wait(delay, Wait::BackOff, RestartReason::Hung, reason, now);
         }
         match replacement {
-            Replacement::None | Replacement::Asked { .. } if self.has_room() => self.begin_replacement(RestartReason::Hung, now),
-            Replacement::None | Replacement::Asked { .. } => {} // the next that leaves calls again
-            Replacement::Retry { .. } | Replacement::Running { .. } => {}
+            Replacement::Running { .. } => {}
+            // One that was to end this hang has failed already.
+            Replacement::Retry { restart: RestartReason::Hung, .. } => {}
+            Replacement::None | Replacement::Asked { .. } | Replacement::Retry { .. } if self.has_room() => {
+                self.begin_replacement(RestartReason::Hung, now);
+            }
+            Replacement::None | Replacement::Asked { .. } | Replacement::Retry { .. } => {} // the next that leaves calls again
         }
     }
 
@@ -203,7 +205,12 @@ impl Slot {
             (Goal::Run { facts, .. }, Stage::Serving { run, .. }) => change_between(&run.facts, facts),
             (_, _) => None,
         };
-        let restart = change.unwrap_or(restart);
+        let hangs = match &self.stage {
+            Stage::Serving { run, .. } => run.alive().is_some_and(|alive| alive.watch.health(&self.settings) == Health::Hung),
+            Stage::Resting | Stage::Waiting { .. } | Stage::Quarantined { .. } => false,
+        };
+        // What hangs cannot wait as long as a change can, which the next successor brings too.
+        let restart = if hangs { RestartReason::Hung } else { change.unwrap_or(restart) };
         let retry = match restart {
             RestartReason::Hung => Some(self.backoff.fail(&mut self.rng)),
             RestartReason::Config | RestartReason::Rotate | RestartReason::Upgrade => Some(self.settings.successor_retry),
@@ -238,9 +245,25 @@ impl Slot {
         self.tell(Happening::Replacing { generation: serving, successor: generation, restart });
     }
 
+    /// Whether a successor can be started at all.
+    fn may_replace(&self) -> bool {
+        matches!(self.goal, Goal::Run { .. }) && self.has_room()
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.leaving.len() < LEAVING_MAX
     }
+}
+
+/// What is left of the wish to replace `run` because of `restart`. A change that is wanted besides is not over with the hang that came
+/// before it.
+pub(super) fn still_asked(goal: &Goal, run: &Run, restart: RestartReason, settings: &Settings) -> Replacement {
+    let change = match goal {
+        Goal::Run { facts: wanted, .. } => change_between(&run.facts, wanted),
+        Goal::Unknown | Goal::Surplus | Goal::Stopped(_) | Goal::Gone | Goal::Shutdown => None,
+    };
+    let still = (!is_over(run, restart, settings)).then_some(restart);
+    still.or(change).map_or(Replacement::None, |restart| Replacement::Asked { restart })
 }
 
 /// Why a process that was started with `running` does not do for `wanted`, if it does not.

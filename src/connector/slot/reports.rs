@@ -21,7 +21,8 @@ impl Slot {
         let Some(run) = self.run_mut(generation) else { return };
         match run.phase {
             Phase::Spawning => {
-                let alive = Alive { pid, metrics, since: now, watch: Watch::new(now), signs: Signs::default() };
+                let alive =
+                    Alive { pid, metrics, since: now, watch: Watch::new(now), signs: Signs::default(), doubted_since: None };
                 run.phase = Phase::Alive(Box::new(alive));
             }
             Phase::Alive(_) => return, // said before
@@ -77,6 +78,10 @@ impl Slot {
             self.backoff.fail(&mut self.rng);
             return self.tell_exit(generation, exit, lived, false, diagnosis.reason);
         }
+        if self.end_surplus() {
+            self.tell_exit(generation, exit, lived, false, diagnosis.reason);
+            return self.tell_if_at_rest();
+        }
         let (delay, wait) = self.next_try(diagnosis.remedy);
         self.stage =
             Stage::Waiting { until: now + delay, wait, restart: Some(diagnosis.restart), reason: diagnosis.reason.clone() };
@@ -86,6 +91,9 @@ impl Slot {
 
     /// A probe of `generation` came back.
     pub fn handle_probe(&mut self, generation: Generation, probe: Probe, now: Instant) {
+        if self.probe_leaver(generation, &probe, now) {
+            return;
+        }
         let settings = self.settings;
         if let Stage::Quarantined { generation: quarantined, facts, alive } = &mut self.stage {
             if *quarantined == generation {
@@ -102,7 +110,7 @@ impl Slot {
             Stage::Serving { replacement: Replacement::Running { successor, .. }, .. } if successor.generation == generation => {
                 let facts = successor.facts;
                 if let Some(alive) = successor.alive_mut() {
-                    alive.watch.handle_probe(probe, &facts, &settings, &mut self.rng, now);
+                    alive.handle_probe(probe, &facts, &settings, &mut self.rng, now);
                 }
                 return;
             }
@@ -113,7 +121,7 @@ impl Slot {
         let watch = &alive.watch;
         let failures = self.backoff.failures();
         let before = Before { health: watch.health(&settings), vitals: watch.vitals.clone(), whole: watch.was_whole(), failures };
-        alive.watch.handle_probe(probe, &facts, &settings, rng, now);
+        alive.handle_probe(probe, &facts, &settings, rng, now);
         if let Some(since) = alive.watch.ready_since() {
             self.backoff.settle(now.saturating_duration_since(since));
             self.causes.revivals = 0;
@@ -190,6 +198,9 @@ impl Slot {
     }
 
     pub(super) fn wait(&mut self, delay: Duration, wait: Wait, restart: RestartReason, reason: Reason, now: Instant) {
+        if self.end_surplus() {
+            return self.tell_if_at_rest();
+        }
         self.stage = Stage::Waiting { until: now + delay, wait, restart: Some(restart), reason };
         self.tell_waiting(delay);
     }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use super::signs::Signs;
+use super::{signs::Signs, told::Doubted};
 use crate::connector::{Ask, Command, Generation, LaunchFacts, Settings, watch::Watch};
 
 /// A generation that is wanted.
@@ -31,6 +31,8 @@ pub(super) struct Alive {
     pub(super) since: Instant,
     pub(super) watch: Watch,
     pub(super) signs: Signs,
+    /// Since when it is this daemon's, if an earlier one may have told it to finish its requests.
+    pub(super) doubted_since: Option<Instant>,
 }
 
 /// A generation that is on its way out.
@@ -40,6 +42,8 @@ pub(super) struct Leaver {
     /// Since when its process runs, if it does.
     pub(super) since: Option<Instant>,
     pub(super) exit: LeaverPhase,
+    /// It may not have been told yet.
+    pub(super) doubted: Option<Doubted>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,10 +107,12 @@ impl Alive {
 impl Leaver {
     /// When something is to be done about it; `None` while the spawner owes an answer.
     pub(super) fn due(&self) -> Option<Instant> {
-        match self.exit {
+        let exit = match self.exit {
             LeaverPhase::Unspawned => None,
             LeaverPhase::Draining { kill_at } => Some(kill_at),
             LeaverPhase::Killed { again_at } => Some(again_at),
-        }
+        };
+        let probe = self.doubted.as_ref().and_then(|doubted| doubted.alive.watch.due());
+        [exit, probe].into_iter().flatten().min()
     }
 }

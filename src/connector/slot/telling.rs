@@ -58,6 +58,14 @@ impl Slot {
         self.tell(happening);
     }
 
+    /// Why the serving generation is as it is has changed, and not what it reports.
+    pub(super) fn tell_reading(&mut self) {
+        let Stage::Serving { run, .. } = &self.stage else { return };
+        let Some(alive) = run.alive() else { return };
+        let (generation, vitals) = (run.generation, alive.watch.vitals.clone());
+        self.tell(Happening::Read { generation, vitals });
+    }
+
     /// It is known over what the serving generation talks, which belongs to how it is.
     pub(super) fn tell_protocol(&mut self, generation: Generation) {
         let Stage::Serving { run, .. } = &self.stage else { return };

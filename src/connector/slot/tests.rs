@@ -1,6 +1,8 @@
 //! One behaviour each, in time that the test counts.
 
 mod causes;
+mod surplus;
+mod told;
 mod uplink;
 
 use std::{
@@ -12,7 +14,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 
 use crate::connector::{
     Command, Exit, Fleet, Generation, Happening, LastKnown, Launch, Probe, Reason, RestartReason, RestartRefused, Settings, Slot,
-    SlotId, SpawnFailure, State, Stop, Survivor, VersionReading,
+    SlotId, SpawnFailure, State, Stop, Survivor, Told, VersionReading,
     testing::{answer, exited, killed, launch, start_of_time},
 };
 
@@ -297,6 +299,56 @@ fn a_hung_connector_whose_successor_fails_is_tried_again() {
 }
 
 #[test]
+fn a_hung_connector_is_replaced_at_once_whatever_retry_waits() {
+    let mut bench = ready();
+    let mut changed = launch();
+    changed.protocol = "http2".into();
+    bench.want(changed);
+    bench.turn();
+    bench.exit(2, &killed());
+    assert_eq!(bench.slot.reason().code, "replacement-failed");
+    bench.answers_with(1, Probe::Missed("timed out".into()));
+    let begun = bench.now;
+    bench.run_until("replacing", |bench| bench.slot.is_replacing());
+    assert!(bench.now - begun < Duration::from_secs(20), "a retry after 5 min is for a connector that serves");
+    assert_eq!(bench.spawned[2].1.protocol, "http2", "the successor is as wanted");
+}
+
+#[test]
+fn a_connector_that_hangs_while_its_successor_fails_is_tried_again_at_the_pace_of_hangs() {
+    let mut bench = ready();
+    let mut changed = launch();
+    changed.protocol = "http2".into();
+    bench.want(changed);
+    bench.turn();
+    bench.answers_with(2, answer("b", 0, VersionReading::Missing));
+    bench.answers_with(1, Probe::Missed("timed out".into()));
+    bench.run_for(Duration::from_secs(30));
+    for generation in 2..=9 {
+        bench.exit(generation, &killed());
+        assert!(!bench.slot.is_replacing(), "a successor that dies again and again is waited for");
+        let failed = bench.now;
+        bench.run_until("replacing again", |bench| bench.slot.is_replacing());
+        assert!(bench.now - failed <= Duration::from_secs(60), "{:?}", bench.now - failed);
+    }
+    assert!(bench.terminated.is_empty());
+}
+
+#[test]
+fn a_change_outlives_the_hang_that_its_successor_was_to_end() {
+    let mut bench = ready();
+    let mut changed = launch();
+    changed.protocol = "http2".into();
+    bench.want(changed);
+    bench.answers_with(1, Probe::Missed("timed out".into()));
+    bench.run_until("replacing", |bench| bench.slot.is_replacing());
+    bench.exit(2, &killed());
+    bench.answers_with(1, answer("a", 4, VersionReading::Version(1)));
+    bench.run_until("asked again", |bench| bench.slot.wants_turn().is_some());
+    assert_eq!(bench.slot.wants_turn(), Some(RestartReason::Config));
+}
+
+#[test]
 fn a_changed_launch_waits_for_its_turn_and_then_breaks_after_it_made() {
     let mut bench = ready();
     let mut changed = launch();
@@ -485,7 +537,7 @@ fn survivor(generation: u64) -> Survivor {
         metrics: METRICS.parse().unwrap(),
         connector_id: Some("a".parse().unwrap()),
         last_known: LastKnown { connections: 4, version: Some(1) },
-        draining: false,
+        told: Told::No,
         proved: true,
     }
 }
@@ -527,7 +579,7 @@ fn an_adopted_connector_with_another_launch_is_replaced_and_not_cut() {
 #[test]
 fn an_adopted_connector_that_was_draining_goes_on_draining() {
     let mut bench = bench();
-    let draining = Survivor { draining: true, ..survivor(4) };
+    let draining = Survivor { told: Told::Recorded, ..survivor(4) };
     bench.slot.handle_survivors(vec![survivor(5), draining], bench.now);
     bench.obey();
     assert!(bench.terminated.is_empty(), "a second SIGTERM would kill it");

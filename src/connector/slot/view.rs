@@ -29,7 +29,16 @@ impl Slot {
                 let own = self.reason_of(run);
                 Reason::new("replacement-failed", format!("{}; its replacement failed: {}", own.sentence, why.sentence))
             }
-            Stage::Serving { run, .. } => self.reason_of(run),
+            Stage::Serving { run, .. } => {
+                let own = self.reason_of(run);
+                let not_wanted = "not wanted any more; it goes on until another replica of its tunnel serves";
+                // What hangs serves nobody for certain, which is the more important reason.
+                if self.is_surplus() && own.code != "hung" {
+                    Reason::new("last-to-serve", format!("{}; {not_wanted}", own.sentence))
+                } else {
+                    own
+                }
+            }
             Stage::Quarantined { alive, .. } => Reason::new(
                 "identity-unproved",
                 format!(
@@ -116,7 +125,7 @@ impl Slot {
             Goal::Unknown => Reason::new("not-known-yet", "whether it is wanted is not known yet"),
             Goal::Run { .. } => Reason::new("starting", "it is about to be started"),
             Goal::Stopped(stop) => Reason::new("operator-stop", format!("stopped by {} at {}", stop.by, stop.at)),
-            Goal::Gone => Reason::new("not-wanted", "it is not wanted any more"),
+            Goal::Surplus | Goal::Gone => Reason::new("not-wanted", "it is not wanted any more"),
             Goal::Shutdown => Reason::new("shutdown", "the daemon stops"),
         }
     }

@@ -12,7 +12,7 @@ impl Slot {
             Goal::Shutdown => return,
             Goal::Run { launch: same, .. } if stop.is_none() && Arc::ptr_eq(same, launch) => return,
             Goal::Stopped(same) if stop == Some(same) => return,
-            Goal::Unknown | Goal::Run { .. } | Goal::Stopped(_) | Goal::Gone => {}
+            Goal::Unknown | Goal::Run { .. } | Goal::Surplus | Goal::Stopped(_) | Goal::Gone => {}
         }
         if let Some(stop) = stop {
             self.goal = Goal::Stopped(stop.clone());
@@ -20,6 +20,7 @@ impl Slot {
         }
         let facts = LaunchFacts { binary: self.wish.id, ..launch.facts() };
         let remembered = self.resumed.take() == Some(facts.fingerprint);
+        let spared = self.is_surplus();
         let changed = !matches!(&self.goal, Goal::Run { facts: before, .. } if before.fingerprint == facts.fingerprint);
         self.goal = Goal::Run { launch: Arc::clone(launch), facts };
         if !changed {
@@ -35,7 +36,12 @@ impl Slot {
                 self.start(restart, now);
             }
             Stage::Waiting { wait: Wait::Room, .. } => {} // it starts with the launch that is wanted by then
-            Stage::Serving { .. } => self.reconsider_replacement(now),
+            Stage::Serving { .. } => {
+                self.reconsider_replacement(now);
+                if spared {
+                    self.tell_reading();
+                }
+            }
             Stage::Quarantined { .. } => {} // it keeps the slot while it answers, however it was started
         }
     }
@@ -43,7 +49,7 @@ impl Slot {
     /// The tunnel, or this replica of it, is not wanted any more.
     pub fn handle_unwanted(&mut self, now: Instant) {
         match self.goal {
-            Goal::Unknown | Goal::Run { .. } | Goal::Stopped(_) => {
+            Goal::Unknown | Goal::Run { .. } | Goal::Surplus | Goal::Stopped(_) => {
                 self.goal = Goal::Gone;
                 self.rest(now);
             }
@@ -54,7 +60,7 @@ impl Slot {
     /// The daemon stops.
     pub fn handle_shutdown(&mut self, now: Instant) {
         match self.goal {
-            Goal::Unknown | Goal::Run { .. } | Goal::Stopped(_) | Goal::Gone => {
+            Goal::Unknown | Goal::Run { .. } | Goal::Surplus | Goal::Stopped(_) | Goal::Gone => {
                 self.goal = Goal::Shutdown;
                 self.rest(now);
             }
@@ -66,7 +72,9 @@ impl Slot {
     pub fn handle_restart(&mut self, now: Instant) -> Result<(), RestartRefused> {
         match self.goal {
             Goal::Run { .. } => {}
-            Goal::Unknown | Goal::Stopped(_) | Goal::Gone | Goal::Shutdown => return Err(RestartRefused::Stopped),
+            Goal::Unknown | Goal::Surplus | Goal::Stopped(_) | Goal::Gone | Goal::Shutdown => {
+                return Err(RestartRefused::Stopped);
+            }
         }
         self.backoff.reset();
         match &mut self.stage {

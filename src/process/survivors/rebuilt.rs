@@ -14,11 +14,13 @@ use crate::{
 const GRACE_PERIOD: Duration = Duration::from_secs(30);
 
 /// What a record of this process would say. Who answers on its metrics address and whether it was told to finish is not known any
-/// more; the first answer tells the one, its end the other.
+/// more; its answers tell both.
 pub(super) fn content(owner: &Owner, slot: &SlotId, generation: Generation, sighting: &Sighting, metrics: SocketAddr) -> Content {
     let seen = &sighting.seen;
     let facts = seen.facts.as_deref().and_then(|facts| serde_json::from_str(facts).ok());
     let facts = facts.unwrap_or_else(|| LaunchFacts::unknown(GRACE_PERIOD));
     let instance = seen.instance.clone().unwrap_or_default();
-    Content::new(slot, generation, owner.boot_id.clone(), instance, facts, metrics)
+    let mut content = Content::new(slot, generation, owner.boot_id.clone(), instance, facts, metrics);
+    content.rebuilt = true;
+    content
 }
