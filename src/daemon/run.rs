@@ -127,7 +127,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let metrics_listener = listeners::metrics(&descriptors, &config.metrics.listen)
         .await
         .map_err(|source| StartError::Metrics { listen: config.metrics.listen.to_string(), source })?;
-    let socket_guard = SocketGuard::start().context("cannot watch the sockets")?;
+    let socket_guard = SocketGuard::start();
     socket_guard.keep(socket_file.clone());
     let mut signals = Signals::new()?;
 

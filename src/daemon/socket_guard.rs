@@ -16,31 +16,39 @@ pub(super) struct SocketGuard(Arc<Shared>);
 
 struct Shared {
     files: Mutex<Vec<SocketFile>>,
-    inotify: Inotify,
+    /// `None` where the kernel gives the user no more of them.
+    inotify: Option<Inotify>,
 }
 
 impl SocketGuard {
-    /// A guard of nothing yet, with a thread of its own that sleeps until the kernel tells of a removal.
-    ///
-    /// # Errors
-    ///
-    /// When the user has no more inotify instances, or no thread.
-    pub(super) fn start() -> io::Result<Self> {
-        let shared = Arc::new(Shared { files: Mutex::default(), inotify: Inotify::init(InitFlags::IN_CLOEXEC)? });
-        let watched = Arc::clone(&shared);
-        std::thread::Builder::new().name("adit-sockets".into()).spawn(move || {
+    /// A guard of nothing yet, with a thread of its own that sleeps until the kernel tells of a removal. Where that cannot be, the
+    /// daemon runs all the same.
+    pub(super) fn start() -> Self {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC).map_err(io::Error::from);
+        let inotify =
+            inotify.inspect_err(|error| tracing::warn!(%error, "Cannot watch the sockets; one that is removed stays away"));
+        let guard = Self(Arc::new(Shared { files: Mutex::default(), inotify: inotify.ok() }));
+        let watched = Arc::clone(&guard.0);
+        let thread = std::thread::Builder::new().name("adit-sockets".into()).spawn(move || {
+            let Some(inotify) = &watched.inotify else { return };
             // It waits for as long as the daemon lives; the kernel ends it with the process.
-            while watched.inotify.read_events().is_ok() {
+            while inotify.read_events().is_ok() {
                 watched.restore();
             }
-        })?;
-        Ok(Self(shared))
+        });
+        if let Err(error) = thread {
+            tracing::warn!(%error, "Cannot start the thread that watches the sockets");
+        }
+        guard
     }
 
     /// Keeps the path of `file` in place from here on. Where it cannot be watched, it is looked at with the others'.
     pub(super) fn keep(&self, file: SocketFile) {
         let folder = file.path().parent().unwrap_or(Path::new("/"));
-        if let Err(error) = self.0.inotify.add_watch(folder, AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM) {
+        let mask = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM;
+        if let Some(inotify) = &self.0.inotify
+            && let Err(error) = inotify.add_watch(folder, mask)
+        {
             tracing::warn!(?folder, %error, "cannot watch the folder of a socket");
         }
         self.0.lock().push(file);
