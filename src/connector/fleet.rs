@@ -33,7 +33,6 @@ use std::{
 
 use rand::rngs::SmallRng;
 
-pub(super) use self::gate::{Refusal, no_uplink};
 use self::{
     brake::Brake,
     budget::{FairBudget, Starting},
@@ -48,6 +47,10 @@ pub use self::{
     gate::Gate,
     notice::{FleetCommand, FleetNotice, UplinkEnd},
     standing::Standing,
+};
+pub(super) use self::{
+    gate::{Refusal, no_uplink},
+    revival::YOUNG,
 };
 use super::{Generation, SlotId};
 use crate::backoff::RestartBudget;

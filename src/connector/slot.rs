@@ -281,7 +281,7 @@ impl Slot {
                         let promotion = self.promotion_at(successor);
                         let due = successor.alive().and_then(|alive| self.due(alive));
                         // A successor that is ready may finish its healthy time, even beyond the deadline.
-                        [promotion.or(Some(*deadline)), due].into_iter().flatten().min()
+                        [promotion.or_else(|| self.successor_given_up_at(successor, *deadline)), due].into_iter().flatten().min()
                     }
                 };
                 [run, replacement, cause].into_iter().flatten().min()
@@ -308,7 +308,8 @@ impl Slot {
             },
             Stage::Waiting { .. } => {}
             Stage::Serving { run, .. } => {
-                if run.alive().is_some_and(|alive| never_answered(alive, &self.settings, now)) {
+                let is_known = matches!(self.goal, Goal::Run { .. });
+                if is_known && run.alive().is_some_and(|alive| never_answered(alive, &self.settings, now)) {
                     return self.give_up_start(now);
                 }
                 self.commands.extend(run.probe(&self.settings, now));
@@ -358,6 +359,8 @@ impl Slot {
 
     fn due(&self, alive: &Alive) -> Option<Instant> {
         let deadline = match alive.watch.health(&self.settings) {
+            // Before it is known what is wanted nothing would follow the process that is given up.
+            Health::Silent if matches!(self.goal, Goal::Unknown) => None,
             Health::Silent => Some(alive.since + self.settings.start_deadline),
             Health::Stale | Health::Unready | Health::Ready | Health::Lost | Health::Hung => None,
         };

@@ -12,7 +12,7 @@ use super::{
     task::{Parts, Report, Reported, Task, now},
 };
 use crate::{
-    connector::{Exit, Finding, Generation, SlotId, Survivor, Transport},
+    connector::{Exit, Generation, SlotId, Survivor, Transport},
     failpoint::{self, Point},
     process::{Onlooker, Subtree, Survivors, Watched, boot_id, survivors},
 };
@@ -48,9 +48,10 @@ impl Task {
             let (memories, program) = Memories::open(&private, boot_id()?, now())?;
             let running: Vec<Survivor> = found.found.values().flatten().map(|(survivor, _)| survivor.clone()).collect();
             let programs = Programs::start(program_folders, program, &running, retry)?;
-            Ok::<_, io::Error>((found, output.generations(), memories, programs))
+            Ok::<_, io::Error>((found, running, output.generations(), memories, programs))
         };
-        let (found, generations, memories, programs) = tokio::task::spawn_blocking(search).await.map_err(io::Error::other)??;
+        let (found, running, generations, memories, programs) =
+            tokio::task::spawn_blocking(search).await.map_err(io::Error::other)??;
         let mut task = Self::new(parts, programs, memories);
         task.generations = generations;
         failpoint::hit(Point::SurvivorsFound);
@@ -63,6 +64,14 @@ impl Task {
         }
         for (pid, why) in strange {
             tracing::warn!(pid, why, "A process looks like a connector of this daemon; it is left alone");
+        }
+        // What an earlier daemon found out about QUIC shows in how its connectors were started.
+        let proved = || running.iter().filter(|survivor| survivor.proved);
+        let fell_back = proved().any(|survivor| survivor.facts.transport == Transport::Http2);
+        let is_alone =
+            proved().any(|survivor| survivor.facts.transport == Transport::AsConfigured && survivor.last_known.connections > 0);
+        if fell_back {
+            task.transport.handle_blocked(is_alone, &mut task.rng, now());
         }
         for (slot, processes) in found {
             task.adopt_slot(slot, processes);
@@ -77,9 +86,10 @@ impl Task {
         self.ensure_slot(&id);
         let mut survivors = Vec::new();
         for (survivor, process) in processes {
+            // Whoever it is: what it writes is to be shown and kept within its bounds, which touches no process.
+            self.parts.output.follow(&id, survivor.generation);
             match process {
                 Watched::Ours(process) => {
-                    self.parts.output.follow(&id, survivor.generation);
                     self.watch(&id, survivor.generation, *process);
                     if survivor.connector_id.is_some() {
                         self.recall(&id, survivor.generation, survivor.last_known);
@@ -89,13 +99,12 @@ impl Task {
             }
             survivors.push(survivor);
         }
-        // What an earlier daemon found out about QUIC shows in how its connectors were started.
-        let fell_back = survivors.iter().any(|survivor| survivor.facts.transport == Transport::Http2);
-        self.with_slot(&id, |slot| slot.handle_survivors(survivors, now()));
-        self.remind(&id);
-        if fell_back {
-            self.take_finding(&id, Finding::QuicBlocked);
+        if let Some(entry) = self.slots.get_mut(&id) {
+            // What is remembered comes before anything is kept of it: a daemon that is killed in between must not forget it.
+            entry.slot.handle_survivors(survivors, now());
         }
+        self.remind(&id);
+        self.with_slot(&id, |_| {});
     }
 
     /// Learns of the end of a process that nothing else may be done to.

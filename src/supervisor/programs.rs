@@ -125,7 +125,7 @@ impl Task {
     /// Something else than before was found at the path.
     pub(super) fn take_inspection(&mut self, inspection: Inspection) {
         let Inspection { path, result } = inspection;
-        let appeared = result.is_ok() && self.programs.failure.is_some();
+        let is_there = result.is_ok();
         let programs = &mut self.programs;
         (programs.path, programs.is_known) = (path, true);
         let found: Result<Binary, Reason> = match result {
@@ -143,7 +143,8 @@ impl Task {
         programs.rollout.handle_installed(found, now());
         self.spread_wishes();
         self.step_rollout();
-        if appeared {
+        if is_there {
+            // Those that an earlier daemon left waiting for it included, and those that asked while it was away unseen.
             self.for_all(|slot| slot.handle_binary_appeared(now()));
         }
     }
@@ -230,6 +231,10 @@ impl Task {
 
     /// Something happened in a slot.
     pub(super) fn tell_rollout(&mut self, id: &SlotId, happening: &Happening) {
+        // What hangs with most others says nothing about its program.
+        if matches!(happening, Happening::Hung { .. }) && self.slots.get(id).is_some_and(|entry| entry.slot.is_restrained()) {
+            return;
+        }
         self.programs.rollout.hear(id, happening, now());
     }
 

@@ -74,8 +74,6 @@ struct Upgrade {
     moves: BTreeMap<SlotId, Move>,
     /// The tunnel whose connector an operator wants to try it.
     preferred: Option<TunnelName>,
-    /// Whether any slot is ready as another program: where none is, one that does not get ready proves nothing.
-    others_are_ready: bool,
     /// A generation that somebody else ended.
     excused: Option<(SlotId, Generation)>,
 }
@@ -92,6 +90,8 @@ enum Stage {
 struct Move {
     /// It was ready as the former program, so that the two can be compared.
     is_fair: bool,
+    /// It is ready as the former program at this moment: where it is not, another one that does not get ready proves nothing.
+    is_well_without: bool,
     /// It was the other program before this roll-out began: an earlier one, or an earlier daemon, made it so.
     is_inherited: bool,
     /// The generation that was started as the other program.
@@ -106,8 +106,10 @@ struct Move {
 type Programs = (Arc<SlotId>, SlotPrograms);
 
 /// Reasons of failures that say nothing about the program.
-const INNOCENT: [&str; 9] = [
+const INNOCENT: [&str; 10] = [
     "superseded",
+    // By the edge, for its tunnel or secret; the former one may be connected from before.
+    "registration-refused",
     "not-wanted",
     "environment",
     "port-taken",
@@ -327,7 +329,7 @@ impl Rollout {
             return;
         }
         let is_excused = upgrade.excused.as_ref().is_some_and(|(whose, which)| whose == slot && *which == generation);
-        let compares = reason.code != "not-ready" || upgrade.others_are_ready;
+        let compares = reason.code != "not-ready" || step.is_well_without;
         let is_guilty = step.is_fair && compares && !is_excused && !INNOCENT.contains(&&*reason.code);
         if is_guilty {
             return self.roll_back(slot, &reason);
@@ -428,13 +430,12 @@ impl Rollout {
 impl Upgrade {
     fn new(to: Binary, preferred: Option<TunnelName>, now: Instant) -> Self {
         let stage = Stage::Waiting { until: now };
-        Self { to, stage, moves: BTreeMap::new(), preferred, others_are_ready: false, excused: None }
+        Self { to, stage, moves: BTreeMap::new(), preferred, excused: None }
     }
 
     /// Takes in how the slots are.
     fn look(&mut self, wanted: &[&Programs], observation: Duration, now: Instant) {
         self.moves.retain(|slot, _| wanted.iter().any(|(other, _)| **other == *slot));
-        self.others_are_ready = false;
         for (slot, programs) in wanted {
             match programs.serving {
                 Some((generation, Some(binary))) if binary == self.to.id => {
@@ -445,10 +446,10 @@ impl Upgrade {
                     step.has_passed |= programs.ready_since.is_some_and(|since| since + observation <= now);
                 }
                 Some(_) | None => {
-                    self.others_are_ready |= programs.ready_since.is_some();
                     if let Some(step) = self.moves.get_mut(slot) {
                         step.is_there = false;
-                        step.is_fair |= programs.ready_since.is_some();
+                        step.is_well_without = programs.ready_since.is_some();
+                        step.is_fair |= step.is_well_without;
                     }
                 }
             }

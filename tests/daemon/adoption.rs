@@ -2,11 +2,12 @@
 
 use std::{
     fs,
+    os::unix::fs::MetadataExt,
     process::{Child, Command},
     time::Duration,
 };
 
-use adit::control::api::State;
+use adit::{control::api::State, sandbox::switchboard};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -23,6 +24,9 @@ ingress = [{ hostname = "app.example.com", service = "ORIGIN" }]
 [tunnels.api]
 ingress = [{ hostname = "api.example.com", service = "ORIGIN" }]
 "#;
+
+/// Lines of 70 bytes and more: more than is kept of a connector's stderr.
+const FLOOD: u32 = 100_000;
 
 const ONE_TUNNEL: &str = "[tunnels.web]\ningress = [{ hostname = \"app.example.com\", service = \"ORIGIN\" }]";
 
@@ -134,6 +138,21 @@ async fn a_connector_that_cannot_be_proved_ours_is_watched_and_never_signalled()
     assert_eq!(host.terminate().await, Some(0));
     assert_eq!(host.connector_pids(), pids);
     assert!(host.visit("app.example.com").await.reached("here"));
+}
+
+#[tokio::test]
+async fn what_a_quarantined_connector_writes_is_kept_within_its_bounds() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    let pid = host.connector("web").await.pid.unwrap();
+    host.kill();
+    change_record(&host, |record| record["instance"] = json!("somebody-elses"));
+    host.start().await;
+    host.until("it is in quarantine", async |host| host.tunnel("web").await.state == State::Quarantined).await;
+
+    assert!(host.stage.switchboard.command(pid, switchboard::Command::FloodStderr(FLOOD)));
+    let file = || fs::metadata(host.path("state/logs/web/0-1.err")).unwrap();
+    host.until("it has written a lot", async |_| file().len() > 5 << 20).await;
+    host.until("what was read is given back", async |_| file().blocks() * 512 < 4 << 20).await;
 }
 
 #[tokio::test]

@@ -46,6 +46,19 @@ async fn a_cloudflared_that_ends_at_once_backs_off_with_its_last_words() {
     assert!(reason.sentence.contains("exit code 3") && reason.sentence.contains("it hurts here"), "{reason:?}");
 }
 
+#[tokio::test]
+async fn a_cloudflared_that_comes_while_no_daemon_runs_is_used_at_once() {
+    let host = with_cloudflared(None).await;
+    host.until("the tunnel is blocked", async |host| host.tunnel("web").await.state == State::Blocked).await;
+    let file = host.path("run/private/slots/web.0.json");
+    let remembered = |file: &_| fs::read_to_string(file).is_ok_and(|text| text.contains("\"blocked\":true"));
+    host.until("that is written down", async |_| remembered(&file)).await;
+    host.kill();
+    fs::copy(host.path("cloudflared"), host.path("other/cloudflared")).unwrap();
+    host.start().await;
+    host.until_all_serve().await;
+}
+
 /// A running daemon whose cloudflared is a file with this text and mode, or missing.
 async fn with_cloudflared(file: Option<(&str, u32)>) -> Host {
     let host = Host::prepare().await;

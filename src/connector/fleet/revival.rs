@@ -11,7 +11,7 @@ use super::{
 };
 
 /// A process that was started so lately tries again by itself within two seconds, and is only restarted if that comes to nothing.
-const YOUNG: Duration = Duration::from_secs(3);
+pub(in crate::connector) const YOUNG: Duration = Duration::from_secs(3);
 /// The least time between two such restarts of a connector that got a connection in between.
 const GAP_MIN: Duration = Duration::from_secs(10);
 /// The least time after one that brought no connection; it doubles with each.

@@ -45,6 +45,7 @@ impl Slot {
 
     /// When a serving generation that has no connection over the transport that Adit chose is given up.
     pub(super) fn transport_given_up_at(&self, run: &Run) -> Option<Instant> {
+        let Goal::Run { .. } = self.goal else { return None };
         let alive = run.alive()?;
         let never_ready = match alive.watch.health(&self.settings) {
             Health::Unready => !run.is_connected() && !run.is_refused(),

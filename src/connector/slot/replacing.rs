@@ -90,7 +90,7 @@ impl Slot {
                 match self.promotion_at(successor) {
                     Some(at) if at <= now => self.promote(now),
                     Some(_) => {}
-                    None if deadline <= now => {
+                    None if self.successor_given_up_at(successor, deadline).is_some_and(|at| at <= now) => {
                         let refused = successor.alive().and_then(|alive| alive.signs.refusal()).map(Refusal::reason);
                         let waited = successor.alive().map_or(self.settings.successor_deadline, |alive| now - alive.since);
                         let late = || Reason::new("not-ready", format!("it was not ready within {}", in_words(waited)));
@@ -108,6 +108,25 @@ impl Slot {
         match alive.watch.health(&self.settings) {
             Health::Ready => alive.watch.ready_since().map(|since| since + self.healthy_min(successor)),
             Health::Silent | Health::Stale | Health::Unready | Health::Lost | Health::Hung => None,
+        }
+    }
+
+    /// When a successor that is not ready has had its time; `None` while it is left as it is.
+    ///
+    /// One that was ready and lost its connections gets the same time for them as in the beginning: it may have been on trial for
+    /// longer than that, and what it lost is most likely lost to others too.
+    pub(super) fn successor_given_up_at(&self, successor: &Run, deadline: Instant) -> Option<Instant> {
+        let Some(alive) = successor.alive() else { return Some(deadline) };
+        match alive.watch.health(&self.settings) {
+            Health::Lost => {
+                let Some(lost_since) = alive.watch.lost_since() else { return Some(deadline) };
+                let again = self.successor_deadline(successor.facts.transport, lost_since);
+                // Connections that come and go do not put it off for ever.
+                let last = self.successor_deadline(successor.facts.transport, deadline + self.healthy_min(successor));
+                Some(deadline.max(again.min(last)))
+            }
+            Health::Hung if self.is_restrained() => None,
+            Health::Silent | Health::Stale | Health::Unready | Health::Ready | Health::Hung => Some(deadline),
         }
     }
 
@@ -185,6 +204,21 @@ impl Slot {
             self.note_failed(&successor, restart);
             self.leave(*successor, Leave::Gracefully, now);
             self.settle_failed(generation, restart, reason, now);
+        }
+    }
+
+    /// A successor without a connection makes way for a fresh one, which does not wait for its next try.
+    pub(super) fn renew_successor(&mut self, restart: RestartReason, now: Instant) {
+        // The one that goes needs a place too.
+        if self.leaving.len() + 1 >= LEAVING_MAX {
+            return;
+        }
+        if let Some((successor, _)) = self.take_successor() {
+            let generation = successor.generation;
+            self.leave(*successor, Leave::Soon, now);
+            let reason = Reason::new("superseded", "the edge can be reached again, and another one tries at once");
+            self.tell(Happening::ReplacementFailed { generation, reason, retry: None });
+            self.begin_replacement(restart, now);
         }
     }
 
@@ -267,7 +301,7 @@ pub(super) fn still_asked(goal: &Goal, run: &Run, restart: RestartReason, settin
 }
 
 /// Why a process that was started with `running` does not do for `wanted`, if it does not.
-fn change_between(running: &LaunchFacts, wanted: &LaunchFacts) -> Option<RestartReason> {
+pub(super) fn change_between(running: &LaunchFacts, wanted: &LaunchFacts) -> Option<RestartReason> {
     if running.fingerprint == wanted.fingerprint {
         // A file that is not known may be the wanted one.
         let differs = running.binary.zip(wanted.binary).is_some_and(|(running, wanted)| running != wanted);

@@ -11,7 +11,7 @@
 
 use std::time::Instant;
 
-use super::{Leave, Replacement, Run, Slot, Stage};
+use super::{Leave, Replacement, Run, Slot, Stage, signs::Signs};
 use crate::connector::{Generation, Happening, Protocol, RestartReason, Transport, watch::Health};
 
 /// What a slot finds out that concerns every connector of the host.
@@ -57,7 +57,10 @@ impl Slot {
     /// Whether it is connected over QUIC, so that QUIC gets through.
     pub fn uses_quic(&self) -> bool {
         let Stage::Serving { run, .. } = &self.stage else { return false };
-        run.is_connected() && run.alive().is_some_and(|alive| alive.signs.has_used_quic())
+        // What an adopted process said was said to an earlier daemon, which would have started one without QUIC over HTTP/2.
+        let began_with_quic = run.adopted && run.facts.transport == Transport::AsConfigured && self.is_transport_open();
+        let uses = |signs: &Signs| signs.has_used_quic() || (signs.protocol.is_none() && began_with_quic);
+        run.is_connected() && run.alive().is_some_and(|alive| uses(&alive.signs))
     }
 
     /// Whether it serves over HTTP/2 although QUIC is left open to it.

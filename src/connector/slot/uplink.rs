@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Leave, Phase, Slot, Stage, Wait};
+use super::{Goal, Leave, Phase, Replacement, Slot, Stage, Wait, replacing::change_between};
 use crate::connector::{
     Generation, Happening, Reason, RestartReason, Standing,
-    fleet::{Refusal, no_uplink},
+    fleet::{Refusal, YOUNG, no_uplink},
     watch::Health,
 };
 
@@ -96,7 +96,8 @@ impl Slot {
         self.mend(now);
     }
 
-    pub(super) fn is_restrained(&self) -> bool {
+    /// Whether it does not replace a process for hanging, as most connectors of the host have trouble at the same time.
+    pub fn is_restrained(&self) -> bool {
         self.orders.restrained
     }
 
@@ -144,15 +145,46 @@ impl Slot {
             Health::Silent | Health::Ready | Health::Hung => false,
         };
         self.orders.revive = None;
-        if !unconnected {
-            return;
+        if unconnected {
+            self.start_over(now);
         }
-        if let Some(former) = self.succeed() {
-            // Its successor may have got through, and is asked itself.
-            self.leave(*former, Leave::Soon, now);
-            return self.handle_revive(now);
+    }
+
+    /// Nobody depends on the serving generation, and the edge can be reached again.
+    ///
+    /// Another takes its place, unless that would be something else than what it is: a changed launch or another program may not
+    /// work, and then it is the one that has to stay. Such a successor starts beside it, without waiting for a turn.
+    fn start_over(&mut self, now: Instant) {
+        // Of what is not known to be wanted none would be started in its place.
+        let Goal::Run { facts: wanted, .. } = &self.goal else { return };
+        let Stage::Serving { run, replacement } = &self.stage else { return };
+        match replacement {
+            Replacement::Running { successor, restart, .. } => {
+                let is_other = change_between(&run.facts, &successor.facts).is_some();
+                let (restart, young) = (*restart, successor.alive().is_none_or(|alive| now < alive.since + YOUNG));
+                match (is_other, young || successor.is_connected()) {
+                    (true, true) => {}
+                    (true, false) => self.renew_successor(restart, now),
+                    (false, young) => {
+                        if let Some(former) = self.succeed() {
+                            self.leave(*former, Leave::Soon, now);
+                        }
+                        if !young {
+                            // It may have got through, and is asked itself.
+                            self.handle_revive(now);
+                        }
+                    }
+                }
+            }
+            Replacement::None | Replacement::Asked { .. } | Replacement::Retry { .. } => match change_between(&run.facts, wanted)
+            {
+                Some(change) if self.has_room() => self.begin_replacement(change, now),
+                Some(_) => {} // those that leave make room, and then it is its turn
+                None => {
+                    self.clear_stage(Leave::Soon, now);
+                    self.start(Some(RestartReason::Uplink), now);
+                }
+            },
         }
-        self.clear_stage(Leave::Soon, now);
-        self.start(Some(RestartReason::Uplink), now);
     }
 }

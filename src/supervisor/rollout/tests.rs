@@ -333,6 +333,33 @@ fn one_that_does_not_get_ready_where_nobody_is_proves_nothing() {
 }
 
 #[test]
+fn one_that_does_not_get_ready_where_its_former_program_is_not_either_proves_nothing() {
+    let mut fleet = fleet(&[("api", 1), ("web", 1)]);
+    let canary = slot("api", 0);
+    fleet.behaviour.insert(canary.clone(), Behaviour::NeverReady);
+    fleet.install(2);
+    fleet.tick();
+    assert_eq!(fleet.canary(), Some(canary.to_string()));
+    // Only this tunnel's part of the edge goes away.
+    fleet.slots.get_mut(&canary).unwrap().ready_since = None;
+    fleet.run(DEADLINE + Duration::from_secs(10));
+    assert_eq!(fleet.said(is_roll_back), 0, "{:?}", fleet.told);
+}
+
+#[test]
+fn what_the_edge_does_not_register_is_no_fault_of_the_program() {
+    let mut fleet = fleet(&[("api", 1), ("web", 1)]);
+    fleet.install(2);
+    fleet.tick();
+    let canary = slot("api", 0);
+    let successor = fleet.slots[&canary].successor.as_ref().map(|successor| Generation(successor.generation));
+    let reason = Reason::new("registration-refused", "its tunnel may be deleted");
+    let refused = Happening::ReplacementFailed { generation: successor.unwrap(), reason, retry: None };
+    fleet.rollout.hear(&canary, &refused, fleet.now);
+    assert_eq!((fleet.rollout.shown().0, fleet.said(is_roll_back)), (RolloutState::Waiting, 0));
+}
+
+#[test]
 fn where_all_fail_one_that_fails_tries_it_and_nothing_is_held_against_it() {
     let mut fleet = fleet(&[("web", 2)]);
     fleet.slots.values_mut().for_each(|sim| (sim.ready_since, sim.failing) = (None, true));

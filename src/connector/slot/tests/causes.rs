@@ -1,7 +1,7 @@
 //! Causes between a connector and the edge: what is told, what is done, and what is not.
 
 use super::*;
-use crate::connector::{Finding, Protocol, Said, Transport};
+use crate::connector::{Finding, LaunchFacts, Protocol, Said, Transport};
 
 const ONLY_HTTP2: Said = Said::Prechecked { suggested: Some(Protocol::Http2) };
 const OVER_QUIC: Said = Said::Registered { protocol: Some(Protocol::Quic) };
@@ -359,4 +359,22 @@ fn a_stale_successor_is_not_promoted_before_it_has_answered() {
     bench.want(launch());
     bench.run_for(Duration::from_secs(10));
     assert!(bench.terminated.is_empty(), "what an earlier daemon knew of it proves nothing");
+}
+
+#[test]
+fn an_adopted_connector_counts_as_one_that_uses_quic_until_it_says_otherwise() {
+    let over_http2 = LaunchFacts { transport: Transport::Http2, ..launch().facts() };
+    let fixed = Launch { protocol: "http2".into(), ..launch() };
+    for (facts, wanted, uses) in
+        [(launch().facts(), launch(), true), (over_http2, launch(), false), (fixed.facts(), fixed, false)]
+    {
+        let mut bench = bench();
+        bench.answers_with(5, connected("a"));
+        bench.slot.handle_survivors(vec![Survivor { facts, ..survivor(5) }], bench.now);
+        bench.want(wanted);
+        bench.run_until("ready", |bench| bench.slot.state() == State::Ready);
+        assert_eq!(bench.slot.uses_quic(), uses, "{facts:?}");
+        bench.says(5, &Said::Registered { protocol: Some(Protocol::Http2) });
+        assert!(!bench.slot.uses_quic(), "{facts:?}");
+    }
 }

@@ -98,7 +98,7 @@ fn wanted_again_it_goes_on_as_before() {
 }
 
 #[test]
-fn a_stop_a_shutdown_and_a_revival_end_it_at_once() {
+fn a_stop_and_a_shutdown_end_it_at_once_and_a_revival_leaves_it_as_it_is() {
     let mut stopped = spared();
     stopped.stop();
     assert_eq!(stopped.terminated, [Generation(1)]);
@@ -110,7 +110,8 @@ fn a_stop_a_shutdown_and_a_revival_end_it_at_once() {
     revived.answers_with(1, answer("a", 0, VersionReading::Version(1)));
     revived.slot.handle_revive(revived.now);
     revived.run_for(Duration::from_secs(1));
-    assert_eq!((revived.terminated.as_slice(), revived.spawned.len()), ([Generation(1)].as_slice(), 1));
+    // cloudflared may reconnect by itself, and those that are wanted are revived as well.
+    assert_eq!((revived.terminated.as_slice(), revived.spawned.len()), ([].as_slice(), 1));
     revived.exit(1, &exited(0, ""));
     assert!(revived.slot.is_forgotten());
 }

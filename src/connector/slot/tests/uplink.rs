@@ -1,7 +1,7 @@
 //! The slot and the uplink that it shares.
 
 use super::*;
-use crate::connector::Standing;
+use crate::connector::{BinaryId, BinaryWish, LaunchFacts, Standing, Transport};
 
 fn connections(count: u8) -> Probe {
     answer("a", count, VersionReading::Version(1))
@@ -129,19 +129,94 @@ fn a_slot_that_waits_starts_at_once() {
 }
 
 #[test]
-fn a_successor_takes_over_at_once_from_one_that_has_no_connection() {
+fn a_successor_of_the_same_kind_takes_over_at_once_from_one_that_has_no_connection() {
     let mut bench = lost();
-    let mut changed = launch();
-    changed.protocol = "http2".into();
-    bench.want(changed);
+    bench.slot.handle_restart(bench.now).unwrap();
     bench.answers_with(2, answer("b", 4, VersionReading::Version(1)));
     bench.turn();
     bench.run_for(Duration::from_millis(500));
     assert!(bench.slot.is_replacing());
     bench.slot.handle_revive(bench.now);
-    bench.run_for(Duration::from_secs(60));
+    bench.run_for(Duration::ZERO);
     assert_eq!((bench.terminated.clone(), bench.spawned.len()), (vec![Generation(1)], 2), "the successor is connected");
+    bench.run_for(Duration::from_secs(60));
     assert_eq!(bench.slot.state(), State::Ready);
+}
+
+#[test]
+fn a_young_successor_is_not_started_a_second_time() {
+    let mut bench = lost();
+    bench.slot.handle_restart(bench.now).unwrap();
+    bench.answers_with(2, answer("b", 0, VersionReading::Missing));
+    bench.turn();
+    bench.run_for(Duration::from_secs(1));
+    bench.slot.handle_revive(bench.now);
+    bench.run_for(Duration::from_secs(1));
+    assert_eq!((bench.terminated.clone(), bench.spawned.len()), (vec![Generation(1)], 2));
+}
+
+/// A slot that has lost everything, with a successor of another launch that has no connection either.
+fn lost_amid_a_change() -> Bench {
+    let mut bench = lost();
+    bench.want(Launch { protocol: "http2".into(), ..launch() });
+    bench.answers_with(2, answer("b", 0, VersionReading::Missing));
+    bench.turn();
+    bench.run_for(Duration::from_secs(20));
+    assert!(bench.slot.is_replacing());
+    bench
+}
+
+#[test]
+fn the_end_of_an_outage_amid_a_change_puts_nothing_untried_in_the_place_of_what_worked() {
+    let mut bench = lost_amid_a_change();
+    bench.slot.handle_revive(bench.now);
+    bench.answers_with(3, answer("c", 0, VersionReading::Missing));
+    bench.run_for(Duration::ZERO);
+    assert_eq!((bench.terminated.clone(), bench.spawned.len()), (vec![Generation(2)], 3), "a fresh one tries at once");
+    bench.run_for(Duration::from_secs(170));
+    bench.answers_with(1, connections(4));
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!(bench.terminated, [Generation(2), Generation(3)], "the change does not work, so what worked stays");
+    assert_eq!(bench.slot.state(), State::Ready);
+}
+
+#[test]
+fn the_end_of_an_outage_amid_a_change_that_works_brings_the_change() {
+    let mut bench = lost_amid_a_change();
+    bench.slot.handle_revive(bench.now);
+    bench.answers_with(3, answer("c", 4, VersionReading::Version(1)));
+    bench.run_for(Duration::from_secs(10));
+    assert_eq!(bench.terminated, [Generation(2), Generation(1)]);
+    assert_eq!(bench.slot.state(), State::Ready);
+}
+
+#[test]
+fn the_end_of_an_outage_brings_a_change_that_failed_before_only_beside_what_worked() {
+    let mut bench = lost_amid_a_change();
+    bench.run_for(Duration::from_secs(180));
+    assert!(!bench.slot.is_replacing(), "it waits to be tried again");
+    bench.slot.handle_revive(bench.now);
+    bench.run_for(Duration::ZERO);
+    assert_eq!((bench.terminated.clone(), bench.spawned.len()), (vec![Generation(2)], 3));
+    assert!(bench.slot.is_replacing());
+}
+
+#[test]
+fn nothing_ends_a_process_of_an_earlier_daemon_before_it_is_known_what_is_wanted() {
+    let unanswered = Survivor { connector_id: None, last_known: LastKnown::default(), ..survivor(5) };
+    let over_http2 = LaunchFacts { transport: Transport::Http2, ..launch().facts() };
+    let unready = Survivor { facts: over_http2, last_known: LastKnown::default(), ..survivor(5) };
+    for (survivor, answer) in
+        [(survivor(5), connections(0)), (unready, connections(0)), (unanswered, Probe::Missed("refused".into()))]
+    {
+        let mut bench = bench();
+        bench.answers_with(5, answer);
+        bench.slot.handle_survivors(vec![survivor.clone()], bench.now);
+        bench.run_for(Duration::from_secs(10));
+        bench.slot.handle_revive(bench.now);
+        bench.run_for(Duration::from_secs(600));
+        assert_eq!((bench.spawned.len(), bench.terminated.len(), bench.killed.len()), (0, 0, 0), "{survivor:?}");
+    }
 }
 
 #[test]
@@ -198,4 +273,47 @@ fn an_exit_under_restraint_is_followed_by_a_start() {
     bench.exit(1, &killed());
     bench.run_for(Duration::from_secs(1));
     assert_eq!(bench.spawned.len(), 2);
+}
+
+/// A slot with a successor on trial for ten minutes, which was ready for five and then answers like this.
+fn on_trial_until(probe: Probe) -> Bench {
+    let mut bench = ready();
+    let id = |inode| BinaryId { device: 1, inode, size: 1, modified_seconds: 0, modified_nanos: 0 };
+    bench.slot.handle_program(Generation(1), id(1));
+    bench.answers_with(2, answer("b", 4, VersionReading::Version(1)));
+    let healthy_min = Some(Duration::from_secs(600));
+    bench.slot.handle_binary(BinaryWish { id: Some(id(2)), healthy_min }, bench.now);
+    bench.turn();
+    bench.run_for(Duration::from_secs(300));
+    assert!(bench.slot.is_replacing());
+    bench.answers_with(2, probe);
+    bench
+}
+
+#[test]
+fn an_outage_ends_no_long_trial_at_once() {
+    let mut bench = on_trial_until(answer("b", 0, VersionReading::Version(1)));
+    bench.run_for(Duration::from_secs(60));
+    assert!(bench.slot.is_replacing(), "{:?}", bench.told.last());
+    bench.answers_with(2, answer("b", 4, VersionReading::Version(1)));
+    bench.run_for(Duration::from_secs(620));
+    assert_eq!((bench.terminated.clone(), bench.slot.state()), (vec![Generation(1)], State::Ready));
+}
+
+#[test]
+fn a_trial_that_loses_its_connections_for_good_ends() {
+    let mut bench = on_trial_until(answer("b", 0, VersionReading::Version(1)));
+    bench.run_for(Duration::from_secs(200));
+    assert_eq!((bench.terminated.clone(), bench.slot.is_replacing()), (vec![Generation(2)], false));
+}
+
+#[test]
+fn a_successor_that_hangs_with_most_others_is_left_as_it_is() {
+    let mut bench = on_trial_until(Probe::Missed("timed out".into()));
+    bench.slot.handle_restraint(true, bench.now);
+    bench.run_for(Duration::from_secs(120));
+    assert!(bench.slot.is_replacing());
+    bench.slot.handle_restraint(false, bench.now);
+    bench.run_for(Duration::from_secs(6));
+    assert_eq!((bench.terminated.clone(), bench.slot.is_replacing()), (vec![Generation(2)], false));
 }
