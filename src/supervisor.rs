@@ -27,7 +27,6 @@ mod uplink;
 
 use std::{
     fs, io,
-    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -55,7 +54,7 @@ use crate::{
     name::TunnelName,
     notify::Notifications,
     output::{Batch, Journal, Losses, Output, Sinks},
-    process::{Spawner, SpawnerSettings, raise_descriptor_limit},
+    process::{Spawner, SpawnerSettings, own_folder, raise_descriptor_limit},
 };
 
 /// Where the supervisor keeps things, and the times that it goes by.
@@ -264,11 +263,5 @@ fn make_private(folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;
     }
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
-        // Of an earlier daemon, or of somebody who meant well: it holds records and sockets, so it is shut all the same.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
-        }
-        result => result,
-    }
+    own_folder(folder)
 }

@@ -84,7 +84,7 @@ impl Exit {
                 diagnosis("out-of-memory", RestartReason::Oom, Remedy::BackOff, what)
             }
             Ending::Signal(_) => diagnosis("signal", RestartReason::Signal, Remedy::BackOff, "a signal that Adit did not send"),
-            Ending::Code(0) if self.says("Incorrect Usage") => {
+            Ending::Code(0) if self.says(USAGE) => {
                 diagnosis("usage", RestartReason::Exit, Remedy::Block, "cloudflared does not know one of its arguments")
             }
             Ending::Code(0) => diagnosis("exit-0", RestartReason::Exit, Remedy::BackOff, "it stopped although nobody asked"),
@@ -115,12 +115,15 @@ impl Exit {
     }
 
     fn sentence(&self, what: &str, lived: Duration) -> String {
-        let fatal = self.last_lines.iter().find(|line| is_fatal(line));
+        let fatal = self.last_lines.iter().find(|line| is_fatal(line) || line.contains(USAGE));
         let last = fatal.or_else(|| self.last_lines.iter().rev().find(|line| !is_noise(line)));
         let quoted = last.map(|line| format!(": {}", shortened(line))).unwrap_or_default();
         format!("{what} ({} after {}){quoted}", self.how(), in_words(lived))
     }
 }
+
+/// What cloudflared says before its help, when it does not know an argument.
+const USAGE: &str = "Incorrect Usage";
 
 /// Last words of an exit 1 that says something about the network, not about the connector.
 const ENVIRONMENT: [&str; 5] = [

@@ -13,14 +13,17 @@ pub use watch::{BinaryWatch, Inspection};
 use std::{
     fmt,
     io::{self, Read},
-    os::unix::fs::MetadataExt,
+    os::unix::{fs::MetadataExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     str::FromStr,
     time::{Duration, Instant},
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, Signal, kill_process_group},
+};
 
 use crate::connector::{Reason, SpawnFailure};
 
@@ -115,10 +118,14 @@ fn ask_version(path: &Path) -> io::Result<String> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .spawn()?;
     let answer = read_answer(&mut child);
-    // Whatever it still does is of no interest; killing what has exited does nothing, and the number is free only after `wait`.
-    let _ = child.kill();
+    // Whatever it and those that it started still do is of no interest. The number is its own until it is waited for, and so is that
+    // of its group.
+    if let Some(group) = Pid::from_raw(child.id().cast_signed()) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
     child.wait()?;
     answer
 }

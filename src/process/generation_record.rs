@@ -129,12 +129,15 @@ impl Content {
 }
 
 impl GenerationRecord {
-    /// Writes a record.
-    pub(super) fn create(folder: &Path, slot: &SlotId, content: Content) -> io::Result<Self> {
+    /// Writes a record. Where that fails, for want of room above all, the process is started all the same: it carries what adoption
+    /// needs.
+    pub(super) fn create(folder: &Path, slot: &SlotId, content: Content) -> Self {
         let path = folder.join(format!("{}.json", Content::stem(slot, content.generation)));
         // Never torn, not even by a crash: one that cannot be read would stay and be warned of at every start.
-        replace(&path, &content)?;
-        Ok(Self { path, content: Mutex::new(Some(content)) })
+        if let Err(error) = replace(&path, &content) {
+            tracing::warn!(path = %path.display(), %error, "Cannot write the record of a connector, which starts without one");
+        }
+        Self::adopt(path, content)
     }
 
     /// Writes again what is known of a process whose record was lost. Where that fails the process is known all the same, and found
@@ -219,7 +222,7 @@ mod tests {
     fn a_record_reads_as_it_was_written_and_changed() {
         let folder = tempfile::tempdir().unwrap();
         let (slot, content) = content();
-        let record = GenerationRecord::create(folder.path(), &slot, content.clone()).unwrap();
+        let record = GenerationRecord::create(folder.path(), &slot, content.clone());
         let path = folder.path().join("web.3.7.json");
         assert_eq!(GenerationRecord::read(&path).unwrap(), content);
         record.update(|content| content.draining = true).unwrap();
@@ -231,7 +234,7 @@ mod tests {
     fn a_removed_record_stays_gone() {
         let folder = tempfile::tempdir().unwrap();
         let (slot, content) = content();
-        let record = GenerationRecord::create(folder.path(), &slot, content).unwrap();
+        let record = GenerationRecord::create(folder.path(), &slot, content);
         record.remove();
         record.update(|content| content.draining = true).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -242,7 +245,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (slot, content) = content();
         let lost = folder.path().join("private/generations");
-        let record = GenerationRecord::create(&lost, &slot, content).unwrap();
+        let record = GenerationRecord::create(&lost, &slot, content);
         fs::remove_dir_all(&lost).unwrap();
         record.update(|content| content.draining = true).unwrap();
         assert!(GenerationRecord::read(&lost.join("web.3.7.json")).unwrap().draining);

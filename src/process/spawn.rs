@@ -33,6 +33,7 @@ use super::{
     landlock::{Confinement, Own},
     limits::DescriptorLimit,
     out_of_memory::OutOfMemory,
+    own_folder::own_folder,
     privileges,
     raw::{
         self,
@@ -114,7 +115,8 @@ impl Spawner {
     /// A spawner. It looks at the kernel and at the daemon's own process, and makes the folder of the records.
     pub fn new(settings: SpawnerSettings) -> io::Result<Self> {
         let SpawnerSettings { directory, notify, closed, descriptors, subtree } = settings;
-        fs::create_dir_all(directory.join(FOLDER))?;
+        fs::create_dir_all(&directory)?;
+        own_folder(&directory.join(FOLDER))?;
         Ok(Self {
             working_directory: CString::new(directory.as_os_str().as_bytes())?,
             owner: Owner::of(&directory, subtree)?,
@@ -193,7 +195,7 @@ impl Spawner {
         let arguments = c_strings(name.chain(command_line::arguments(launch, &places))).map_err(cannot_spawn)?;
         let environment = c_strings(command_line::environment(launch, &places)).map_err(cannot_spawn)?;
         let ruleset = self.ruleset(&Own { program: &executed, logfile: &logfile, config: config.as_deref() });
-        let record = GenerationRecord::create(&folder, slot, content).map_err(cannot_spawn)?;
+        let record = GenerationRecord::create(&folder, slot, content);
         failpoint::hit(Point::GenerationRecorded);
         let started = start(&Start {
             program: &file,

@@ -72,7 +72,7 @@ impl House {
 
     /// Writes a record.
     pub(super) fn record(&self, content: Content) {
-        drop(GenerationRecord::create(&self.directory.path().join(FOLDER), &slot(), content).unwrap());
+        drop(GenerationRecord::create(&self.directory.path().join(FOLDER), &slot(), content));
     }
 
     /// The leaf of the generation.
@@ -111,7 +111,9 @@ impl Connector {
             command.env(INSTANCE, instance).env(FACTS, facts);
         }
         let connector = Self { child: command.spawn().unwrap(), instance, begun };
-        until("it leads a session", || Sighting::of(connector.pid()).unwrap().unwrap().seen.leads_session);
+        // While it executes the shell it has no environment to be read.
+        let is_shell = || fs::read(format!("/proc/{}/cmdline", connector.pid())).unwrap().starts_with(b"sh\0");
+        until("it leads a session", || is_shell() && Sighting::of(connector.pid()).unwrap().unwrap().seen.leads_session);
         connector
     }
 

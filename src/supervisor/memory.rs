@@ -7,6 +7,7 @@ mod writer;
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -21,10 +22,13 @@ use super::rollout::RolloutMemory;
 use crate::{
     backoff::Backoff,
     connector::{FailedReplacement, Fingerprint, Happening, LastExit, Past, Reason, RestartReason, SlotId, SlotMemory, Waiting},
+    process::own_folder,
 };
 
 /// The folder of the slots' files, within the private folder.
 const FOLDER: &str = "slots";
+/// The ending of a file that is being written.
+const UNFINISHED: &str = "new";
 /// The file of the roll-out.
 const ROLLOUT: &str = "rollout.json";
 /// The version that this code writes, and the only one that it reads.
@@ -106,14 +110,19 @@ impl Memories {
     /// takes. What is torn or foreign is passed over with a warning.
     pub(super) fn open(private: &Path, boot_id: String, now: Instant) -> io::Result<(Self, Program)> {
         let (folder, rollout_path) = (private.join(FOLDER), private.join(ROLLOUT));
-        fs::create_dir_all(&folder)?;
+        own_folder(&folder)?;
         let clocks = Clocks::at(now);
         let mut found = BTreeMap::new();
         for path in fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path())) {
-            if path.extension().is_none_or(|extension| extension != "json") {
+            match path.extension().and_then(OsStr::to_str) {
+                Some("json") => {}
                 // The daemon died while it wrote; the file itself is whole.
-                let _ = fs::remove_file(&path);
-                continue;
+                Some(UNFINISHED) => {
+                    let _ = fs::remove_file(&path);
+                    continue;
+                }
+                // What is not ours is left alone, whoever put it there.
+                Some(_) | None => continue,
             }
             let Some(file) = read::<SlotFile>(&path, &boot_id) else { continue };
             if let Some((slot, memory, past)) = file.memory(clocks) {
@@ -364,6 +373,26 @@ mod tests {
         let (mut memories, program) = Memories::open(private.path(), "boot".to_owned(), now).unwrap();
         assert_eq!(program, Program::default());
         assert!(memories.take(&slot()).is_some() && memories.found.is_empty());
+    }
+
+    #[test]
+    fn no_file_that_is_not_its_own_is_removed() {
+        let (private, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let now = start_of_time();
+        kept(private.path(), now);
+        let names = ["passwd", "a.conf", "b.new", "c.json"];
+        for name in names {
+            fs::write(elsewhere.path().join(name), "").unwrap();
+        }
+        let folder = private.path().join(FOLDER);
+        fs::write(folder.join("somebody.txt"), "").unwrap();
+        drop(Memories::open(private.path(), "boot".to_owned(), now).unwrap());
+        assert!(folder.join("somebody.txt").exists());
+
+        fs::remove_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), &folder).unwrap();
+        drop(Memories::open(private.path(), "boot".to_owned(), now).unwrap());
+        assert!(names.iter().all(|name| elsewhere.path().join(name).exists()));
     }
 
     #[test]

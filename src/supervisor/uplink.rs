@@ -10,7 +10,7 @@ use super::{
     task::{Task, now},
 };
 use crate::{
-    connector::{EdgeAnswer, Fleet, FleetCommand, Slot, SlotId, Wanted},
+    connector::{EdgeAnswer, Fleet, FleetCommand, FleetNotice, Slot, SlotId, Wanted},
     edge_probe::EdgeProbe,
     event::UplinkEvent,
 };
@@ -100,6 +100,9 @@ impl Task {
         loop {
             // Told first: whoever reads on sees why connectors start anew.
             while let Some(notice) = self.uplink.fleet.next_notice() {
+                if matches!(notice, FleetNotice::UplinkBack { .. }) {
+                    self.for_all(Slot::handle_edge_back);
+                }
                 self.parts.events.tell(UplinkEvent(notice));
             }
             let Some(command) = self.uplink.fleet.next_command() else { return };

@@ -78,6 +78,11 @@ impl Signs {
         self.refusal = None;
     }
 
+    /// The edge could not be reached at all until now: dials that failed by then say nothing about QUIC.
+    pub(super) fn forget_dials(&mut self) {
+        self.quic_dials_failed = 0;
+    }
+
     pub(super) fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_ref()
     }

@@ -109,6 +109,17 @@ impl Slot {
         }
     }
 
+    /// An outage of the edge is over: what failed during it says nothing about QUIC.
+    pub fn handle_edge_back(&mut self) {
+        let Stage::Serving { run, replacement } = &mut self.stage else { return };
+        if let Some(alive) = run.alive_mut() {
+            alive.signs.forget_dials();
+        }
+        if !run.is_connected() && matches!(replacement, Replacement::Asked { restart: RestartReason::Transport }) {
+            *replacement = Replacement::None;
+        }
+    }
+
     /// What `generation` said may tell that QUIC does not get through.
     pub(super) fn consider_transport(&mut self, generation: Generation, now: Instant) {
         if !self.is_transport_open() || self.is_http2_barred(now) {

@@ -57,6 +57,7 @@ impl Slot {
     /// Whoever has no connection starts anew: at once where it waits, after a fresh probe where a process runs. A process without
     /// connections serves nobody, so nothing is lost by replacing it in place.
     pub fn handle_revive(&mut self, now: Instant) {
+        self.handle_edge_back();
         match &mut self.stage {
             Stage::Waiting { wait: Wait::BackOff, restart, .. } => {
                 let restart = *restart;

@@ -11,7 +11,10 @@ use std::{
 };
 
 use super::{BinaryError, check_binary};
-use crate::connector::{Binary, BinaryId};
+use crate::{
+    connector::{Binary, BinaryId},
+    process::raw::start::BEYOND_PLACES,
+};
 
 /// A usable program file, held by a descriptor that keeps its content even when its name is taken away or given to another.
 #[derive(Debug)]
@@ -111,7 +114,9 @@ fn is_script(path: &Path) -> bool {
 
 fn open(path: &Path) -> io::Result<File> {
     let flags = libc::O_PATH | libc::O_CLOEXEC;
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    // A child executes it by its number when its own descriptors are in their places.
+    Ok(rustix::io::fcntl_dupfd_cloexec(file, BEYOND_PLACES)?.into())
 }
 
 fn id_of(metadata: &Metadata) -> BinaryId {
@@ -164,6 +169,8 @@ mod tests {
         let path = script("cloudflared", "2026.8.0");
         let held = HeldBinary::inspect(&path).unwrap();
         assert_eq!((held.binary().version.as_str(), held.is_runnable()), ("2026.8.0", true));
+        let number = std::os::fd::AsRawFd::as_raw_fd(&held.file);
+        assert!(number >= BEYOND_PLACES, "a child's own descriptors must not cover it");
         fs::rename(script("new", "2026.9.0"), &path).unwrap();
         assert!(!held.is_runnable());
         assert_eq!(HeldBinary::inspect(&path).unwrap().binary().version, "2026.9.0");

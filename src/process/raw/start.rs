@@ -88,6 +88,9 @@ fn start_by(clone3: Clone3, start: &Start<'_>) -> Result<Started, StartError> {
         .map(|descriptor| rustix::io::fcntl_dupfd_cloexec(descriptor, BEYOND_PLACES))
         .collect::<Result<_, _>>()
         .map_err(|errno| failed(Step::Descriptors)(errno.into()))?;
+    // It is needed after the child's descriptors have taken their places.
+    let ruleset = start.ruleset.map(|ruleset| rustix::io::fcntl_dupfd_cloexec(ruleset, BEYOND_PLACES)).transpose();
+    let ruleset = ruleset.map_err(|errno| failed(Step::Descriptors)(errno.into()))?;
     let mut plan = Plan {
         program: start.program.as_ptr(),
         arguments: arguments.as_ptr(),
@@ -96,7 +99,7 @@ fn start_by(clone3: Clone3, start: &Start<'_>) -> Result<Started, StartError> {
         descriptors: std::array::from_fn(|place| copies[place].as_raw_fd()),
         open_files: start.open_files,
         undo: start.undo,
-        ruleset: start.ruleset.map_or(-1, |ruleset| ruleset.as_raw_fd()),
+        ruleset: ruleset.as_ref().map_or(-1, AsRawFd::as_raw_fd),
         cgroup_procs: -1,
         outcome: Outcome::default(),
     };
@@ -114,8 +117,8 @@ fn start_by(clone3: Clone3, start: &Start<'_>) -> Result<Started, StartError> {
     })
 }
 
-/// The descriptors that a child gets are numbered below this one.
-const BEYOND_PLACES: c_int = 10;
+/// The descriptors that a child gets are numbered below this one. What it needs besides must not be.
+pub(in crate::process) const BEYOND_PLACES: c_int = 10;
 
 /// By the best way that the kernel lets us go. Gives also why the child could not be born in its cgroup.
 fn give_birth(clone3: Clone3, plan: &mut Plan, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Pid, OwnedFd, Option<io::Error>)> {

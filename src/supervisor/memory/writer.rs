@@ -10,6 +10,8 @@ use std::{
     thread::JoinHandle,
 };
 
+use super::UNFINISHED;
+
 /// Writes files one after another. Of a file that changes faster than it is written only the last content is, so that no more waits
 /// than there are files. Dropping it writes what waits.
 pub(super) struct Writer {
@@ -93,7 +95,7 @@ fn run(shared: &Shared) {
 }
 
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
+    let temporary = path.with_extension(UNFINISHED);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(content)?;
     fs::rename(&temporary, path)
