@@ -197,11 +197,13 @@ async fn a_stream_that_the_daemon_ends_is_told_and_waits_for_the_next_one() {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let out = child.stdout.take().unwrap();
     let first = tokio::task::spawn_blocking(move || {
-        let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
-        line
+        let (mut line, mut out) = (String::new(), std::io::BufReader::new(out));
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        (line, out)
     });
-    let event: api::Event = serde_json::from_str(&first.await.unwrap()).unwrap();
+    // A follower whose reader is gone ends.
+    let (line, _out) = first.await.unwrap();
+    let event: api::Event = serde_json::from_str(&line).unwrap();
     assert_eq!(event.id, 1);
     host.shutdown.cancel();
     let told = tokio::task::spawn_blocking(move || {
