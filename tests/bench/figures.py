@@ -2,7 +2,7 @@
 """What Adit costs and how fast it is: prints the figures of one run on this machine, beside the goals.
 
     cargo build --release
-    tests/bench/figures.py [--only kills,spawn,adoption,ready,outage,udp]
+    tests/bench/figures.py [--only kills,adoption,ready,outage,udp]
 
 Each figure has a sandbox (`adit sandbox`) and a real daemon in a temporary directory. Everything stays on this machine; nothing is
 left behind. Needs a C compiler. Whatever else the machine does shows in the figures; the floor is measured in the same run, kill by
@@ -87,30 +87,6 @@ def kills(adit, options):
     row("    daemon's processor time for one restart, until it is ready again", f"{cost:.2f} ms")
 
 
-def spawn(adit, _options):
-    """What the exec helper adds between fork and the connector's first instruction."""
-    with tempfile.TemporaryDirectory(prefix="adit-figures-") as text:
-        directory = Path(text)
-        stub = compile_c("stub", directory / "stub")
-        starts = Starts(directory / "fifo")
-        plain = [str(stub), str(directory / "fifo"), "0"]
-        helped = [adit, "connector-exec", text, *plain]
-        latencies = {}
-        for _ in range(50):
-            for name, words in (("plain", plain), ("helped", helped)):
-                starts.drain()
-                begun, before = time.monotonic_ns(), len(starts.seen)
-                pid = os.posix_spawn(words[0], words, {})
-                try:
-                    starts.wait(lambda: len(starts.seen) > before, 5.0)
-                finally:
-                    os.kill(pid, 9)
-                    os.waitpid(pid, 0)
-                latencies.setdefault(name, []).append((starts.seen[before][0] - begun) / 1e6)
-    plain, helped = (statistics.median(latencies[name]) for name in ("plain", "helped"))
-    row("posix_spawn to first instruction: a plain program, by the exec helper", f"{plain:.2f}, {helped:.2f} ms")
-
-
 def adoption(adit, options):
     """Adoption after kill -9 of the daemon, and what many idle connectors cost."""
     for count in map(int, options.connectors.split(",")):
@@ -180,7 +156,7 @@ def udp(adit, _options):
         row("UDP blocked at a cold start, until the tunnel serves", f"{time.monotonic() - begun:.1f} s", "15 s")
 
 
-FIGURES = {"kills": kills, "spawn": spawn, "adoption": adoption, "ready": ready, "outage": outage, "udp": udp}
+FIGURES = {"kills": kills, "adoption": adoption, "ready": ready, "outage": outage, "udp": udp}
 
 
 def main():
