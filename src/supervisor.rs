@@ -13,6 +13,7 @@
 //! generation that it was about, so that what comes too late is recognised.
 
 mod adoption;
+mod children;
 mod clock;
 mod hints;
 mod memory;

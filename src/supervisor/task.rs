@@ -13,11 +13,12 @@ use std::{
 use rand::{SeedableRng, rngs::SmallRng};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
-    time::{sleep_until, timeout},
+    time::sleep_until,
 };
 use tokio_util::task::TaskTracker;
 
 use super::{
+    children::Child,
     memory::Memories,
     programs::Programs,
     requests::{Mode, Request, RequestError, Restart},
@@ -27,8 +28,8 @@ use super::{
 };
 use crate::{
     connector::{
-        Command, Ending, Exit, Finding, Generation, HostTransport, LastKnown, Launch, Notice, Probe, Reason, Settings, Slot,
-        SlotId, SpawnFailure, VersionReading, Wanted,
+        Command, Exit, Finding, Generation, HostTransport, Launch, Notice, Probe, Reason, Settings, Slot, SlotId, SpawnFailure,
+        Wanted,
     },
     event::{ConnectorEvent, Sink},
     failpoint::{self, Point},
@@ -36,7 +37,7 @@ use crate::{
     notify::Notifications,
     output::{Hint, Output},
     probe::probe,
-    process::{Process, Spawned, Spawner},
+    process::{Spawned, Spawner},
 };
 
 /// How many probes are under way at once.
@@ -48,8 +49,6 @@ const TURN_MAX: Duration = Duration::from_secs(1);
 /// Slots with nothing but their next probe to wait for are woken together, at multiples of this: waking up costs more than a
 /// probe, and a host may run 500 connectors.
 const GRID: Duration = Duration::from_millis(250);
-/// Reading a process's last words takes no longer; a disk that hangs must not hold up its restart.
-const LAST_WORDS_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// What a task is made of.
 pub(super) struct Parts {
@@ -107,15 +106,8 @@ pub(super) struct Task {
 /// A slot and its processes.
 pub(super) struct Entry {
     pub(super) slot: Slot,
-    children: Vec<Child>,
+    pub(super) children: Vec<Child>,
     wake_at: Option<Instant>,
-}
-
-struct Child {
-    generation: Generation,
-    process: Arc<Process>,
-    /// What its record says of it.
-    last_known: Option<LastKnown>,
 }
 
 struct PendingSpawn {
@@ -573,72 +565,6 @@ impl Task {
             }
         }
     }
-
-    // ---- processes ----
-
-    /// Takes charge of a process: its end will be reported. Gives its id.
-    pub(super) fn watch(&mut self, id: &Arc<SlotId>, generation: Generation, process: Process) -> u32 {
-        let process = Arc::new(process);
-        let pid = process.pid();
-        if let Some(entry) = self.slots.get_mut(id) {
-            entry.children.push(Child { generation, process: Arc::clone(&process), last_known: None });
-        }
-        let (slot, reports, output) = (Arc::clone(id), self.report_sender.clone(), self.parts.output.clone());
-        tokio::spawn(async move {
-            let end = process.end().await;
-            let last_lines = match end.ending {
-                Ending::Code(_) => last_words(output, Arc::clone(&slot), generation).await,
-                // A signal says all, and whoever was killed is to be replaced at once.
-                Ending::Signal(_) | Ending::Unknown => Vec::new(),
-            };
-            let exit = Exit { ending: end.ending, out_of_memory: end.out_of_memory, last_lines };
-            // Fails when the task is over.
-            let _ = reports.send(Report { slot, generation, what: Reported::Ended(exit) }).await;
-        });
-        pid
-    }
-
-    fn process(&self, id: &Arc<SlotId>, generation: Generation) -> Option<Arc<Process>> {
-        let child = self.slots.get(id)?.children.iter().find(|child| child.generation == generation)?;
-        Some(Arc::clone(&child.process))
-    }
-
-    fn take_child(&mut self, id: &Arc<SlotId>, generation: Generation) -> Option<Arc<Process>> {
-        let entry = self.slots.get_mut(id)?;
-        let index = entry.children.iter().position(|child| child.generation == generation)?;
-        Some(entry.children.swap_remove(index).process)
-    }
-
-    /// What the record of an adopted process says of it.
-    pub(super) fn recall(&mut self, id: &Arc<SlotId>, generation: Generation, last_known: LastKnown) {
-        let Some(entry) = self.slots.get_mut(id) else { return };
-        if let Some(child) = entry.children.iter_mut().find(|child| child.generation == generation) {
-            child.last_known = Some(last_known);
-        }
-    }
-
-    /// Keeps in the record of a process who answered on its address and what it said, so that the next daemon knows.
-    fn learn(&mut self, id: &Arc<SlotId>, generation: Generation, probe: &Probe) {
-        let Probe::Answered(answer) = probe else { return };
-        let Some(entry) = self.slots.get_mut(id) else { return };
-        let Some(child) = entry.children.iter_mut().find(|child| child.generation == generation) else { return };
-        let version = match answer.version {
-            VersionReading::Unread => child.last_known.and_then(|known| known.version),
-            VersionReading::Missing => None,
-            VersionReading::Version(version) => Some(version),
-        };
-        let last_known = LastKnown { connections: answer.connections, version };
-        if child.last_known.replace(last_known) != Some(last_known) {
-            let (process, connector_id) = (Arc::clone(&child.process), answer.connector_id.clone());
-            tokio::task::spawn_blocking(move || process.learn(connector_id, last_known));
-        }
-    }
-}
-
-async fn last_words(output: Output, slot: Arc<SlotId>, generation: Generation) -> Vec<String> {
-    let read = tokio::task::spawn_blocking(move || output.last_words(&slot, generation));
-    // An exit without its last words is still an exit.
-    timeout(LAST_WORDS_TIME_MAX, read).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 async fn next_ready(notifications: Option<&Notifications>) -> u32 {
