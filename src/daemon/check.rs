@@ -107,7 +107,7 @@ impl Check {
                 return None;
             }
         };
-        self.problems.extend(store.seal().map(ToString::to_string));
+        self.problems.extend(store.seal().map(|seal| format!("cannot use {state_dir:?}: {seal}")));
         match store.records() {
             Ok(records) => {
                 let held = records.held.iter();
