@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     cargo build --release && tests/system.sh [demo|metrics|unit|chaos|systemd ...]
+#     cargo build --release && tests/system.sh [demo|metrics|unit|namespace|chaos|systemd ...]
 #
-# Needs promtool (Debian: prometheus), systemd-analyze, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
+# Needs promtool (Debian: prometheus), systemd-analyze, unshare, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/support/wait.sh
@@ -60,6 +60,11 @@ check_unit() {
     systemd-analyze verify --man=no "$work/adit.service"
 }
 
+# As in a container: whoever started the session is outside the PID namespace, so that it has no number inside.
+check_namespace() {
+    unshare --pid --fork --mount-proc "$adit" demo --plain --for 20s
+}
+
 check_chaos() {
     # The same storm as in cargo test, long enough for its law of large numbers: 20,000 requests and 100 kills.
     ADIT_CHAOS_SECONDS=${ADIT_CHAOS_SECONDS:-60} cargo test --locked --quiet --test chaos -- --nocapture
@@ -69,7 +74,7 @@ check_systemd() {
     tests/systemd.sh "$adit"
 }
 
-for check in ${*:-unit metrics demo chaos systemd}; do
+for check in ${*:-unit metrics demo namespace chaos systemd}; do
     step "$check"
     "check_$check"
 done

@@ -9,6 +9,7 @@ mod raw;
 
 use std::{io, os::fd::AsFd, sync::Arc};
 
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use tokio::net::UnixStream;
 
 pub(super) use names::Names;
@@ -22,7 +23,8 @@ pub struct Principal {
     pub gid: u32,
     /// The supplementary groups.
     pub groups: Vec<u32>,
-    /// The process, for the audit log only: it may be gone, and its number used again.
+    /// The process, for the audit log only: it may be gone, and its number used again. 0 when it is outside the daemon's PID
+    /// namespace.
     pub pid: i32,
     /// The user's name, when the id has one.
     pub user: Option<String>,
@@ -51,13 +53,13 @@ impl Principal {
 ///
 /// What getsockopt(2) reports.
 pub fn identify(stream: &UnixStream) -> io::Result<Principal> {
-    let credentials = rustix::net::sockopt::socket_peercred(stream)?;
+    let credentials = getsockopt(stream, PeerCredentials)?;
     Ok(Principal {
-        is_connector: connector::is_connector(stream.as_fd(), &credentials),
-        uid: credentials.uid.as_raw(),
-        gid: credentials.gid.as_raw(),
+        is_connector: connector::is_connector(stream.as_fd(), credentials),
+        uid: credentials.uid(),
+        gid: credentials.gid(),
         groups: raw::peer_groups(stream.as_fd())?,
-        pid: credentials.pid.as_raw_pid(),
+        pid: credentials.pid(),
         user: None,
     })
 }

@@ -2,7 +2,8 @@
 
 use std::{fs, io};
 
-use rustix::process::{Pid, getsid};
+use nix::unistd::getsid;
+use rustix::process::Pid;
 
 use super::command_line::INSTANCE;
 
@@ -16,11 +17,19 @@ pub fn is_of_connector(pid: Pid) -> io::Result<bool> {
     if has_instance_id(pid)? {
         return Ok(true);
     }
-    match getsid(Some(pid))? {
-        leader if leader == pid => Ok(false),
+    match leader_of(pid)? {
+        None => Ok(false),
+        Some(leader) if leader == pid => Ok(false),
         // The leader of a session may be gone, or be somebody else: then it is no connector of ours.
-        leader => Ok(has_instance_id(leader).unwrap_or(false)),
+        Some(leader) => Ok(has_instance_id(leader).unwrap_or(false)),
     }
+}
+
+/// The leader of the session that a process is in, or nothing when it is outside the PID namespace of this daemon (getsid(2) then
+/// says 0: a daemon in a container, say). Who started the namespace is above the daemon, and a connector is below it.
+fn leader_of(pid: Pid) -> io::Result<Option<Pid>> {
+    let process = nix::unistd::Pid::from_raw(pid.as_raw_nonzero().get());
+    Ok(Pid::from_raw(getsid(Some(process))?.as_raw()))
 }
 
 fn has_instance_id(pid: Pid) -> io::Result<bool> {

@@ -9,23 +9,24 @@ use std::{
     os::fd::{BorrowedFd, OwnedFd},
 };
 
-use nix::sys::socket::{getsockopt, sockopt};
+use nix::sys::socket::{UnixCredentials, getsockopt, sockopt};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    net::UCred,
     process::{Pid, PidfdFlags, geteuid, pidfd_open},
 };
 
 use crate::process::is_of_connector;
 
 /// Whether the process that connected is a connector, or was started by one.
-pub(super) fn is_connector(stream: BorrowedFd<'_>, credentials: &UCred) -> bool {
+pub(super) fn is_connector(stream: BorrowedFd<'_>, credentials: UnixCredentials) -> bool {
     // Connectors run as the daemon's user and can become nobody else.
-    if credentials.uid != geteuid() {
+    if credentials.uid() != geteuid().as_raw() {
         return false;
     }
+    // Whoever is outside the daemon's PID namespace has the number 0 in it, and a connector cannot leave it upwards.
+    let Some(pid) = Pid::from_raw(credentials.pid()) else { return false };
     // Of whom nothing can be known, the worst is assumed: a connector may have ended since, or hide.
-    look(stream, credentials.pid).unwrap_or(true)
+    look(stream, pid).unwrap_or(true)
 }
 
 fn look(stream: BorrowedFd<'_>, pid: Pid) -> io::Result<bool> {
