@@ -315,8 +315,13 @@ impl Watch {
     }
 
     fn wait(&mut self, facts: &LaunchFacts, settings: &Settings, rng: &mut SmallRng) -> Duration {
+        // Without jitter, so that of connectors that hang together most have missed twice before the first has missed for the
+        // last time: they are spread by their waits before that.
+        if self.misses > 0 {
+            return settings.probe_interval;
+        }
         let whole = self.ready_since.is_some() && self.vitals.connections >= facts.connections;
-        if whole || self.misses > 0 || self.pace >= settings.probe_interval {
+        if whole || self.pace >= settings.probe_interval {
             return settings.probe_interval.mul_f64(rng.random_range(0.8..=1.2));
         }
         let wait = self.pace;
@@ -399,6 +404,29 @@ mod tests {
         assert_eq!(watched.health(), Health::Ready);
         watched.probe(Probe::Missed("timed out".into()));
         assert_eq!(watched.health(), Health::Hung);
+    }
+
+    #[test]
+    fn of_two_that_hang_together_each_is_about_to_hang_before_the_other_has_hung() {
+        // When the misses come after the moment in which they stop: at once, and as late as a probe can be.
+        let misses_after_last_answer = |seed: u64| {
+            let mut watched = watched();
+            watched.rng = SmallRng::seed_from_u64(seed);
+            watched.probe(answer("a", 4, VersionReading::Version(1)));
+            let answered = watched.now;
+            let miss = |watched: &mut Watched| {
+                watched.probe(Probe::Missed("timed out".into()));
+                watched.now.duration_since(answered)
+            };
+            [(); 3].map(|()| miss(&mut watched))
+        };
+        for seed in 0..100 {
+            let [first, second, third] = misses_after_last_answer(seed);
+            // One stops right before its probe, the other right after its answer.
+            let soonest = third - first;
+            assert!(second < soonest + Duration::from_secs(2), "{second:?} and {soonest:?}");
+            assert_eq!(soonest, Duration::from_secs(10));
+        }
     }
 
     #[test]
