@@ -113,11 +113,26 @@ pub fn parse(sources: &[Source]) -> Result<Config, Problems> {
     Ok(Config { warnings, ..config.expect("what could not be built was reported, and finish answers with it") })
 }
 
-/// Of files that [`parse`] refused, where the daemon keeps its state, if that much can be told: what was accepted last is there.
-pub fn salvage(sources: &[Source]) -> Option<Daemon> {
+/// Of files that [`parse`] refused, what can be told without their accounts and tunnels: each other section as it is written, or by
+/// default where that is wrong. `None` when it cannot be told where the daemon keeps its state.
+pub fn salvage(sources: &[Source]) -> Option<Config> {
+    let defaults = parse(&[]).expect("no file at all is a configuration");
     let mut report = Report::new(sources);
     let root = merge::read_all(sources.len(), &grammar::FILE, &mut report);
-    daemon::daemon(Section::of(&root)?.section("daemon")?, &mut report).ok()
+    let root = Section::of(&root)?;
+    let daemon = daemon::daemon(root.section("daemon")?, &mut report).ok()?;
+    let control = root.section("control").and_then(|section| daemon::control(section, Ok(&daemon), &mut report).ok());
+    let metrics = root.section("metrics").and_then(|section| daemon::metrics(section, &mut report).ok());
+    let cloudflared = root.section("cloudflared").and_then(|section| cloudflared::cloudflared(section, &mut report).ok());
+    let access = root.section("access").and_then(|section| access::access(section, &mut report).ok());
+    Some(Config {
+        daemon,
+        control: control.unwrap_or(defaults.control),
+        metrics: metrics.unwrap_or(defaults.metrics),
+        cloudflared: cloudflared.unwrap_or(defaults.cloudflared),
+        access: access.unwrap_or(defaults.access),
+        ..defaults
+    })
 }
 
 /// Reads a tunnel that was made over the control socket: `source` has the table `[tunnels.NAME]` and nothing else. A tunnel of

@@ -9,6 +9,7 @@ mod change;
 mod would_run;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::{Arc, RwLock, RwLockReadGuard},
 };
@@ -25,6 +26,7 @@ use crate::{
     desired::Intended,
     event::{DaemonEvent, Sink},
     failpoint::{self, Point},
+    name::TunnelName,
     store::Store,
 };
 
@@ -58,6 +60,8 @@ pub struct FilesInForce {
     pub problems: Vec<String>,
     /// What the files alone say: without the tunnels made over the socket.
     config: Arc<Config>,
+    /// Tunnels whose connectors run while no configuration could be used: they go on until there is one.
+    running: BTreeSet<TunnelName>,
 }
 
 /// What reading the files at start came to.
@@ -91,9 +95,17 @@ impl FirstReading {
     pub fn state_dir(&self) -> Option<PathBuf> {
         match &self.parsed {
             Ok(config) => Some(config.daemon.state_dir.clone()),
+            Err(_) => self.salvaged().map(|config| config.daemon.state_dir),
+        }
+    }
+
+    /// Of files that cannot be used, what can be told without their accounts and tunnels.
+    fn salvaged(&self) -> Option<Config> {
+        match &self.parsed {
+            Ok(_) => None,
             // Files that could not be read at all say nothing, not even by a default.
             Err(_) if self.sources.is_empty() => None,
-            Err(_) => config::salvage(&self.sources).map(|daemon| daemon.state_dir),
+            Err(_) => config::salvage(&self.sources),
         }
     }
 
@@ -101,28 +113,36 @@ impl FirstReading {
     pub fn runtime_dir(&self) -> Option<PathBuf> {
         match &self.parsed {
             Ok(config) => Some(config.daemon.runtime_dir.clone()),
-            Err(_) if self.sources.is_empty() => None,
-            Err(_) => config::salvage(&self.sources).map(|daemon| daemon.runtime_dir),
+            Err(_) => self.salvaged().map(|config| config.daemon.runtime_dir),
         }
     }
 }
 
 impl Intent {
     /// Wants what the files say, or what was accepted last when they are bad. Gives that too, if there was any: what was in force
-    /// when the daemon ended, which under `apply = "ask"` is not what the files say.
+    /// when the daemon ended, which under `apply = "ask"` is not what the files say. With neither, connectors that an earlier daemon
+    /// left running go on: `running` is asked for their tunnels, with the runtime directory.
     ///
     /// # Errors
     ///
-    /// When the files are bad and none was accepted before.
+    /// When the files are bad, none was accepted before, and no connector runs.
     pub fn open(
         main: &Path,
         reading: FirstReading,
         store: Store,
         events: Sink,
+        running: impl FnOnce(&Path) -> BTreeSet<TunnelName>,
     ) -> Result<(Self, Option<Arc<Config>>), NothingToRun> {
         let accepted = accepted(&store);
         let before = accepted.as_ref().ok().map(|(_, config)| Arc::new(config.clone()));
-        let (sources, config, problems) = choose(reading, accepted)?;
+        let salvaged = reading.salvaged();
+        let (sources, config, problems, running) = match choose(reading, accepted) {
+            Ok((sources, config, problems)) => (sources, config, problems, BTreeSet::new()),
+            Err(nothing) => match salvaged.map(|config| (running(&config.daemon.runtime_dir), config)) {
+                Some((running, config)) if !running.is_empty() => (Vec::new(), config, nothing.problems, running),
+                Some(_) | None => return Err(nothing),
+            },
+        };
         if !problems.is_empty() {
             events.tell(DaemonEvent::ConfigRefused { problems: problems.join("; ") });
         } else if config.daemon.apply == ApplyMode::Auto
@@ -131,8 +151,8 @@ impl Intent {
             // A disk that is full must not keep a good configuration from running; it is written with the next one.
             events.tell(DaemonEvent::StateNotWritten { error: causes(&error) });
         }
-        let files = FilesInForce { sources, accepted_at: Timestamp::now(), problems, config: Arc::new(config) };
-        let (intended, unreadable) = assemble::intended(&files.config, &store, &events);
+        let files = FilesInForce { sources, accepted_at: Timestamp::now(), problems, config: Arc::new(config), running };
+        let (intended, unreadable) = assemble::intended(&files.config, &files.running, &store, &events);
         events.tell(DaemonEvent::ConfigAccepted { tunnels: intended.config.tunnels.len() });
         let inner = Inner {
             main: main.to_owned(),
@@ -193,7 +213,7 @@ impl Intent {
         let inner = self.0.clone();
         blocking(move || {
             let config = read(&inner.main).1?;
-            Ok(Arc::new(assemble::intended(&Arc::new(config), &inner.store, &inner.events).0))
+            Ok(Arc::new(assemble::intended(&Arc::new(config), &BTreeSet::new(), &inner.store, &inner.events).0))
         })
         .await
     }
@@ -231,7 +251,13 @@ impl Inner {
             return Err(vec![problem]);
         }
         failpoint::hit(Point::AcceptedDurable);
-        let files = FilesInForce { sources, accepted_at: Timestamp::now(), problems: Vec::new(), config: Arc::new(config) };
+        let files = FilesInForce {
+            sources,
+            accepted_at: Timestamp::now(),
+            problems: Vec::new(),
+            config: Arc::new(config),
+            running: BTreeSet::new(),
+        };
         self.files_mut(|current| *current = files);
         let intended = self.publish();
         self.events.tell(DaemonEvent::ConfigAccepted { tunnels: intended.config.tunnels.len() });
@@ -240,8 +266,8 @@ impl Inner {
 
     /// Puts files, definitions and stops together and publishes them.
     fn publish(&self) -> Arc<Intended> {
-        let config = self.files.read().expect("nothing panics while it holds the files").config.clone();
-        let (intended, unreadable) = assemble::intended(&config, &self.store, &self.events);
+        let files = self.files.read().expect("nothing panics while it holds the files").clone();
+        let (intended, unreadable) = assemble::intended(&files.config, &files.running, &self.store, &self.events);
         let intended = Arc::new(intended);
         *self.unreadable.write().expect("nothing panics while it holds the list") = unreadable;
         if self.intended.borrow().config != intended.config {

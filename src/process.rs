@@ -50,7 +50,7 @@ pub use own_folder::own_folder;
 pub(crate) use raw::watch as watch_descriptor;
 pub use readable::{ReadableRecords, readable_records};
 pub use spawn::{ConnectorOutput, SpawnRequest, Spawned, Spawner, SpawnerSettings};
-pub use survivors::{Survivors, Watched, survivors};
+pub use survivors::{Survivors, Watched, surviving_tunnels, survivors};
 
 /// An error with its causes, in one line.
 pub fn with_cause(error: &dyn std::error::Error) -> String {

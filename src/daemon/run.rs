@@ -1,6 +1,7 @@
 //! The daemon's life, from its files to its last word.
 
 use std::{
+    collections::BTreeSet,
     fs::DirBuilder,
     io,
     os::unix::fs::DirBuilderExt,
@@ -38,7 +39,9 @@ use crate::{
     event::{DaemonEvent, Event, Sink},
     intent::{FirstReading, Intent, NothingToRun},
     metrics::Metrics,
+    name::TunnelName,
     output::{Journal, LogLevel},
+    process::surviving_tunnels,
     reconciler::{self, Reconciler},
     recorder::Recorder,
     store::{Store, StoreError},
@@ -118,7 +121,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let reported = Arc::new(ReportedVersions::new());
     let refused = Arc::new(CountedRefusals::new());
     let events = sink(&recorder, &reported, &refused);
-    let (intent, accepted) = Intent::open(&main, reading, store.clone(), events.clone())?;
+    let (intent, accepted) = Intent::open(&main, reading, store.clone(), events.clone(), running)?;
     let config = intent.intended().config.clone();
     make_runtime_dir(&config.daemon.runtime_dir)?;
     let lock = Lock::take(&config.daemon.runtime_dir)?;
@@ -245,6 +248,11 @@ fn sink(recorder: &Recorder, reported: &Arc<ReportedVersions>, refused: &Arc<Cou
             refused.look(event);
         }
     })
+}
+
+/// The tunnels whose connectors run. What cannot be looked at is no reason to run without a configuration.
+fn running(runtime_dir: &Path) -> BTreeSet<TunnelName> {
+    surviving_tunnels(&control::private_folder(runtime_dir)).unwrap_or_default()
 }
 
 /// How long a lock may outlive its daemon. A daemon that was killed while it started a connector leaves the lock to that child until

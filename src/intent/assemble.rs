@@ -1,6 +1,9 @@
 //! Files, definitions made over the socket and operators' stops, put together.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::causes;
 use crate::{
@@ -11,9 +14,17 @@ use crate::{
     store::{Definitions, Store},
 };
 
+/// Why a tunnel whose connectors run is neither wanted nor stopped.
+const NO_CONFIGURATION: &str = "no configuration can be used, and none was accepted before; its connectors run on";
+
 /// What is wanted by the files' `config` and by what the state directory holds, and which parts of that cannot be read. What
-/// cannot be read of one tunnel is held, never left out.
-pub(super) fn intended(files: &Arc<Config>, store: &Store, events: &Sink) -> (Intended, Vec<String>) {
+/// cannot be read of one tunnel is held, never left out; and so are the tunnels that are `running` without any configuration.
+pub(super) fn intended(
+    files: &Arc<Config>,
+    running: &BTreeSet<TunnelName>,
+    store: &Store,
+    events: &Sink,
+) -> (Intended, Vec<String>) {
     let mut unreadable = Vec::new();
     let definitions = store.definitions().unwrap_or_else(|error| {
         unreadable.push(causes(&error));
@@ -27,6 +38,7 @@ pub(super) fn intended(files: &Arc<Config>, store: &Store, events: &Sink) -> (In
         events.tell(DaemonEvent::StateNotRead { error: error.clone() });
     }
     let mut held = definitions.held;
+    held.extend(running.iter().map(|name| (name.clone(), NO_CONFIGURATION.to_owned())));
     let mut config = (**files).clone();
     for (name, source) in definitions.sources {
         if let Err(why) = add(&mut config, &name, &source) {

@@ -10,17 +10,21 @@ const FILE: &str = "[accounts.default]\napi_token = { file = \"/etc/token\" }\n\
                     [tunnels.web]\ningress = [{ hostname = \"a.example.com\", service = \"http://localhost:8080\" }]\n";
 
 /// A state directory and a main file beside it.
-struct Desk(TempDir);
+struct Desk {
+    folder: TempDir,
+    /// The tunnels whose connectors run.
+    running: BTreeSet<TunnelName>,
+}
 
 impl Desk {
     fn new() -> Self {
-        let desk = Self(tempfile::tempdir().unwrap());
+        let desk = Self { folder: tempfile::tempdir().unwrap(), running: BTreeSet::new() };
         desk.write(FILE);
         desk
     }
 
     fn main(&self) -> PathBuf {
-        self.0.path().join("adit.toml")
+        self.folder.path().join("adit.toml")
     }
 
     fn write(&self, text: &str) {
@@ -30,12 +34,12 @@ impl Desk {
     fn try_open(&self) -> Result<(Intent, Option<Arc<Config>>), NothingToRun> {
         // A process that another test starts holds the lock of a store that was closed until it has become another program.
         let store = loop {
-            match Store::open(&self.0.path().join("state"), None) {
+            match Store::open(&self.folder.path().join("state"), None) {
                 Err(StoreError::Locked { .. }) => std::thread::yield_now(),
                 opened => break opened.unwrap(),
             }
         };
-        Intent::open(&self.main(), FirstReading::of(&self.main()), store, Sink::new(drop))
+        Intent::open(&self.main(), FirstReading::of(&self.main()), store, Sink::new(drop), |_| self.running.clone())
     }
 
     fn open(&self) -> Intent {
@@ -111,6 +115,25 @@ async fn bad_files_with_none_accepted_before_are_nothing_to_run() {
 }
 
 #[tokio::test]
+async fn bad_files_with_none_accepted_before_hold_the_tunnels_that_run() {
+    let mut desk = Desk::new();
+    desk.running.insert(name("web"));
+    fs::remove_file(desk.main()).unwrap();
+    assert!(desk.try_open().is_err(), "nobody knows what to listen on");
+    desk.write(&format!("[control]\nsocket = \"/srv/adit.sock\"\n[metrics]\nnonsense = 1\n{FILE}"));
+    let (intent, before) = desk.try_open().unwrap();
+    assert!(before.is_none() && names(&intent).is_empty());
+    assert_eq!(intent.intended().config.control.socket, Path::new("/srv/adit.sock"));
+    assert!(intent.intended().held[&name("web")].contains("none was accepted"));
+    assert!(!intent.files().problems.is_empty());
+
+    desk.write(FILE);
+    intent.reload().await.unwrap();
+    assert_eq!(names(&intent), ["web"]);
+    assert!(intent.intended().held.is_empty());
+}
+
+#[tokio::test]
 async fn under_ask_a_new_file_is_kept_only_when_it_is_confirmed() {
     let desk = Desk::new();
     drop(desk.open());
@@ -147,7 +170,7 @@ async fn a_torn_definition_holds_its_own_tunnel_and_no_other() {
     intent.create(name("shop"), definition("shop.example.com")).await.unwrap();
     intent.create(name("blog"), definition("blog.example.com")).await.unwrap();
     drop(intent);
-    let torn = desk.0.path().join("state/tunnels/shop.toml");
+    let torn = desk.folder.path().join("state/tunnels/shop.toml");
     fs::write(&torn, "[tunnels.shop]\ningr").unwrap();
     let intent = desk.open();
     assert_eq!(names(&intent), ["blog", "web"]);

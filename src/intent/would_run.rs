@@ -1,6 +1,9 @@
 //! What a start would run, without starting anything.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{FirstReading, NothingToRun, accepted, assemble, choose};
 use crate::{config::Config, desired::Intended, event::Sink, store::Store};
@@ -27,7 +30,7 @@ impl FirstReading {
         let (_, config, refused) = choose(self, accepted)?;
         let config = Arc::new(config);
         let (intended, unreadable) = match store {
-            Some(store) => assemble::intended(&config, store, &Sink::new(drop)),
+            Some(store) => assemble::intended(&config, &BTreeSet::new(), store, &Sink::new(drop)),
             None => (Intended { config, stops: BTreeMap::new(), held: BTreeMap::new() }, Vec::new()),
         };
         Ok(WouldRun { intended, refused, unreadable })

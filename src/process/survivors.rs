@@ -3,20 +3,28 @@
 mod census;
 mod rebuilt;
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 pub(super) use self::census::{Census, Found};
 
 use super::{
+    cgroup::Subtree,
     generation_record::{GenerationRecord, RecordedProcess},
     handle::{Onlooker, Process},
-    identity::Sighting,
+    identity::{Owner, Sighting},
     raw,
     spawn::Spawner,
 };
 use crate::{
     connector::{SlotId, Survivor},
     failpoint::{self, Point},
+    name::TunnelName,
 };
 
 /// How long a leaf of a connector that is gone may take to be empty. Killed processes take a millisecond, and most leaves are empty
@@ -84,6 +92,17 @@ pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
         survivors.found.entry(slot).or_default().push((survivor, process));
     }
     Ok(survivors)
+}
+
+/// The tunnels of which an earlier daemon with this private folder left a connector running that can be proved to be its own. It
+/// changes nothing, blocks, and needs no runtime.
+///
+/// # Errors
+///
+/// When `/proc` or the records' folder cannot be read.
+pub fn surviving_tunnels(private: &Path) -> io::Result<BTreeSet<TunnelName>> {
+    let census = Census::take(&Owner::of(private, Subtree::delegated()?)?)?;
+    Ok(census.found.into_iter().filter(|found| found.is_proved).map(|found| found.slot.tunnel).collect())
 }
 
 fn adopt(spawner: &Spawner, found: Found) -> io::Result<Process> {

@@ -129,6 +129,31 @@ async fn files_that_are_gone_are_no_reason_to_stop_when_the_unit_names_the_state
 }
 
 #[tokio::test]
+async fn connectors_that_run_go_on_without_any_configuration_that_can_be_used() {
+    let host = Host::serving(TWO_TUNNELS).await;
+    let (there, pids) = (host.snapshot(), host.connector_pids());
+    let good = host.configuration(TWO_TUNNELS);
+    host.kill();
+    fs::remove_dir_all(host.path("state/accepted")).unwrap();
+    host.write_configuration(&good.replace("ingress", "ingres"));
+
+    host.start().await;
+    host.until("it says READY", async |host| host.manager.heard("READY=1")).await;
+    let status = host.status().await;
+    assert!(!status.overview.daemon.config_problems.is_empty());
+    assert!(host.visit("app.example.com").await.reached("here"));
+    assert_eq!((host.connector_pids(), host.snapshot()), (pids.clone(), there.clone()));
+    let shown = host.adit(&["status"]).await;
+    assert!(shown.code == Some(1) && shown.stdout.contains("adit.toml"), "{shown:?}");
+
+    host.write_configuration(&good);
+    host.client.reload_configuration().await.unwrap();
+    host.until_all_serve().await;
+    assert_eq!((host.connector_pids(), host.snapshot()), (pids, there));
+    assert_eq!(host.status().await.overview.daemon.config_problems, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn without_any_configuration_that_was_ever_accepted_the_daemon_ends_with_78() {
     let host = Host::prepare().await;
     host.configure("[tunnels.web]\nreplica = 1");
