@@ -26,7 +26,7 @@ pub(crate) mod testing;
 pub use binary::{Binary, BinaryId};
 pub(crate) use exit::in_words;
 pub use exit::{Ending, Exit, SpawnFailure};
-pub use facts::{Fingerprint, LaunchFacts};
+pub use facts::{Fingerprint, LaunchFacts, document_number};
 pub use fleet::{BrakeEnd, EdgeAnswer, Fleet, FleetCommand, FleetNotice, Gate, Standing, UplinkEnd};
 pub use launch::{Launch, LaunchConfiguration};
 pub use memory::{FailedReplacement, LastExit, Past, SlotMemory, Waiting};

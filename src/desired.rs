@@ -36,6 +36,8 @@ pub struct Desired {
     pub tunnels: BTreeMap<TunnelName, DesiredTunnel>,
     /// Tunnels that may be wanted: their definition cannot be read, with why.
     pub held: BTreeMap<TunnelName, String>,
+    /// Tunnels that are wanted in another account, by its name.
+    pub elsewhere: BTreeMap<TunnelName, AccountName>,
 }
 
 /// One tunnel that the account has to hold.
@@ -43,7 +45,7 @@ pub struct Desired {
 pub struct DesiredTunnel {
     /// Where its configuration lives.
     pub source: ConfigurationSource,
-    /// The configuration in Cloudflare's form.
+    /// The configuration, in Cloudflare's form when it lives there and in cloudflared's when it is local.
     pub document: Value,
     /// [`fingerprint`] of the document.
     pub sha256: String,
@@ -59,22 +61,24 @@ pub struct DesiredTunnel {
 
 /// What `account` has to hold.
 pub fn desired(intended: &Intended, account: &AccountName) -> Desired {
-    let tunnels = intended.config.tunnels.values().filter(|tunnel| tunnel.account == *account);
+    let tunnels = intended.config.tunnels.values();
+    let (here, elsewhere): (Vec<&Tunnel>, Vec<&Tunnel>) = tunnels.partition(|tunnel| tunnel.account == *account);
     Desired {
-        tunnels: tunnels.map(|tunnel| (tunnel.name.clone(), desired_tunnel(tunnel))).collect(),
+        tunnels: here.into_iter().map(|tunnel| (tunnel.name.clone(), desired_tunnel(tunnel))).collect(),
+        elsewhere: elsewhere.into_iter().map(|tunnel| (tunnel.name.clone(), tunnel.account.clone())).collect(),
         held: intended.held.clone(),
     }
 }
 
 fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
-    let document = tunnel.document();
+    let (source, document) = match tunnel.configuration {
+        ConfigurationMode::Remote => (ConfigurationSource::Remote, tunnel.document()),
+        ConfigurationMode::Local => (ConfigurationSource::Local, tunnel.local_document()),
+    };
     let hostnames: BTreeSet<Hostname> = tunnel.public_hostnames().into_iter().cloned().collect();
     let all = tunnel.ingress.iter().filter_map(|rule| rule.hostname.clone());
     DesiredTunnel {
-        source: match tunnel.configuration {
-            ConfigurationMode::Remote => ConfigurationSource::Remote,
-            ConfigurationMode::Local => ConfigurationSource::Local,
-        },
+        source,
         sha256: fingerprint(&document),
         document,
         foreign_hostnames: all.filter(|hostname| !hostnames.contains(hostname)).collect(),

@@ -136,7 +136,7 @@ fn of_program(status: &Status) -> Option<Finding> {
 fn of_accounts(status: &Status) -> Vec<Finding> {
     let mut reasons = Vec::new();
     for (account, known) in &status.accounts {
-        let holds: BTreeSet<&Hold> = known.view.holds.iter().collect();
+        let holds: BTreeSet<&Hold> = known.view.holds.iter().filter(|hold| !hold.code.ends_by_itself()).collect();
         reasons.extend(holds.into_iter().map(|hold| {
             let sentence = match &hold.scope {
                 Scope::Account => format!("account {account}: {}", hold.why),

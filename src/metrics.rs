@@ -220,7 +220,14 @@ mod tests {
     };
 
     fn connector(state: State, happening: Happening) -> Event {
-        let notice = Notice { state, reason: Reason::new("because", "it is so"), serving: Generation(1), failures: 0, happening };
+        let notice = Notice {
+            state,
+            reason: Reason::new("because", "it is so"),
+            serving: Generation(1),
+            failures: 0,
+            document: None,
+            happening,
+        };
         ConnectorEvent { slot: SlotId::new("web".parse().unwrap(), 0), notice }.into()
     }
 

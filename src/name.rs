@@ -16,6 +16,9 @@ impl NameError {
 }
 
 /// The name of a tunnel in Adit: `[a-z0-9][a-z0-9-]{0,39}`, not shaped like a UUID.
+///
+/// A tunnel that another of the same name takes the place of is called `NAME~NUMBER` until it is gone. Nobody can give such a name:
+/// it is read from Adit's own files and answers alone (by [`TryFrom`] and serde), and refused wherever people write (by [`FromStr`]).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TunnelName(String);
@@ -35,7 +38,29 @@ impl TunnelName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name that people gave: without what Adit put behind it.
+    pub fn given(&self) -> Self {
+        let given = self.0.split_once(DERIVED).map_or(self.0.as_str(), |(given, _)| given);
+        Self(given.to_owned())
+    }
+
+    /// Whether Adit made it from a name that people gave.
+    pub fn is_derived(&self) -> bool {
+        self.0.contains(DERIVED)
+    }
+
+    /// The first of `NAME~1`, `NAME~2`, … that is not taken.
+    pub fn derive(&self, is_taken: impl Fn(&Self) -> bool) -> Self {
+        let given = self.given();
+        let derived = (1_u64..).map(|number| Self(format!("{given}{DERIVED}{number}")));
+        derived.into_iter().find(|name| !is_taken(name)).expect("there are more numbers than tunnels")
+    }
 }
+
+/// Stands between a name that people gave and Adit's number. It is no character of a name, of a record's file or of a cgroup that
+/// separates anything else.
+const DERIVED: char = '~';
 
 impl AccountName {
     /// The name as text.
@@ -151,7 +176,33 @@ macro_rules! text_conversions {
     )*};
 }
 
-text_conversions! { TunnelName AccountName Hostname }
+text_conversions! { AccountName Hostname }
+
+impl TryFrom<String> for TunnelName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        let Some((given, number)) = text.split_once(DERIVED) else { return text.parse() };
+        given.parse::<Self>()?;
+        // Numbers have one spelling: `+1` and `01` are nobody's.
+        if number.parse::<u64>().ok().filter(|number| *number > 0).map(|number| number.to_string()).as_deref() != Some(number) {
+            return Err(NameError::new("what follows the ~ of a derived name is a number from 1 on"));
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<TunnelName> for String {
+    fn from(name: TunnelName) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for TunnelName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&self.0)
+    }
+}
 
 /// Whether `text` has the shape of a UUID (8-4-4-4-12 hexadecimal digits).
 pub fn is_uuid_shaped(text: &str) -> bool {
@@ -197,6 +248,20 @@ mod tests {
         }
         for bad in ["", "-web", "Web", "web.example", &"a".repeat(41), "11111111-2222-3333-4444-555555555555"] {
             assert!(bad.parse::<TunnelName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_derived_name_is_read_from_our_own_files_and_given_by_nobody() {
+        let web: TunnelName = "web".parse().unwrap();
+        let first = web.derive(|_| false);
+        assert_eq!(first.as_str(), "web~1");
+        assert_eq!(first.derive(|name| *name == first).as_str(), "web~2");
+        assert_eq!((first.given(), first.is_derived(), web.is_derived()), (web, true, false));
+        assert!("web~1".parse::<TunnelName>().is_err());
+        assert_eq!(TunnelName::try_from("web~1".to_owned()), Ok(first));
+        for bad in ["web~", "web~0", "web~01", "web~+1", "web~1~2", "~1", "Web~1"] {
+            assert!(TunnelName::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
 

@@ -13,12 +13,15 @@
 //! A DNS record is ours when it carries our marker **and** its id is on record here. A tunnel is ours when it is on record here,
 //! or when its connector token holds the secret that is on record.
 
+mod applied;
 mod configurations;
 mod dns;
 mod guard;
 mod obstacle;
+mod parting;
 mod plans;
 mod release;
+mod replacement;
 mod step;
 mod tunnels;
 mod view;
@@ -28,15 +31,23 @@ mod laws;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod switching_tests;
+#[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub use guard::is_mass;
 pub use obstacle::{Conflict, Hold, HoldCode, Scope};
+pub use parting::{GRACE, with_parting_rules};
 pub use plans::{PlanHash, Plans};
+pub use replacement::DRAIN_MAX;
 pub use step::{CreateReason, ForgetReason, PutReason, RecordDrift, Step};
 pub use view::{DnsStatus, ProvisionedTunnel, RouteState, RouteStatus, view};
 
@@ -65,6 +76,10 @@ pub struct Input<'a> {
     pub reported: &'a BTreeMap<TunnelName, i64>,
     /// Hostnames at which Cloudflare refused a record before: who holds them is asked first.
     pub contested: &'a BTreeSet<Hostname>,
+    /// Since when the ready connectors of a tunnel run an earlier version of its remote configuration than was written.
+    pub behind: &'a BTreeMap<TunnelName, Timestamp>,
+    /// This moment, by a clock that never jumps while the daemon runs.
+    pub now: Timestamp,
 }
 
 /// What has to change in one account, in the order in which it is done.
@@ -85,6 +100,9 @@ pub struct Plan {
     /// Single reads with which the plan could say more.
     #[serde(skip)]
     pub questions: Vec<Question>,
+    /// When time alone makes it another plan.
+    #[serde(skip)]
+    pub due: Option<Timestamp>,
 }
 
 /// A single read that the lists gave reason for.
@@ -117,7 +135,10 @@ pub fn plan(input: &Input<'_>) -> Plan {
         planner.hold(Scope::Account, HoldCode::StateSealed, seal.to_string());
         return planner.finish();
     }
+    planner.forget_twins();
     planner.rename_tunnels();
+    planner.replace_tunnels();
+    planner.end_partings();
     planner.plan_tunnels();
     planner.plan_records();
     planner.plan_configurations();
@@ -144,6 +165,7 @@ impl Plan {
             conflicts: Vec::new(),
             notes: Vec::new(),
             questions: Vec::new(),
+            due: None,
         }
     }
 
@@ -158,6 +180,13 @@ impl Plan {
         steps.sort_by_key(|step| step.rank());
         steps.into_iter().cloned().collect()
     }
+}
+
+/// Whether a DNS record will be out of the way after this plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Release {
+    Done,
+    Blocked,
 }
 
 /// Where a wanted tunnel stands.
@@ -176,21 +205,22 @@ struct Planner<'a> {
     input: &'a Input<'a>,
     /// The records of the account, after renames.
     records: BTreeMap<TunnelName, TunnelRecord>,
+    /// What the connectors of each tunnel run, after renames.
+    reported: Cow<'a, BTreeMap<TunnelName, i64>>,
+    /// Which tunnel wants which hostname.
+    wanted_by: BTreeMap<&'a Hostname, &'a TunnelName>,
     standing: BTreeMap<TunnelName, Standing>,
     /// Known tunnels that are gone.
     gone: BTreeSet<TunnelName>,
     /// Who holds which DNS record by our records: one hostname may be on record twice while it moves.
     owners: BTreeMap<Hostname, Vec<(TunnelName, DnsRecordRef)>>,
     zones: BTreeMap<ZoneId, dns::ZoneIndex<'a>>,
-    /// Tunnels that lose a hostname in this plan.
-    losing: BTreeSet<TunnelName>,
-    /// Tunnels that keep a hostname only until another tunnel is ready to take it.
-    keeping: BTreeSet<TunnelName>,
     steps: Vec<Step>,
     holds: BTreeSet<Hold>,
     conflicts: Vec<Conflict>,
     notes: Vec<String>,
     questions: BTreeSet<Question>,
+    due: Option<Timestamp>,
 }
 
 impl<'a> Planner<'a> {
@@ -199,17 +229,18 @@ impl<'a> Planner<'a> {
         Self {
             input,
             records,
+            reported: Cow::Borrowed(input.reported),
+            wanted_by: parting::wanted_by(input.desired),
             standing: BTreeMap::new(),
             gone: BTreeSet::new(),
             owners: BTreeMap::new(),
             zones: dns::index(input.observed),
-            losing: BTreeSet::new(),
-            keeping: BTreeSet::new(),
             steps: Vec::new(),
             holds: BTreeSet::new(),
             conflicts: Vec::new(),
             notes: Vec::new(),
             questions: BTreeSet::new(),
+            due: None,
         }
     }
 
@@ -237,6 +268,7 @@ impl<'a> Planner<'a> {
             conflicts: self.conflicts,
             notes: self.notes,
             questions: self.questions.into_iter().collect(),
+            due: self.due,
         }
     }
 }

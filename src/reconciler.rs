@@ -21,6 +21,7 @@ mod memory;
 mod observe;
 mod pass;
 mod progress;
+mod steady;
 mod telling;
 mod trouble;
 mod wanted;

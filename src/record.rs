@@ -4,9 +4,11 @@
 //! so that a lost answer can be settled later by looking for exactly that tunnel. `store` keeps records as versioned TOML files;
 //! here are only the values.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     id::{AccountId, RecordId, TunnelId, ZoneId},
@@ -61,6 +63,15 @@ pub struct TunnelRecord {
     pub dns: BTreeMap<Hostname, DnsRecordRef>,
     /// What is to become of it.
     pub fate: Fate,
+    /// The name that its connectors run under; `None` for its own. It had that name before, or another tunnel had its own.
+    pub slots: Option<TunnelName>,
+    /// The configuration that was put in force last: written to Cloudflare, or handed to the connectors. Its rules outlive the
+    /// configuration while hostnames leave.
+    pub document: Option<Arc<Value>>,
+    /// Hostnames that went over to another tunnel, and when: their rules and the connectors stay a while longer.
+    pub parting: BTreeMap<Hostname, Timestamp>,
+    /// Since when its connectors finish their requests, of a tunnel whose hostnames went over to others and that is to go.
+    pub draining_since: Option<Timestamp>,
 }
 
 /// Where a tunnel's configuration lives (`config_src` at Cloudflare).
@@ -103,6 +114,9 @@ pub enum Fate {
     Orphaned,
     /// An operator asked for its deletion, which goes on from wherever it stopped until nothing is left.
     Delete,
+    /// Another tunnel takes its place, because its configuration came to live elsewhere: it goes on until that one serves all of
+    /// its hostnames, and a while longer; then it is deleted.
+    Retiring,
 }
 
 impl fmt::Display for ConfigurationSource {
@@ -156,6 +170,33 @@ impl TunnelRecord {
             written: None,
             dns: BTreeMap::new(),
             fate: Fate::Keep,
+            slots: None,
+            document: None,
+            parting: BTreeMap::new(),
+            draining_since: None,
+        }
+    }
+}
+
+impl TunnelRecord {
+    /// The name that its connectors run under.
+    pub fn slots(&self) -> &TunnelName {
+        self.slots.as_ref().unwrap_or(&self.name)
+    }
+
+    /// The time of a hostname that went over to another tunnel ended at `now`. With the last one the connectors of a tunnel that is
+    /// to be deleted have nobody left to serve.
+    pub fn end_parting(&mut self, hostname: &Hostname, now: Timestamp) {
+        self.parting.remove(hostname);
+        if self.parting.is_empty() && self.fate == Fate::Delete {
+            self.draining_since.get_or_insert(now);
+        }
+    }
+
+    /// A hostname went over to another tunnel at `now`.
+    pub fn part_with(&mut self, hostname: &Hostname, now: Timestamp) {
+        if self.dns.remove(hostname).is_some() {
+            self.parting.insert(hostname.clone(), now);
         }
     }
 }
@@ -178,6 +219,11 @@ impl InstallId {
     /// What a tunnel made by this installation is called at Cloudflare.
     pub fn cloudflare_name(&self, name: &TunnelName) -> String {
         format!("{name}.adit-{}", self.0)
+    }
+
+    /// What a tunnel is called that takes the place of one with the same name, which still lives: `NAME.NUMBER.adit-INSTALL`.
+    pub fn later_cloudflare_name(&self, name: &TunnelName, number: u64) -> String {
+        format!("{name}.{number}.adit-{}", self.0)
     }
 
     /// The comment that marks a DNS record, route or pool of this installation: at most 61 characters, of the 100 that a free

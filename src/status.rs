@@ -100,6 +100,21 @@ impl Status {
             }
             return;
         }
+        if let Happening::Renamed { from } = &event.notice.happening {
+            return self.rename_connector(from, event, at);
+        }
         tunnel.connectors.entry(replica).or_insert_with(|| ConnectorStatus::new(replica, at)).fold(event, at);
+    }
+
+    /// A connector goes over from the tunnel that it was shown under to another, with all that is known of it.
+    fn rename_connector(&mut self, from: &TunnelName, event: &ConnectorEvent, at: Timestamp) {
+        let replica = event.slot.replica;
+        let known = self.tunnels.get_mut(from).and_then(|tunnel| tunnel.connectors.remove(&replica));
+        if self.tunnels.get(from).is_some_and(|tunnel| tunnel.connectors.is_empty() && tunnel.provisioned.is_none()) {
+            self.tunnels.remove(from);
+        }
+        let mut known = known.unwrap_or_else(|| ConnectorStatus::new(replica, at));
+        known.fold(event, at);
+        self.tunnels.entry(event.slot.tunnel.clone()).or_default().connectors.insert(replica, known);
     }
 }

@@ -17,6 +17,7 @@ mod children;
 mod clock;
 mod hints;
 mod memory;
+mod names;
 mod programs;
 mod requests;
 mod rollout;
@@ -44,6 +45,7 @@ use tokio::{
 pub use requests::{RequestError, Restart};
 
 use self::{
+    names::{Names, SharedNames},
     requests::{Mode, Request},
     rollout::OBSERVATION,
     starter::Starter,
@@ -100,6 +102,7 @@ pub struct Supervisor {
     mode: Arc<watch::Sender<Mode>>,
     observation: Arc<watch::Sender<Duration>>,
     output: Output,
+    names: SharedNames,
     heartbeat: Arc<AtomicU64>,
 }
 
@@ -165,6 +168,7 @@ impl Supervisor {
         let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
         let (mode_sender, mode) = watch::channel(Mode::Run);
         let (observation_sender, observation) = watch::channel(settings.observation);
+        let (name_sender, names) = watch::channel(Arc::new(Names::default()));
         let heartbeat = Arc::new(AtomicU64::new(0));
         let spawner = Arc::new(spawner);
         let parts = task::Parts {
@@ -179,12 +183,13 @@ impl Supervisor {
             observation,
             hints,
             events,
+            shared_names: name_sender,
             heartbeat: Arc::clone(&heartbeat),
             edge_probe: settings.edge_probe,
         };
         let task = Task::adopt(parts, private, settings.program_folders).await?;
         let observation = Arc::new(observation_sender);
-        let handle = Self { requests: request_sender, mode: Arc::new(mode_sender), observation, output, heartbeat };
+        let handle = Self { requests: request_sender, mode: Arc::new(mode_sender), observation, output, names, heartbeat };
         Ok((handle, tokio::spawn(task.run())))
     }
 
@@ -207,20 +212,20 @@ impl Supervisor {
 
     /// The last `lines` lines of a tunnel's connectors, oldest first.
     pub async fn recent_logs(&self, tunnel: &TunnelName, lines: usize) -> Batch {
-        let (output, tunnel) = (self.output.clone(), tunnel.clone());
+        let (output, tunnel) = (self.output.clone(), self.slots_of(tunnel));
         tokio::task::spawn_blocking(move || output.newest(&tunnel, lines)).await.unwrap_or_default()
     }
 
     /// Lines of a tunnel's connectors behind the one with the number `after`, as many as are read at once.
     pub async fn logs_behind(&self, tunnel: &TunnelName, after: u64) -> Batch {
-        let (output, tunnel) = (self.output.clone(), tunnel.clone());
+        let (output, tunnel) = (self.output.clone(), self.slots_of(tunnel));
         let read = tokio::task::spawn_blocking(move || output.behind(&tunnel, after, LINES_AT_ONCE));
         read.await.unwrap_or(Batch { last: Some(after), ..Batch::default() })
     }
 
     /// Changes with every line of a tunnel's connectors.
     pub fn watch_logs(&self, tunnel: &TunnelName) -> watch::Receiver<u64> {
-        self.output.subscribe(tunnel)
+        self.output.subscribe(&self.slots_of(tunnel))
     }
 
     /// What was lost of connectors' lines since the start.
@@ -246,6 +251,11 @@ impl Supervisor {
     /// A number that grows at least once a second while the loop makes progress.
     pub fn heartbeat(&self) -> u64 {
         self.heartbeat.load(Ordering::Relaxed)
+    }
+
+    /// The name that the logs of a tunnel's connectors are kept under.
+    fn slots_of(&self, tunnel: &TunnelName) -> TunnelName {
+        self.names.borrow().slots(tunnel).clone()
     }
 
     /// A mode gives way only to a stronger one.

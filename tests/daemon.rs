@@ -35,6 +35,8 @@ mod bad_requests;
 mod causes;
 #[path = "daemon/commands.rs"]
 mod commands;
+#[path = "daemon/configuration.rs"]
+mod configuration;
 #[path = "daemon/conflict.rs"]
 mod conflict;
 #[path = "daemon/crash.rs"]

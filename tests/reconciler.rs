@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
 
+#[path = "reconciler/configurations.rs"]
+mod configurations;
 #[path = "reconciler/failures.rs"]
 mod failures;
 #[path = "reconciler/harness.rs"]

@@ -384,7 +384,7 @@ impl Drop for Host {
 
 fn wanted(tunnels: &[(&str, Launch)]) -> Wanted {
     let tunnels = tunnels.iter().map(|(name, launch)| {
-        let tunnel = WantedTunnel { replicas: 1, launch: Arc::new(launch.clone()), stop: None };
+        let tunnel = WantedTunnel { replicas: 1, launch: Arc::new(launch.clone()), stop: None, slots: name.parse().unwrap() };
         (name.parse().unwrap(), tunnel)
     });
     Wanted { tunnels: tunnels.collect(), held: BTreeSet::new() }

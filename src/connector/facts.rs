@@ -31,6 +31,9 @@ pub struct LaunchFacts {
     /// Over what it was started, where that is left open. It makes no difference between two launches.
     #[serde(default)]
     pub transport: Transport,
+    /// The [number](document_number) of its local configuration, if that is where its rules come from.
+    #[serde(default)]
+    pub document: Option<i64>,
 }
 
 impl LaunchFacts {
@@ -39,7 +42,16 @@ impl LaunchFacts {
     pub fn unknown(grace_period: Duration) -> Self {
         let nothing = Digest::new().finish();
         let transport = Transport::AsConfigured;
-        Self { fingerprint: nothing, token: nothing, grace_period, needs_version: false, connections: 1, transport, binary: None }
+        Self {
+            fingerprint: nothing,
+            token: nothing,
+            grace_period,
+            needs_version: false,
+            connections: 1,
+            transport,
+            binary: None,
+            document: None,
+        }
     }
 }
 
@@ -57,6 +69,10 @@ impl Launch {
             },
             connections: self.connections(),
             transport: self.transport,
+            document: match &self.configuration {
+                LaunchConfiguration::Remote => None,
+                LaunchConfiguration::Local(value) => Some(document_number(value)),
+            },
         }
     }
 
@@ -111,6 +127,16 @@ impl Launch {
         }
         CONNECTIONS
     }
+}
+
+/// What a local configuration is known by where a remote one has its version: always below zero, so that neither is taken for the
+/// other, and the same for equal documents alone.
+pub fn document_number(document: &serde_json::Value) -> i64 {
+    let mut digest = Digest::new();
+    digest.text("local", &document.to_string());
+    let mut number = [0; 8];
+    number.copy_from_slice(&digest.finish().0[..8]);
+    -(i64::from_be_bytes(number) & i64::MAX) - 1
 }
 
 /// How many connections cloudflared holds to the edge by itself.

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{Ask, Generation, Launch, Past, Reason, RestartReason, State, Vitals};
+use crate::name::TunnelName;
 
 /// Something that the supervisor must do for a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct Notice {
     pub serving: Generation,
     /// Failures since the last stable run.
     pub failures: u32,
+    /// The [number](super::document_number) of the local configuration that the generation was started with, if it has one.
+    pub document: Option<i64>,
     /// What happened.
     pub happening: Happening,
 }
@@ -278,6 +281,11 @@ pub enum Happening {
         /// What.
         past: Past,
     },
+    /// Its tunnel has another name; the processes are the same.
+    Renamed {
+        /// The name that it had.
+        from: TunnelName,
+    },
     /// The slot is no more.
     Forgotten,
 }
@@ -316,6 +324,7 @@ impl Happening {
             | Self::Flapping { .. }
             | Self::LogUnavailable { .. }
             | Self::Remembered { .. }
+            | Self::Renamed { .. }
             | Self::Forgotten => None,
         }
     }

@@ -31,6 +31,8 @@ pub struct WantedTunnel {
     pub launch: Arc<Launch>,
     /// An operator's stop: the slots stay and show who stopped them, and nothing runs.
     pub stop: Option<Stop>,
+    /// The name that its slots have: that of the tunnel, or an earlier one that its processes were started under.
+    pub slots: TunnelName,
 }
 
 /// An operator's stop. It ends only by an operator's start.

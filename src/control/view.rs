@@ -19,6 +19,7 @@ use crate::{
     output,
     plan::{self, HoldCode, Plans},
     reconciler::PassReport,
+    record::Fate,
     status::{self, AccountStatus, ConnectorStatus, Status, TunnelStatus, UplinkStatus},
 };
 
@@ -47,14 +48,14 @@ pub fn tunnel(intended: &Intended, defined_at: Timestamp, status: &Status, name:
         provisioned.into_iter().flat_map(|provisioned| &provisioned.holds).partition(|hold| hold.code == HoldCode::Edited);
     Some(Tunnel {
         name: name.to_string(),
-        origin: wanted.map_or_else(|| "removed".to_owned(), |wanted| wanted.origin.to_string()),
+        origin: wanted.map_or_else(|| left_origin(name).to_owned(), |wanted| wanted.origin.to_string()),
         account: account.map_or_else(String::new, ToString::to_string),
         id: provisioned.and_then(|provisioned| provisioned.id.as_ref()).map(ToString::to_string),
         cloudflare_status: provisioned.and_then(|provisioned| provisioned.cloudflare_status.clone()),
         state,
         reason,
         settled: wanted.is_some_and(|wanted| settled(wanted, stop.is_some(), defined_at, status, known)),
-        replicas: wanted.map_or(0, |wanted| wanted.replicas),
+        replicas: wanted.map_or_else(|| replicas_left(known), |wanted| wanted.replicas),
         connectors: known.connectors.values().map(connector).collect(),
         routes: routes(wanted, provisioned),
         stop: stop.map(|stop| Stop { by: stop.by.clone(), at: stop.at }),
@@ -62,6 +63,18 @@ pub fn tunnel(intended: &Intended, defined_at: Timestamp, status: &Status, name:
         drift: drift.into_iter().next().map(hold),
         written_version: provisioned.and_then(|provisioned| provisioned.written_version),
     })
+}
+
+/// Where a tunnel that no configuration has came from.
+fn left_origin(name: &TunnelName) -> &'static str {
+    if name.is_derived() { "replaced" } else { "removed" }
+}
+
+/// How many connectors are wanted of a tunnel that no configuration has: those of one that another takes the place of, until that one
+/// serves.
+fn replicas_left(known: &TunnelStatus) -> u8 {
+    let retires = known.provisioned.as_ref().is_some_and(|provisioned| provisioned.fate == Fate::Retiring);
+    if retires { u8::try_from(known.connectors.len()).unwrap_or(u8::MAX) } else { 0 }
 }
 
 /// Whether everything that is wanted of a tunnel is in force: a pass that began after the last change left nothing to do, and every

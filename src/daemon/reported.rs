@@ -1,11 +1,13 @@
 //! Which configuration version each tunnel's connectors run, for the reconciler: drift shows there first, at no API call.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use tokio::sync::watch;
 
 use crate::{
-    connector::SlotId,
+    connector::Happening,
+    event::ConnectorEvent,
+    name::TunnelName,
     reconciler::Reported,
     status::{Status, TunnelStatus},
 };
@@ -24,16 +26,23 @@ impl ReportedVersions {
         self.0.subscribe()
     }
 
-    /// Takes in that something happened in `slot`, after which `status` holds.
-    pub(super) fn look(&self, slot: &SlotId, status: &Status) {
-        let version = status.tunnels.get(&slot.tunnel).and_then(version);
+    /// Takes in what happened to a connector, after which `status` holds.
+    pub(super) fn look(&self, event: &ConnectorEvent, status: &Status) {
+        if let Happening::Renamed { from } = &event.notice.happening {
+            self.look_at(from, status);
+        }
+        self.look_at(&event.slot.tunnel, status);
+    }
+
+    fn look_at(&self, tunnel: &TunnelName, status: &Status) {
+        let version = status.tunnels.get(tunnel).and_then(version);
         self.0.send_if_modified(|reported| {
-            let changed = reported.get(&slot.tunnel).copied() != version;
+            let changed = reported.get(tunnel).copied() != version;
             if changed {
                 let reported = Arc::make_mut(reported);
                 match version {
-                    Some(version) => reported.insert(slot.tunnel.clone(), version),
-                    None => reported.remove(&slot.tunnel),
+                    Some(version) => reported.insert(tunnel.clone(), version),
+                    None => reported.remove(tunnel),
                 };
             }
             changed
@@ -42,8 +51,16 @@ impl ReportedVersions {
 }
 
 /// The version that every serving connector of a tunnel has reached: a configuration counts as applied when the last of them runs
-/// it. A connector with a local configuration has none, which counts as 0.
+/// it. A local configuration has a number instead, which counts when all of them have the same. Whoever has neither has 0.
 fn version(tunnel: &TunnelStatus) -> Option<i64> {
     let serving = tunnel.connectors.values().filter(|connector| connector.serving);
-    serving.map(|connector| connector.config_version.and_then(|version| i64::try_from(version).ok()).unwrap_or(0)).min()
+    let versions = serving.map(|connector| {
+        let version = connector.config_version.and_then(|version| i64::try_from(version).ok());
+        connector.document.or(version).unwrap_or(0)
+    });
+    let versions: BTreeSet<i64> = versions.collect();
+    match versions.first() {
+        Some(lowest) if *lowest < 0 && versions.len() > 1 => Some(0),
+        lowest => lowest.copied(),
+    }
 }

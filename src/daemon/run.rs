@@ -244,7 +244,7 @@ fn sink(recorder: &Recorder, reported: &Arc<ReportedVersions>, refused: &Arc<Cou
     Sink::new(move |event| {
         recorder.record(&event);
         if let Event::Connector(event) = &event {
-            reported.look(&event.slot, &recorder.status());
+            reported.look(event, &recorder.status());
             refused.look(event);
         }
     })

@@ -45,6 +45,7 @@ impl ConnectorEvent {
             Happening::Flapping { .. } => "connector-flapping",
             Happening::LogUnavailable { .. } => "connector-log-unavailable",
             Happening::Remembered { .. } => "connector-remembered",
+            Happening::Renamed { .. } => "connector-renamed",
             Happening::Forgotten => "connector-forgotten",
         }
     }
@@ -64,6 +65,7 @@ impl ConnectorEvent {
             | Happening::Spared { .. }
             | Happening::Draining { .. }
             | Happening::Stopped
+            | Happening::Renamed { .. }
             | Happening::Forgotten => Level::Info,
             Happening::Quarantined { .. }
             | Happening::Abandoned { .. }
@@ -117,6 +119,7 @@ impl ConnectorEvent {
             | Happening::Blocked { .. }
             | Happening::Stopped
             | Happening::Remembered { .. }
+            | Happening::Renamed { .. }
             | Happening::Forgotten => self.notice.serving,
         };
         Subject {
@@ -158,6 +161,7 @@ impl ConnectorEvent {
             | Happening::Read { .. }
             | Happening::LogUnavailable { .. }
             | Happening::Remembered { .. }
+            | Happening::Renamed { .. }
             | Happening::Forgotten => Some(&self.notice.reason.code),
         }
     }
@@ -256,6 +260,9 @@ impl ConnectorEvent {
             Happening::Remembered { past } => {
                 format!("connector {slot} was started again {} times before this daemon", past.restarts_total())
             }
+            Happening::Renamed { from } => {
+                format!("connector {slot} is the one that was called {from}/{}; its process is the same", slot.replica)
+            }
             Happening::Forgotten => format!("connector {slot} is no more: {after}"),
         }
     }
@@ -277,7 +284,7 @@ mod tests {
 
     fn event(happening: Happening) -> ConnectorEvent {
         let reason = Reason::new("ready", "4 of 4 connections");
-        let notice = Notice { state: State::Ready, reason, serving: Generation(3), failures: 1, happening };
+        let notice = Notice { state: State::Ready, reason, serving: Generation(3), failures: 1, document: None, happening };
         ConnectorEvent { slot: SlotId::new("web".parse().unwrap(), 1), notice }
     }
 

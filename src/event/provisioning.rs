@@ -239,6 +239,7 @@ impl ProvisioningEvent {
             // Whatever went wrong in a pass has an event of its own.
             Self::Seen { .. } | Self::PassFinished { .. } => Level::Reading,
             Self::StepApplied { .. } | Self::HoldEnded { .. } | Self::ConflictEnded { .. } => Level::Info,
+            Self::HoldBegan { hold, .. } if hold.code.ends_by_itself() => Level::Info,
             Self::StepFailed { needs_operator: false, .. }
             | Self::HoldBegan { .. }
             | Self::ConflictBegan { .. }

@@ -242,7 +242,7 @@ fn tunnels(folder: &Path) -> Vec<(TunnelName, PathBuf, SystemTime)> {
     entries
         .filter_map(|entry| {
             let entry = entry.ok()?;
-            let tunnel = entry.file_name().to_str()?.parse().ok()?;
+            let tunnel = entry.file_name().to_str()?.to_owned().try_into().ok()?;
             Some((tunnel, entry.path(), entry.metadata().ok()?.modified().ok()?))
         })
         .collect()

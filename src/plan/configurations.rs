@@ -10,11 +10,11 @@ use crate::{
     record::{ConfigurationSource, WrittenConfiguration},
 };
 
-impl Planner<'_> {
-    /// Decides which configurations are written. Comes after the DNS records: a tunnel keeps its rule for a hostname until the
-    /// record points elsewhere.
+impl<'a> Planner<'a> {
+    /// Decides which configurations are written. A tunnel keeps its rule for a hostname that another one takes over.
     pub(super) fn plan_configurations(&mut self) {
         for (name, want) in &self.input.desired.tunnels {
+            self.note_document(name, want);
             if want.source == ConfigurationSource::Local {
                 continue;
             }
@@ -23,17 +23,21 @@ impl Planner<'_> {
                 Some(Standing::Coming) => self.put(name, want, PutReason::First),
                 Some(Standing::Live(id)) => match self.records.get(name).and_then(|record| record.written.clone()) {
                     None => self.put(name, want, PutReason::First),
-                    Some(written) => self.compare(name, &id, want, &written),
+                    Some(written) => {
+                        self.compare(name, &id, want, &written);
+                        self.check_applied(name, &id, written.version);
+                    }
                 },
             }
         }
     }
 
     /// The version that the connectors run tells of edits at no cost; only an unknown one is read.
-    fn compare(&mut self, name: &TunnelName, id: &TunnelId, want: &DesiredTunnel, written: &WrittenConfiguration) {
+    fn compare(&mut self, name: &TunnelName, id: &TunnelId, want: &'a DesiredTunnel, written: &WrittenConfiguration) {
         let input = self.input;
-        let changed = written.sha256 != want.sha256;
-        let unknown = input.reported.get(name).is_some_and(|version| *version > written.version);
+        let in_force = self.in_force(name, want);
+        let changed = written.sha256 != in_force.sha256;
+        let unknown = self.reported.get(name).is_some_and(|version| *version > written.version);
         let answer = input.observed.answers.configurations.get(name).filter(|_| unknown);
         match answer {
             None => {
@@ -48,7 +52,7 @@ impl Planner<'_> {
             Some(Part::Complete(found)) => {
                 let sha256 = fingerprint(&found.document);
                 let version = found.version;
-                if sha256 == want.sha256 {
+                if sha256 == in_force.sha256 {
                     self.note(name, want, written, version, sha256);
                 } else if sha256 == written.stored_sha256 {
                     if changed {
@@ -71,24 +75,22 @@ impl Planner<'_> {
     }
 
     /// What stands at Cloudflare is what was written, or what is wanted: only its version is news.
-    fn note(&mut self, name: &TunnelName, want: &DesiredTunnel, written: &WrittenConfiguration, version: i64, stored: String) {
-        let seen = WrittenConfiguration { version, sha256: want.sha256.clone(), stored_sha256: stored };
+    fn note(&mut self, name: &TunnelName, want: &'a DesiredTunnel, written: &WrittenConfiguration, version: i64, stored: String) {
+        let sha256 = self.in_force(name, want).sha256.into_owned();
+        let seen = WrittenConfiguration { version, sha256, stored_sha256: stored };
         if *written != seen {
             self.steps.push(Step::NoteVersion { tunnel: name.clone(), written: seen });
         }
     }
 
-    fn put(&mut self, name: &TunnelName, want: &DesiredTunnel, why: PutReason) {
-        if self.keeping.contains(name) {
-            return;
-        }
+    fn put(&mut self, name: &TunnelName, want: &'a DesiredTunnel, why: PutReason) {
+        let in_force = self.in_force(name, want);
         self.steps.push(Step::PutConfiguration {
             tunnel: name.clone(),
             why,
-            after_moves: self.losing.contains(name),
             over_edits: want.on_drift == OnDrift::Repair,
-            document: want.document.clone(),
-            sha256: want.sha256.clone(),
+            document: in_force.document.into_owned(),
+            sha256: in_force.sha256.into_owned(),
         });
     }
 }

@@ -8,11 +8,12 @@
 //!  what could not be read               held                 held
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Conflict, HoldCode, Planner, Question, RecordDrift, Scope, Standing, Step};
 use crate::{
     config::OnDrift,
+    connector::document_number,
     desired::DesiredTunnel,
     id::{RecordId, TunnelId, ZoneId},
     name::{Hostname, TunnelName},
@@ -79,8 +80,6 @@ impl<'a> Planner<'a> {
         if first.len() <= NAMES_ASKED_MAX {
             self.questions.extend(first);
         }
-        let gaining: BTreeSet<TunnelName> = self.gaining();
-        self.keeping.retain(|tunnel| !gaining.contains(tunnel));
     }
 
     /// The zone of a hostname, if its records were read.
@@ -112,7 +111,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn plan_record(&mut self, route: &Route<'_>) -> Verdict {
+    fn plan_record(&mut self, route: &Route<'a>) -> Verdict {
         let owners = self.owners.get(route.hostname).cloned().unwrap_or_default();
         let here = |(_, dns): &&(TunnelName, DnsRecordRef)| dns.zone_id == route.zone.id;
         let own = owners.iter().filter(here).find(|(owner, _)| owner == route.tunnel);
@@ -126,7 +125,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A hostname with a record of ours, made for this tunnel or for another.
-    fn plan_known(&mut self, route: &Route<'_>, owner: &TunnelName, dns: &DnsRecordRef) {
+    fn plan_known(&mut self, route: &Route<'a>, owner: &TunnelName, dns: &DnsRecordRef) {
         let listed = self.zones.get(&dns.zone_id).and_then(|zone| zone.by_id(&dns.record_id));
         let found = match listed.filter(|record| record.stands_at(route.hostname)) {
             Some(record) => record,
@@ -152,7 +151,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A hostname without a record of ours.
-    fn plan_unknown(&mut self, route: &Route<'_>) -> Verdict {
+    fn plan_unknown(&mut self, route: &Route<'a>) -> Verdict {
         let input = self.input;
         let listed = self.zones.get(&route.zone.id).and_then(|zone| zone.by_name.get(route.hostname).copied());
         if let Some(found) = listed {
@@ -174,7 +173,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A record that is not on record here: made by us when an answer was lost, or by somebody else.
-    fn take_or_conflict(&mut self, route: &Route<'_>, found: &ObservedRecord) {
+    fn take_or_conflict(&mut self, route: &Route<'a>, found: &ObservedRecord) {
         if self.has_marker(found) && self.leads_to(found, route.id.as_ref()) {
             self.steps.push(Step::TakeRecord {
                 tunnel: route.tunnel.clone(),
@@ -188,7 +187,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Everything that stands at the hostname; `None`, with a hold, when that is not known.
-    fn standing_at(&mut self, route: &Route<'_>) -> Option<&'a [ObservedRecord]> {
+    fn standing_at(&mut self, route: &Route<'a>) -> Option<&'a [ObservedRecord]> {
         let answers = &self.input.observed.answers;
         match answers.names.get(route.hostname) {
             Some(Part::Complete(records)) => Some(records),
@@ -206,7 +205,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn repair(&mut self, route: &Route<'_>, found: &ObservedRecord) {
+    fn repair(&mut self, route: &Route<'a>, found: &ObservedRecord) {
         let mut drift = Vec::new();
         if !self.leads_to(found, route.id.as_ref()) {
             drift.push(RecordDrift::Target);
@@ -236,14 +235,13 @@ impl<'a> Planner<'a> {
         });
     }
 
-    /// A hostname goes over from one of our tunnels to another: once that one serves it, if the first one does.
-    fn move_record(&mut self, route: &Route<'_>, from: &TunnelName, dns: &DnsRecordRef) {
-        if self.input.reported.contains_key(from) && !self.serves_wanted(route.tunnel, route.want) {
+    /// A hostname goes over from one of our tunnels to another: once that one serves it. Whether the first one does is not asked: it
+    /// may, and this daemon only has not heard of its connectors yet.
+    fn move_record(&mut self, route: &Route<'a>, from: &TunnelName, dns: &DnsRecordRef) {
+        if !self.serves_wanted(route.tunnel, route.want) {
             let why = format!("it stays with {from} until the connectors of {} serve it", route.tunnel);
-            self.keeping.insert(from.clone());
             return self.hold_route(route.tunnel, route.hostname, HoldCode::NotReady, why);
         }
-        self.losing.insert(from.clone());
         self.steps.push(Step::MoveRecord {
             from: from.clone(),
             tunnel: route.tunnel.clone(),
@@ -254,19 +252,20 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether the tunnel's connectors are ready and run the wanted configuration.
-    fn serves_wanted(&self, tunnel: &TunnelName, want: &DesiredTunnel) -> bool {
-        let Some(version) = self.input.reported.get(tunnel) else { return false };
+    fn serves_wanted(&self, tunnel: &TunnelName, want: &'a DesiredTunnel) -> bool {
+        let Some(version) = self.reported.get(tunnel) else { return false };
+        let in_force = self.in_force(tunnel, want);
         match want.source {
-            ConfigurationSource::Local => true,
+            ConfigurationSource::Local => *version == document_number(&in_force.document),
             ConfigurationSource::Remote => self
                 .records
                 .get(tunnel)
                 .and_then(|record| record.written.as_ref())
-                .is_some_and(|written| written.sha256 == want.sha256 && *version >= written.version),
+                .is_some_and(|written| written.sha256 == in_force.sha256 && *version >= written.version),
         }
     }
 
-    fn create_record(&mut self, route: &Route<'_>, again: bool) {
+    fn create_record(&mut self, route: &Route<'a>, again: bool) {
         if again && route.id.is_some() && route.want.on_drift == OnDrift::Report {
             let why = "somebody else deleted its DNS record, which is not made again (on_drift = \"report\")";
             return self.hold_route(route.tunnel, route.hostname, HoldCode::Edited, why);
@@ -279,7 +278,7 @@ impl<'a> Planner<'a> {
         });
     }
 
-    fn conflict_record(&mut self, route: &Route<'_>, found: &ObservedRecord, why: &str) {
+    fn conflict_record(&mut self, route: &Route<'a>, found: &ObservedRecord, why: &str) {
         self.conflicts.push(Conflict::Record {
             tunnel: route.tunnel.clone(),
             hostname: route.hostname.clone(),
@@ -289,14 +288,6 @@ impl<'a> Planner<'a> {
             comment: found.comment.clone(),
             why: why.to_owned(),
         });
-    }
-
-    /// Tunnels that take over a hostname in this plan.
-    fn gaining(&self) -> BTreeSet<TunnelName> {
-        let moved = |step: &Step| matches!(step, Step::MoveRecord { .. });
-        let moving = self.steps.iter().filter(|step| moved(step)).map(|step| step.tunnel().clone());
-        let waiting = self.holds.iter().filter(|hold| hold.code == HoldCode::NotReady).filter_map(|hold| hold.tunnel().cloned());
-        moving.chain(waiting).collect()
     }
 
     pub(super) fn hold_route(&mut self, tunnel: &TunnelName, hostname: &Hostname, code: HoldCode, why: impl Into<String>) {

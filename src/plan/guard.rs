@@ -25,7 +25,7 @@ fn is_mass_missing(count: usize, total: usize) -> bool {
 
 /// Divides the steps into those that may be done at once and those that wait for an operator, and says so.
 pub(super) fn divide(planner: &mut Planner<'_>) -> (Vec<Step>, Vec<Step>) {
-    let kept: Vec<_> = planner.records.values().filter(|record| record.fate == Fate::Keep).collect();
+    let kept: Vec<_> = planner.records.values().filter(|record| matches!(record.fate, Fate::Keep | Fate::Retiring)).collect();
     let tunnels = kept.iter().filter(|record| record.id.is_some()).count();
     let records: usize = kept.iter().map(|record| record.dns.len()).sum();
     let kept: BTreeSet<TunnelName> = kept.iter().map(|record| record.name.clone()).collect();

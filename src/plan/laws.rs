@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use crate::{
     desired::Desired,
     id::{RecordId, TunnelId},
     observed::ObservedRecord,
-    record::Fate,
+    record::{ConfigurationSource, Fate},
 };
 
 const TUNNELS: [&str; 4] = ["api", "blog", "shop", "web"];
@@ -23,8 +24,11 @@ const HOSTNAMES: [&str; 6] =
 /// What may happen between two passes.
 #[derive(Debug, Clone)]
 enum Event {
-    /// The configuration says this: for each hostname, the tunnel that has it; and whether its DNS is ours.
-    Configure(Vec<(usize, bool)>, u8),
+    /// The configuration says this: for each hostname, the tunnel that has it, and whether its DNS is ours; which tunnels there are;
+    /// and which of them have a local configuration.
+    Configure(Vec<(usize, bool)>, u8, u8),
+    /// So many seconds pass.
+    Wait(i64),
     /// An operator deletes a tunnel.
     Delete(usize),
     /// Somebody puts a record there.
@@ -66,7 +70,7 @@ enum Edit {
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let hostname = 0..HOSTNAMES.len();
     let name = 0..TUNNELS.len();
-    let configure = (proptest::collection::vec((0..TUNNELS.len() + 1, any::<bool>()), HOSTNAMES.len()), any::<u8>());
+    let configure = (proptest::collection::vec((0..TUNNELS.len() + 1, any::<bool>()), HOSTNAMES.len()), any::<u8>(), any::<u8>());
     let foreign = prop_oneof![
         Just(ForeignRecord::Address),
         Just(ForeignRecord::OtherTarget),
@@ -76,7 +80,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     let edit = prop_oneof![Just(Edit::Target), Just(Edit::Proxied), Just(Edit::Comment), Just(Edit::Kind)];
     let blind = prop_oneof![Just("tunnels"), Just("zones"), Just("example-com"), Just("example-org")];
     let event = prop_oneof![
-        4 => configure.prop_map(|(hostnames, tunnels)| Event::Configure(hostnames, tunnels)),
+        4 => configure.prop_map(|(hostnames, tunnels, local)| Event::Configure(hostnames, tunnels, local)),
+        2 => (1..90_i64).prop_map(Event::Wait),
         1 => name.clone().prop_map(Event::Delete),
         2 => (hostname.clone(), foreign).prop_map(|(hostname, foreign)| Event::ForeignRecord(hostname, foreign)),
         1 => name.clone().prop_map(Event::ForeignTunnel),
@@ -91,13 +96,16 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(event, 1..16)
 }
 
-fn configure(hostnames: &[(usize, bool)], tunnels: u8) -> Desired {
+fn configure(hostnames: &[(usize, bool)], tunnels: u8, local: u8) -> Desired {
     let present: Vec<usize> = (0..TUNNELS.len()).filter(|index| tunnels & (1 << index) != 0).collect();
     let of = |index: usize| {
         let mine = hostnames.iter().zip(HOSTNAMES).filter(|((owner, _), _)| *owner == index);
         let (ours, others): (Vec<_>, Vec<_>) = mine.partition(|((_, dns), _)| *dns);
         let names: Vec<&str> = ours.into_iter().map(|(_, hostname)| hostname).collect();
         let mut want = wanted(&names);
+        if local & (1 << index) != 0 {
+            want.source = ConfigurationSource::Local;
+        }
         want.foreign_hostnames = others.into_iter().map(|(_, hostname)| hostname.parse().unwrap()).collect();
         (TUNNELS[index], want)
     };
@@ -116,9 +124,36 @@ struct Foreign {
 struct Witness {
     foreign_tunnels: BTreeSet<TunnelId>,
     foreign_records: BTreeSet<RecordId>,
+    /// Tunnels that lost a hostname, and until when they keep its rule.
+    parted: Vec<(TunnelId, String, Timestamp)>,
+}
+
+/// Whether a tunnel lives and has a rule for a hostname.
+fn keeps(model: &Model, (id, hostname, _): &(TunnelId, String, Timestamp)) -> bool {
+    let tunnel = &model.tunnels[id];
+    let rule = |document: &serde_json::Value| document.to_string().contains(&format!("\"{hostname}\""));
+    let is_local = tunnel.source == ConfigurationSource::Local;
+    !tunnel.deleted && (is_local || tunnel.configuration.as_ref().is_none_or(|(_, document)| rule(document)))
 }
 
 impl Witness {
+    /// Notes what a pass moves away from a tunnel, before it does.
+    fn watch(&mut self, model: &Model, steps: &[Step]) {
+        for step in steps {
+            let Step::MoveRecord { from, tunnel, hostname, .. } = step else { continue };
+            let reported = model.reported.contains_key(tunnel) || model.reported.contains_key(from);
+            assert!(reported, "{hostname} moves to {tunnel}, which does not serve");
+            let id = model.records.tunnels.get(from).and_then(|record| record.id.clone());
+            let until = model.now + super::GRACE;
+            self.parted.extend(id.map(|id| (id, hostname.to_string(), until)).filter(|parted| keeps(model, parted)));
+        }
+    }
+
+    /// Whether every tunnel that lost a hostname a moment ago still has it in its configuration.
+    fn keeps_its_word(&self, model: &Model) -> bool {
+        self.parted.iter().filter(|(_, _, until)| model.now < *until).all(|parted| keeps(model, parted))
+    }
+
     fn foreign(&self, model: &Model) -> Foreign {
         let tunnels = model.tunnels.iter().filter(|(id, _)| self.foreign_tunnels.contains(*id));
         let records = model.dns.values().flatten().filter(|record| self.foreign_records.contains(&record.id));
@@ -131,7 +166,8 @@ impl Witness {
 
 fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut Desired) {
     match event {
-        Event::Configure(hostnames, tunnels) => *want = configure(hostnames, *tunnels),
+        Event::Configure(hostnames, tunnels, local) => *want = configure(hostnames, *tunnels, *local),
+        Event::Wait(seconds) => model.now += SignedDuration::from_secs(*seconds),
         Event::Delete(index) => {
             let name = tunnel(TUNNELS[*index]);
             want.tunnels.remove(&name);
@@ -187,12 +223,14 @@ fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut De
         }
         Event::RemoveTunnel(index) => {
             let id = model.records.tunnels.get(&tunnel(TUNNELS[*index])).and_then(|record| record.id.clone());
+            witness.parted.retain(|(parted, _, _)| Some(parted) != id.as_ref());
             if let Some(tunnel) = id.and_then(|id| model.tunnels.get_mut(&id)) {
                 tunnel.deleted = true;
             }
         }
         Event::EditConfiguration(index) => {
             let id = model.records.tunnels.get(&tunnel(TUNNELS[*index])).and_then(|record| record.id.clone());
+            witness.parted.retain(|(parted, _, _)| Some(parted) != id.as_ref());
             if let Some(configuration) = id.and_then(|id| model.tunnels.get_mut(&id)?.configuration.as_mut()) {
                 *configuration = (configuration.0 + 1, json!({ "ingress": [{ "service": "http_status:418" }] }));
             }
@@ -200,9 +238,11 @@ fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut De
         }
         Event::CrashedPass(steps, lost) => {
             let plan = model.plan(want);
-            model.apply(&plan.steps[..plan.steps.len().min(*steps)]);
-            if let (true, Some(Step::CreateTunnel { tunnel, cloudflare_name, .. })) = (*lost, plan.steps.get(*steps)) {
-                model.create_and_lose_the_answer(tunnel, cloudflare_name);
+            let steps_done = &plan.steps[..plan.steps.len().min(*steps)];
+            witness.watch(model, steps_done);
+            model.apply(steps_done);
+            if let (true, Some(Step::CreateTunnel { tunnel, cloudflare_name, source, .. })) = (*lost, plan.steps.get(*steps)) {
+                model.create_and_lose_the_answer(tunnel, cloudflare_name, *source);
             }
         }
         Event::BlindPass(what) => {
@@ -212,11 +252,13 @@ fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut De
             for step in &plan.steps {
                 assert!(!touches(step, what), "{what} was not read, and is changed: {step}");
             }
+            witness.watch(model, &plan.steps);
             model.apply(&plan.steps);
             model.connectors_catch_up();
         }
         Event::Pass => {
             let plan = model.plan(want);
+            witness.watch(model, &plan.steps);
             model.apply(&plan.steps);
             model.connectors_catch_up();
         }
@@ -236,6 +278,10 @@ fn touches(step: &Step, unread: &str) -> bool {
         | Step::DeleteTunnel { .. } => return unread == "tunnels",
         Step::RenameTunnel { .. }
         | Step::KeepTunnel { .. }
+        | Step::RetireTunnel { .. }
+        | Step::DrainTunnel { .. }
+        | Step::EndParting { .. }
+        | Step::NoteDocument { .. }
         | Step::OrphanTunnel { .. }
         | Step::SettleCreation { .. }
         | Step::TakeRecord { .. }
@@ -265,6 +311,7 @@ proptest! {
                 let named = format!("{name}.adit-a1b2c3d4");
                 let live = model.tunnels.values().filter(|tunnel| tunnel.name == named && !tunnel.deleted).count();
                 prop_assert!(live <= 1, "{live} tunnels named {named} after {event:?}");
+                prop_assert!(witness.keeps_its_word(&model), "a hostname lost its way before the grace period ended, after {event:?}");
             }
         }
 
@@ -272,6 +319,18 @@ proptest! {
         let last = model.settle(&want);
         prop_assert_eq!(before, witness.foreign(&model));
         prop_assert!(last.is_empty(), "never ends:\n{last}");
+        let ours = model.tunnels.iter().filter(|(id, tunnel)| !witness.foreign_tunnels.contains(*id) && !tunnel.deleted);
+        for (_, tunnel) in ours {
+            let records: Vec<_> = model.records.tunnels.values().filter(|record| record.secret == tunnel.secret).collect();
+            prop_assert!(records.len() == 1, "{} is on record {} times", tunnel.name, records.len());
+            // A record that somebody took over may still lead to it, and so may one that nobody can read.
+            let contested = |hostname| {
+                let held = |hold: &super::Hold| hold.tunnel() == Some(&records[0].name) && hold.code == super::HoldCode::NotReady;
+                last.conflicts.iter().any(|conflict| conflict.hostname() == Some(hostname)) || last.holds.iter().any(held)
+            };
+            let obstructed = records[0].dns.keys().any(contested) || !want.tunnels.contains_key(&records[0].name.given());
+            prop_assert!(records[0].fate != Fate::Retiring || obstructed, "{} stays:\n{last}", tunnel.name);
+        }
         for (name, want) in &want.tunnels {
             let conflicted = last.conflicts.iter().any(|conflict| conflict.tunnel() == name && conflict.hostname().is_none());
             let held = last.holds.iter().any(|hold| hold.tunnel() == Some(name) && matches!(hold.scope, super::Scope::Tunnel { .. }));

@@ -1,12 +1,17 @@
 //! A Cloudflare account in memory, for tests: it can be observed, and a plan can be applied to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Input, Plan, Question, Step, plan, zones_needed};
+use super::{ForgetReason, Input, Plan, Question, Step, plan, zones_needed};
 use crate::{
     config::OnDrift,
+    connector::document_number,
     desired::{Desired, DesiredTunnel, fingerprint},
     id::{AccountId, RecordId, TunnelId, ZoneId},
     name::{AccountName, Hostname, TunnelName},
@@ -24,6 +29,10 @@ pub(super) struct Model {
     pub(super) records: Records,
     pub(super) reported: BTreeMap<TunnelName, i64>,
     pub(super) contested: BTreeSet<Hostname>,
+    /// Since when connectors run an earlier version than was written.
+    pub(super) behind: BTreeMap<TunnelName, Timestamp>,
+    /// This moment.
+    pub(super) now: Timestamp,
     /// What cannot be read.
     pub(super) unreadable: BTreeSet<&'static str>,
     counter: u32,
@@ -34,6 +43,7 @@ pub(super) struct ModelTunnel {
     pub(super) name: String,
     pub(super) secret: Secret,
     pub(super) deleted: bool,
+    pub(super) source: ConfigurationSource,
     pub(super) configuration: Option<(i64, Value)>,
 }
 
@@ -72,7 +82,7 @@ pub(super) fn wanted(hostnames: &[&str]) -> DesiredTunnel {
 
 pub(super) fn desired(tunnels: &[(&str, DesiredTunnel)]) -> Desired {
     let tunnels = tunnels.iter().map(|(name, want)| (tunnel(name), want.clone())).collect();
-    Desired { tunnels, held: BTreeMap::new() }
+    Desired { tunnels, ..Desired::default() }
 }
 
 impl Model {
@@ -92,6 +102,8 @@ impl Model {
             records: Records::new(InstallId::new("a1b2c3d4").unwrap()),
             reported: BTreeMap::new(),
             contested: BTreeSet::new(),
+            behind: BTreeMap::new(),
+            now: Timestamp::UNIX_EPOCH,
             unreadable: BTreeSet::new(),
             counter: 0,
         }
@@ -121,7 +133,10 @@ impl Model {
         let id: TunnelId = self.next_id().parse().unwrap();
         let secret = Secret::new(format!("foreign-{id}"));
         let configuration = Some((7, json!({ "ingress": [{ "service": "http_status:503" }] })));
-        self.tunnels.insert(id.clone(), ModelTunnel { name: name.to_owned(), secret, deleted: false, configuration });
+        self.tunnels.insert(
+            id.clone(),
+            ModelTunnel { name: name.to_owned(), secret, deleted: false, source: ConfigurationSource::Remote, configuration },
+        );
         id
     }
 
@@ -150,6 +165,8 @@ impl Model {
                 records: &self.records,
                 reported: &self.reported,
                 contested: &self.contested,
+                behind: &self.behind,
+                now: self.now,
             })
         };
         let mut result = input(&observed);
@@ -162,13 +179,15 @@ impl Model {
         result
     }
 
-    /// Plans and applies until there is nothing to do, confirming what has to be confirmed.
+    /// Plans and applies until there is nothing to do, confirming what has to be confirmed, and waiting for what time brings.
     pub(super) fn settle(&mut self, desired: &Desired) -> Plan {
         self.connectors_catch_up();
         let mut last = self.plan(desired);
-        for _ in 0..8 {
+        for _ in 0..16 {
             if last.is_empty() {
-                break;
+                let Some(due) = last.due else { break };
+                assert!(due > self.now, "what is due is not in the plan:\n{last}");
+                self.now = due;
             }
             let steps = last.confirmed();
             self.apply(&steps);
@@ -178,16 +197,20 @@ impl Model {
         last
     }
 
-    /// The connectors run what is stored at Cloudflare.
+    /// The connectors run what is stored at Cloudflare, or what is on record as handed to them.
     pub(super) fn connectors_catch_up(&mut self) {
         self.reported = self
             .records
             .tunnels
             .values()
-            .filter(|record| record.fate == Fate::Keep)
+            .filter(|record| matches!(record.fate, Fate::Keep | Fate::Retiring) && record.draining_since.is_none())
             .filter_map(|record| {
                 let tunnel = self.tunnels.get(record.id.as_ref()?).filter(|tunnel| !tunnel.deleted)?;
-                Some((record.name.clone(), tunnel.configuration.as_ref()?.0))
+                let version = match record.source {
+                    ConfigurationSource::Local => document_number(record.document.as_deref()?),
+                    ConfigurationSource::Remote => tunnel.configuration.as_ref()?.0,
+                };
+                Some((record.name.clone(), version))
             })
             .collect();
     }
@@ -200,7 +223,7 @@ impl Model {
             tunnels: if self.unreadable.contains("tunnels") {
                 Part::Gap(gap("the tunnels"))
             } else {
-                Part::Complete(live.map(|(id, tunnel)| (id.clone(), observed_tunnel(tunnel))).collect())
+                Part::Complete(live.map(|(id, tunnel)| (id.clone(), observed_tunnel(tunnel, self.runs(id)))).collect())
             },
             zones: if self.unreadable.contains("zones") {
                 Part::Gap(gap("the zones"))
@@ -225,13 +248,18 @@ impl Model {
         }
     }
 
+    /// Whether connectors of this tunnel run.
+    fn runs(&self, id: &TunnelId) -> bool {
+        self.records.tunnels.values().any(|record| record.id.as_ref() == Some(id) && self.reported.contains_key(&record.name))
+    }
+
     fn answer(&self, question: &Question, answers: &mut Answers) {
         match question {
             Question::TunnelById(id) => {
                 let existence = match self.tunnels.get(id) {
                     None => Existence::NotFound,
                     Some(tunnel) if tunnel.deleted => Existence::Deleted,
-                    Some(tunnel) => Existence::Live(observed_tunnel(tunnel)),
+                    Some(tunnel) => Existence::Live(observed_tunnel(tunnel, self.runs(id))),
                 };
                 answers.tunnels.insert(id.clone(), Part::Complete(existence));
             }
@@ -257,19 +285,19 @@ impl Model {
     }
 
     /// Makes a tunnel at Cloudflare and loses the answer.
-    pub(super) fn create_and_lose_the_answer(&mut self, name: &TunnelName, cloudflare_name: &str) {
+    pub(super) fn create_and_lose_the_answer(&mut self, name: &TunnelName, cloudflare_name: &str, source: ConfigurationSource) {
         let secret = Secret::new(format!("ours-{}", self.next_id()));
         let intent = self.records.tunnels.entry(name.clone()).or_insert_with(|| {
             let install = InstallId::new("a1b2c3d4").unwrap();
-            TunnelRecord::intent(&install, name.clone(), account_id(), ConfigurationSource::Remote, secret.clone())
+            let intent = TunnelRecord::intent(&install, name.clone(), account_id(), source, secret.clone());
+            TunnelRecord { cloudflare_name: cloudflare_name.to_owned(), ..intent }
         });
         if intent.id.take().is_some() {
-            intent.secret = secret;
-            intent.written = None;
+            (intent.secret, intent.written, intent.source) = (secret, None, source);
         }
         let secret = intent.secret.clone();
         let id: TunnelId = self.next_id().parse().unwrap();
-        let tunnel = ModelTunnel { name: cloudflare_name.to_owned(), secret, deleted: false, configuration: None };
+        let tunnel = ModelTunnel { name: cloudflare_name.to_owned(), secret, deleted: false, source, configuration: None };
         self.tunnels.insert(id, tunnel);
     }
 
@@ -277,9 +305,21 @@ impl Model {
         match step {
             Step::RenameTunnel { from, tunnel } => {
                 let mut record = self.records.tunnels.remove(from).unwrap();
-                record.name = tunnel.clone();
+                (record.name, record.fate) = (tunnel.clone(), Fate::Keep);
                 self.records.tunnels.entry(tunnel.clone()).or_insert(record);
             }
+            Step::RetireTunnel { tunnel, retired, .. } => {
+                let mut record = self.records.tunnels.remove(tunnel).unwrap();
+                (record.name, record.fate) = (retired.clone(), Fate::Retiring);
+                assert!(self.records.tunnels.insert(retired.clone(), record).is_none(), "{retired} is taken");
+            }
+            Step::DrainTunnel { tunnel } => self.ours(tunnel).draining_since = Some(self.now),
+            Step::EndParting { tunnel, hostname } => {
+                let now = self.now;
+                assert!(self.ours(tunnel).parting.contains_key(hostname));
+                self.ours(tunnel).end_parting(hostname, now);
+            }
+            Step::NoteDocument { tunnel, document } => self.ours(tunnel).document = Some(Arc::new(document.clone())),
             Step::KeepTunnel { tunnel } => self.ours(tunnel).fate = Fate::Keep,
             Step::OrphanTunnel { tunnel } => self.ours(tunnel).fate = Fate::Orphaned,
             Step::SettleCreation { tunnel, id } => self.ours(tunnel).id = Some(id.clone()),
@@ -287,12 +327,16 @@ impl Model {
                 let dns = DnsRecordRef { zone_id: zone_id.clone(), record_id: record_id.clone() };
                 self.ours(tunnel).dns.insert(hostname.clone(), dns);
             }
+            Step::ForgetRecord { tunnel, hostname, why: ForgetReason::Moved } => {
+                let now = self.now;
+                self.ours(tunnel).part_with(hostname, now);
+            }
             Step::ForgetRecord { tunnel, hostname, .. } => {
                 self.ours(tunnel).dns.remove(hostname);
             }
             Step::NoteVersion { tunnel, written } => self.ours(tunnel).written = Some(written.clone()),
-            Step::CreateTunnel { tunnel, cloudflare_name, .. } => {
-                self.create_and_lose_the_answer(tunnel, cloudflare_name);
+            Step::CreateTunnel { tunnel, cloudflare_name, source, .. } => {
+                self.create_and_lose_the_answer(tunnel, cloudflare_name, *source);
                 let id =
                     self.tunnels.iter().rfind(|(_, made)| made.secret == self.records.tunnels[tunnel].secret).unwrap().0.clone();
                 self.ours(tunnel).id = Some(id);
@@ -304,6 +348,7 @@ impl Model {
                 stored.configuration = Some((version, document.clone()));
                 self.ours(tunnel).written =
                     Some(WrittenConfiguration { version, sha256: sha256.clone(), stored_sha256: sha256.clone() });
+                self.ours(tunnel).document = Some(Arc::new(document.clone()));
             }
             Step::CreateRecord { tunnel, hostname, zone_id, .. } => {
                 if self.record_at(hostname.as_str()).is_some() {
@@ -332,7 +377,8 @@ impl Model {
                 let dns = DnsRecordRef { zone_id: zone_id.clone(), record_id: record_id.clone() };
                 self.ours(tunnel).dns.insert(hostname.clone(), dns);
                 if let Step::MoveRecord { from, .. } = step {
-                    self.ours(from).dns.remove(hostname);
+                    let now = self.now;
+                    self.ours(from).part_with(hostname, now);
                 }
             }
             Step::DeleteRecord { tunnel, hostname, zone_id, record_id } => {
@@ -356,6 +402,7 @@ impl Model {
     }
 }
 
-fn observed_tunnel(tunnel: &ModelTunnel) -> ObservedTunnel {
-    ObservedTunnel { name: tunnel.name.clone(), status: "healthy".to_owned(), source: Some(ConfigurationSource::Remote) }
+fn observed_tunnel(tunnel: &ModelTunnel, runs: bool) -> ObservedTunnel {
+    let status = if runs { "healthy" } else { "inactive" };
+    ObservedTunnel { name: tunnel.name.clone(), status: status.to_owned(), source: Some(tunnel.source) }
 }

@@ -80,6 +80,12 @@ pub enum HoldCode {
     NeedsConfirmation,
     /// The configuration waits for `adit apply`.
     WaitsForApply,
+    /// A hostname went over to another tunnel, and this one keeps rule and connectors for a while.
+    GracePeriod,
+    /// A tunnel that another took the place of waits for its connectors to finish their requests.
+    Draining,
+    /// Cloudflare took a configuration that the ready connectors do not run.
+    NotApplied,
 }
 
 /// A name that somebody else holds. It is left alone.
@@ -136,6 +142,34 @@ impl HoldCode {
             Self::NotReady => "not-ready",
             Self::NeedsConfirmation => "needs-confirmation",
             Self::WaitsForApply => "waits-for-apply",
+            Self::GracePeriod => "grace-period",
+            Self::Draining => "draining",
+            Self::NotApplied => "not-applied",
+        }
+    }
+}
+
+impl HoldCode {
+    /// Whether it is part of a planned change and ends by itself: nobody has to look at it.
+    pub fn ends_by_itself(self) -> bool {
+        match self {
+            Self::GracePeriod | Self::Draining => true,
+            Self::StateSealed
+            | Self::AccountChanged
+            | Self::AccountUnknown
+            | Self::NoCredential
+            | Self::Unread
+            | Self::RecordUnreadable
+            | Self::OtherAccount
+            | Self::BeingDeleted
+            | Self::SourceChanged
+            | Self::Unproven
+            | Self::Edited
+            | Self::NoZone
+            | Self::NotReady
+            | Self::NeedsConfirmation
+            | Self::WaitsForApply
+            | Self::NotApplied => false,
         }
     }
 }

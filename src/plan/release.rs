@@ -1,19 +1,12 @@
 //! What Adit made and is no longer wanted: DNS records of dropped routes, and tunnels that an operator deletes.
 
-use super::{ForgetReason, HoldCode, Planner, Question, Scope, Standing, Step};
+use super::{ForgetReason, HoldCode, Planner, Question, Release, Scope, Standing, Step};
 use crate::{
     id::TunnelId,
     name::{Hostname, TunnelName},
     observed::{ObservedRecord, Part},
     record::{DnsRecordRef, Fate, TunnelRecord},
 };
-
-/// Whether a DNS record will be out of the way after this plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Release {
-    Done,
-    Blocked,
-}
 
 impl Planner<'_> {
     /// Lets go of DNS records that no wanted hostname needs, then of tunnels that are to be deleted.
@@ -23,6 +16,7 @@ impl Planner<'_> {
             match record.fate {
                 Fate::Delete => self.delete_tunnel(&record),
                 Fate::Keep | Fate::Orphaned => self.drop_routes(&record),
+                Fate::Retiring => self.retire(&record),
             }
         }
     }
@@ -47,7 +41,7 @@ impl Planner<'_> {
         }
     }
 
-    fn delete_tunnel(&mut self, record: &TunnelRecord) {
+    pub(super) fn delete_tunnel(&mut self, record: &TunnelRecord) {
         // Left over from a rename that crashed: the tunnel lives on under its other name.
         let others: Vec<&TunnelName> = self.records.keys().filter(|name| **name != record.name).collect();
         if others.into_iter().any(|other| self.are_one(&record.name, other)) {
@@ -60,7 +54,8 @@ impl Planner<'_> {
             let release = release.unwrap_or_else(|| self.release(record, hostname, dns));
             blocked |= release == Release::Blocked;
         }
-        if blocked {
+        // Whoever still comes by it is served until the grace period is over.
+        if blocked || !record.parting.is_empty() || self.moves_from(&record.name) || self.drains(record) {
             return;
         }
         let input = self.input;
@@ -106,20 +101,37 @@ impl Planner<'_> {
     }
 
     /// A hostname that another tunnel wants is never released but moved: how far that is. `None` when nobody else wants it.
-    fn hand_over(&mut self, name: &TunnelName, hostname: &Hostname, dns: &DnsRecordRef) -> Option<Release> {
-        let input = self.input;
-        let heir = input.desired.tunnels.iter().find(|(heir, want)| *heir != name && want.hostnames.contains(hostname));
-        let (heir, _) = heir?;
-        let moved = self.records.get(heir).and_then(|record| record.dns.get(hostname)).is_some_and(|theirs| theirs == dns);
-        if moved {
-            self.forget(name, hostname, ForgetReason::Moved);
+    pub(super) fn hand_over(&mut self, name: &TunnelName, hostname: &Hostname, dns: &DnsRecordRef) -> Option<Release> {
+        let heir = self.heir(name, hostname)?;
+        if let Some(theirs) = self.records.get(heir).and_then(|record| record.dns.get(hostname)) {
+            // Two CNAMEs never stand at one name: with another one there, this one went before it could move.
+            self.forget(name, hostname, if theirs == dns { ForgetReason::Moved } else { ForgetReason::Gone });
             return Some(Release::Done);
         }
         let moves = |step: &Step| matches!(step, Step::MoveRecord { hostname: moving, .. } if moving == hostname);
-        Some(if self.steps.iter().any(moves) { Release::Done } else { Release::Blocked })
+        if self.steps.iter().any(moves) {
+            return Some(Release::Done);
+        }
+        if self.standing.get(heir) == Some(&Standing::Held) {
+            self.hold_route(
+                name,
+                hostname,
+                HoldCode::NotReady,
+                format!("it stays with this tunnel until {heir} can take it over"),
+            );
+        }
+        Some(Release::Blocked)
     }
 
-    fn release(&mut self, record: &TunnelRecord, hostname: &Hostname, dns: &DnsRecordRef) -> Release {
+    /// Whether a hostname leaves the tunnel in this plan, or has just done so for good.
+    fn moves_from(&self, tunnel: &TunnelName) -> bool {
+        let forgets =
+            |step: &Step| matches!(step, Step::ForgetRecord { why: ForgetReason::Moved, .. }) && step.tunnel() == tunnel;
+        let ends = |step: &Step| matches!(step, Step::EndParting { .. }) && step.tunnel() == tunnel;
+        self.steps.iter().any(|step| step.moves_from() == Some(tunnel) || forgets(step) || ends(step))
+    }
+
+    pub(super) fn release(&mut self, record: &TunnelRecord, hostname: &Hostname, dns: &DnsRecordRef) -> Release {
         let input = self.input;
         match input.observed.records.get(&dns.zone_id) {
             Some(Part::Complete(_)) => {}
@@ -177,7 +189,7 @@ impl Planner<'_> {
         Release::Done
     }
 
-    fn forget(&mut self, tunnel: &TunnelName, hostname: &Hostname, why: ForgetReason) {
+    pub(super) fn forget(&mut self, tunnel: &TunnelName, hostname: &Hostname, why: ForgetReason) {
         self.steps.push(Step::ForgetRecord { tunnel: tunnel.clone(), hostname: hostname.clone(), why });
     }
 }

@@ -23,6 +23,36 @@ pub enum Step {
         /// The name that it gets.
         tunnel: TunnelName,
     },
+    /// A tunnel goes on under another name until the one that takes its place serves all of its hostnames. Changes only the record.
+    RetireTunnel {
+        /// The name that it had.
+        tunnel: TunnelName,
+        /// The name that it gets.
+        retired: TunnelName,
+        /// Where its configuration lives.
+        from: ConfigurationSource,
+        /// Where that of the other one lives.
+        to: ConfigurationSource,
+    },
+    /// The connectors of a retired tunnel finish their requests and stop. Changes only the record.
+    DrainTunnel {
+        /// Which.
+        tunnel: TunnelName,
+    },
+    /// A hostname left a tunnel long enough ago. Changes only the record.
+    EndParting {
+        /// The tunnel that it left.
+        tunnel: TunnelName,
+        /// The hostname.
+        hostname: Hostname,
+    },
+    /// Which configuration is in force. Changes only the record.
+    NoteDocument {
+        /// Whose.
+        tunnel: TunnelName,
+        /// The document.
+        document: Value,
+    },
     /// A tunnel that had left the configuration is back. Changes only the record.
     KeepTunnel {
         /// Which.
@@ -84,8 +114,6 @@ pub enum Step {
         tunnel: TunnelName,
         /// Why.
         why: PutReason,
-        /// Whether it comes behind the DNS records, because hostnames leave the tunnel.
-        after_moves: bool,
         /// Whether somebody else's edit that shows only when it is done may be written over.
         over_edits: bool,
         /// The document.
@@ -220,6 +248,10 @@ impl Step {
     pub fn tunnel(&self) -> &TunnelName {
         match self {
             Self::RenameTunnel { tunnel, .. }
+            | Self::RetireTunnel { tunnel, .. }
+            | Self::DrainTunnel { tunnel }
+            | Self::EndParting { tunnel, .. }
+            | Self::NoteDocument { tunnel, .. }
             | Self::KeepTunnel { tunnel }
             | Self::OrphanTunnel { tunnel }
             | Self::SettleCreation { tunnel, .. }
@@ -248,6 +280,10 @@ impl Step {
             | Self::MoveRecord { hostname, .. }
             | Self::DeleteRecord { hostname, .. } => Some(hostname),
             Self::RenameTunnel { .. }
+            | Self::RetireTunnel { .. }
+            | Self::DrainTunnel { .. }
+            | Self::EndParting { .. }
+            | Self::NoteDocument { .. }
             | Self::KeepTunnel { .. }
             | Self::OrphanTunnel { .. }
             | Self::SettleCreation { .. }
@@ -263,17 +299,19 @@ impl Step {
     /// Its place in a plan: what is known first, create before refer, unrefer before delete.
     pub(super) fn rank(&self) -> u8 {
         match self {
-            Self::RenameTunnel { .. } => 0,
+            Self::RenameTunnel { .. } | Self::RetireTunnel { .. } => 0,
             Self::KeepTunnel { .. }
             | Self::OrphanTunnel { .. }
             | Self::SettleCreation { .. }
             | Self::TakeRecord { .. }
             | Self::ForgetRecord { .. }
+            | Self::EndParting { .. }
+            | Self::NoteDocument { .. }
+            | Self::DrainTunnel { .. }
             | Self::NoteVersion { .. } => 1,
             Self::CreateTunnel { .. } => 2,
-            Self::PutConfiguration { after_moves: false, .. } => 3,
+            Self::PutConfiguration { .. } => 3,
             Self::CreateRecord { .. } | Self::RepairRecord { .. } | Self::MoveRecord { .. } => 4,
-            Self::PutConfiguration { after_moves: true, .. } => 5,
             Self::DeleteRecord { .. } => 6,
             Self::DeleteConnections { .. } => 7,
             Self::DeleteTunnel { .. } => 8,
@@ -286,6 +324,10 @@ impl Step {
         match self {
             Self::MoveRecord { from, .. } => Some(from),
             Self::RenameTunnel { .. }
+            | Self::RetireTunnel { .. }
+            | Self::DrainTunnel { .. }
+            | Self::EndParting { .. }
+            | Self::NoteDocument { .. }
             | Self::KeepTunnel { .. }
             | Self::OrphanTunnel { .. }
             | Self::SettleCreation { .. }
@@ -307,6 +349,10 @@ impl Step {
     pub fn word(&self) -> &'static str {
         match self {
             Self::RenameTunnel { .. } => "rename-tunnel",
+            Self::RetireTunnel { .. } => "retire-tunnel",
+            Self::DrainTunnel { .. } => "drain-tunnel",
+            Self::EndParting { .. } => "end-parting",
+            Self::NoteDocument { .. } => "note-document",
             Self::KeepTunnel { .. } => "keep-tunnel",
             Self::OrphanTunnel { .. } => "orphan-tunnel",
             Self::SettleCreation { .. } => "settle-creation",
@@ -330,6 +376,10 @@ impl Step {
         match self {
             Self::CreateTunnel { .. } | Self::CreateRecord { .. } => '+',
             Self::RenameTunnel { .. }
+            | Self::RetireTunnel { .. }
+            | Self::DrainTunnel { .. }
+            | Self::EndParting { .. }
+            | Self::NoteDocument { .. }
             | Self::KeepTunnel { .. }
             | Self::SettleCreation { .. }
             | Self::TakeRecord { .. }
@@ -350,6 +400,13 @@ impl Step {
     pub fn describe(&self) -> String {
         match self {
             Self::RenameTunnel { from, tunnel } => format!("tunnel {tunnel}: was called {from} here"),
+            Self::RetireTunnel { tunnel, retired, from, to } => format!(
+                "tunnel {tunnel}: its configuration comes from {from} to {to}, which takes another tunnel; this one goes on as {retired} \
+                 until its hostnames have moved"
+            ),
+            Self::DrainTunnel { tunnel } => format!("tunnel {tunnel}: nothing leads to it any more; its connectors stop"),
+            Self::EndParting { tunnel, hostname } => format!("{hostname} of {tunnel}: its time after the move is over"),
+            Self::NoteDocument { tunnel, document } => format!("configuration of {tunnel}: {} in force", rules(document)),
             Self::KeepTunnel { tunnel } => format!("tunnel {tunnel}: is wanted again"),
             Self::OrphanTunnel { tunnel } => {
                 format!("tunnel {tunnel}: left the configuration; its connectors stop, what it has at Cloudflare stays")

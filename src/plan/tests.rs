@@ -6,7 +6,10 @@ use super::{
     model::{Model, desired, host, tunnel, wanted},
     *,
 };
-use crate::{config::OnDrift, record::Fate};
+use crate::{
+    config::OnDrift,
+    record::{ConfigurationSource, Fate},
+};
 
 /// A model in which `desired` is in force, and connectors run.
 fn settled(desired: &Desired) -> Model {
@@ -43,7 +46,7 @@ fn a_plan_is_the_same_every_time_and_its_hash_names_it() {
 fn a_lost_answer_is_settled_by_the_secret() {
     let desired = desired(&[("web", wanted(&["app.example.com"]))]);
     let mut model = Model::new();
-    model.create_and_lose_the_answer(&tunnel("web"), "web.adit-a1b2c3d4");
+    model.create_and_lose_the_answer(&tunnel("web"), "web.adit-a1b2c3d4", ConfigurationSource::Remote);
     let plan = model.plan(&desired);
     assert!(matches!(plan.steps[0], Step::SettleCreation { .. }), "{plan}");
     assert!(!plan.steps.iter().any(|step| matches!(step, Step::CreateTunnel { .. })), "{plan}");
@@ -53,7 +56,7 @@ fn a_lost_answer_is_settled_by_the_secret() {
 fn a_tunnel_of_our_name_with_another_secret_is_a_conflict() {
     let desired = desired(&[("web", wanted(&["app.example.com"]))]);
     let mut model = Model::new();
-    model.create_and_lose_the_answer(&tunnel("web"), "web.adit-a1b2c3d4");
+    model.create_and_lose_the_answer(&tunnel("web"), "web.adit-a1b2c3d4", ConfigurationSource::Remote);
     model.tunnels.values_mut().next().unwrap().secret = crate::secret::Secret::new("somebody else's");
     let plan = model.plan(&desired);
     assert!(plan.is_empty(), "{plan}");
@@ -323,6 +326,22 @@ fn a_hostname_moves_by_one_change_once_the_other_tunnel_serves_it() {
         model.plan(&want).to_string(),
         "account default
   ~ record a.example.com -> new: moves from old
+  0 to add, 1 to change, 0 to delete
+"
+    );
+    model.apply(&model.plan(&want).steps);
+    assert_eq!(
+        model.plan(&want).to_string(),
+        "account default
+  ? a.example.com of old: it went over to another tunnel; its rule stays for who still comes by this one, until 1970-01-01T00:01:00Z (grace-period)
+  nothing to change, 1 held
+"
+    );
+    model.now += GRACE;
+    assert_eq!(
+        model.plan(&want).to_string(),
+        "account default
+  ~ a.example.com of old: its time after the move is over
   ~ configuration of old: 1 rule
   0 to add, 2 to change, 0 to delete
 "
@@ -437,6 +456,8 @@ fn a_route_is_live_only_when_connectors_run_its_rule() {
             records: &model.records,
             reported: &model.reported,
             contested: &model.contested,
+            behind: &model.behind,
+            now: model.now,
         };
         let tunnels = view(&input, &plan, &BTreeSet::new());
         let route = tunnels[&tunnel("web")].routes[0].clone();

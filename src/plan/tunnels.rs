@@ -24,10 +24,10 @@ impl Planner<'_> {
             if taken || wanted || dying {
                 continue;
             }
-            let mut record = self.records.remove(from).expect("a record that is not dying exists");
-            if !begun {
-                record.name = name.clone();
-                self.records.insert(name.clone(), record);
+            if begun {
+                self.records.remove(from);
+            } else {
+                self.take_name(from, name, Fate::Keep);
             }
             self.steps.push(Step::RenameTunnel { from: from.clone(), tunnel: name.clone() });
         }
@@ -57,10 +57,21 @@ impl Planner<'_> {
                 self.hold_tunnel(&record.name, HoldCode::RecordUnreadable, why);
                 continue;
             }
+            let wanted_in = self.input.desired.elsewhere.get(&record.name).filter(|_| record.fate != Fate::Delete);
+            if let Some(account) = wanted_in {
+                let why = format!(
+                    "the configuration says account {account}, but it was made here, and no tunnel moves between accounts; it goes on \
+                     as it is until the one of account {account} has another name"
+                );
+                self.hold_tunnel(&record.name, HoldCode::OtherAccount, why);
+                continue;
+            }
             match record.fate {
+                // Its connectors go on for hostnames that others take over.
+                Fate::Keep if self.is_handing_over(&record) => {}
                 Fate::Keep => self.steps.push(Step::OrphanTunnel { tunnel: record.name.clone() }),
                 Fate::Orphaned => self.notes.push(left_behind(&record)),
-                Fate::Delete => {}
+                Fate::Delete | Fate::Retiring => {}
             }
         }
         for (hostname, owner) in self
@@ -79,7 +90,11 @@ impl Planner<'_> {
         if let Some(record) = self.input.records.tunnels.get(name)
             && record.account_id != *self.input.account_id
         {
-            let why = format!("it was made in account {}; delete it there before it is made here", record.account_id);
+            let why = format!(
+                "it was made in account {}, and no tunnel moves between accounts; give the tunnel of this account another name, and \
+                 delete the other one when nothing leads to it any more",
+                record.account_id
+            );
             self.hold_tunnel(name, HoldCode::OtherAccount, why);
             return Standing::Held;
         }
@@ -95,7 +110,7 @@ impl Planner<'_> {
             }
         };
         let Some(record) = self.records.get(name).cloned() else {
-            let cloudflare_name = self.input.records.install.cloudflare_name(name);
+            let cloudflare_name = self.free_name(name);
             if let Some(id) = find_named(listed, &cloudflare_name) {
                 let why = "nothing here says that it is ours, so it is left alone";
                 return self.conflict(name, cloudflare_name, id, why);
@@ -107,8 +122,9 @@ impl Planner<'_> {
             return Standing::Held;
         }
         if record.source != want.source {
+            // Every other tunnel of this kind has just been retired.
             let why = format!(
-                "it was made with a {} configuration, and Cloudflare cannot make it {}; delete it first, or use another name",
+                "its configuration comes from {} to {}, which waits until its record can be read",
                 record.source, want.source
             );
             self.hold_tunnel(name, HoldCode::SourceChanged, why);
@@ -189,6 +205,18 @@ impl Planner<'_> {
         }
     }
 
+    /// What a new tunnel is called at Cloudflare: not as one of ours that still lives there while this one takes its place.
+    fn free_name(&self, name: &TunnelName) -> String {
+        let records = self.input.records;
+        let is_taken = |cloudflare_name: &String| {
+            let mut ours = self.records.values().chain(records.tunnels.values());
+            ours.any(|record| record.cloudflare_name == *cloudflare_name)
+        };
+        let first = records.install.cloudflare_name(name);
+        let others = (2_u64..).map(|number| records.install.later_cloudflare_name(name, number));
+        std::iter::once(first).chain(others).find(|name| !is_taken(name)).expect("there are more numbers than tunnels")
+    }
+
     fn create(&mut self, name: &TunnelName, cloudflare_name: String, want: &DesiredTunnel, why: CreateReason) -> Standing {
         self.steps.push(Step::CreateTunnel { tunnel: name.clone(), cloudflare_name, source: want.source, why });
         Standing::Coming
@@ -204,7 +232,7 @@ pub(super) fn find_named(listed: &BTreeMap<TunnelId, ObservedTunnel>, cloudflare
     listed.iter().find(|(_, tunnel)| tunnel.name == cloudflare_name).map(|(id, _)| id.clone())
 }
 
-fn left_behind(record: &TunnelRecord) -> String {
+pub(super) fn left_behind(record: &TunnelRecord) -> String {
     let records = match record.dns.len() {
         0 => String::new(),
         1 => " and its DNS record".to_owned(),

@@ -1,13 +1,17 @@
 //! What the pass knows about each tunnel, as the status shows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Conflict, Hold, Input, Plan, Scope, Step};
+use super::{Conflict, Hold, Input, Plan, Scope, Step, parting::wanted_by, with_parting_rules};
 use crate::{
-    desired::DesiredTunnel,
+    connector::document_number,
+    desired::{DesiredTunnel, fingerprint},
     id::{RecordId, TunnelId},
     name::{AccountName, Hostname, TunnelName},
     record::{ConfigurationSource, Fate, TunnelRecord},
@@ -87,15 +91,25 @@ pub enum RouteState {
 /// an operator stopped.
 pub fn view(input: &Input<'_>, plan: &Plan, stopped: &BTreeSet<TunnelName>) -> BTreeMap<TunnelName, ProvisionedTunnel> {
     let mut tunnels = BTreeMap::new();
+    let wanted_by = wanted_by(input.desired);
     let changing: BTreeSet<&Hostname> = plan.steps.iter().chain(&plan.waiting).filter_map(Step::hostname).collect();
     for (name, want) in &input.desired.tunnels {
         let record = input.records.tunnels.get(name).filter(|record| record.account_id == *input.account_id);
-        let view = View { input, plan, changing: &changing, name, record, stopped: stopped.contains(name) };
+        let in_force = Some(InForce::new(want, name, record, &wanted_by));
+        let view = View { input, plan, changing: &changing, name, record, stopped: stopped.contains(name), in_force };
         tunnels.insert(name.clone(), view.wanted(want));
     }
     for record in input.records.in_account(input.account_id) {
         if !tunnels.contains_key(&record.name) {
-            let view = View { input, plan, changing: &changing, name: &record.name, record: Some(record), stopped: false };
+            let view = View {
+                input,
+                plan,
+                changing: &changing,
+                name: &record.name,
+                record: Some(record),
+                stopped: false,
+                in_force: None,
+            };
             tunnels.insert(record.name.clone(), view.left_behind(record));
         }
     }
@@ -110,6 +124,39 @@ struct View<'a> {
     name: &'a TunnelName,
     record: Option<&'a TunnelRecord>,
     stopped: bool,
+    in_force: Option<InForce<'a>>,
+}
+
+/// By what the configuration is known that is to be in force.
+struct InForce<'a> {
+    sha256: Cow<'a, str>,
+    /// The number of a local one.
+    number: Option<i64>,
+}
+
+impl<'a> InForce<'a> {
+    fn new(
+        want: &'a DesiredTunnel,
+        name: &TunnelName,
+        record: Option<&TunnelRecord>,
+        wanted_by: &BTreeMap<&Hostname, &TunnelName>,
+    ) -> Self {
+        let leaves = |hostname: &Hostname| {
+            let has_heir = || wanted_by.get(hostname).is_some_and(|heir| *heir != name);
+            record
+                .is_some_and(|record| record.parting.contains_key(hostname) || (record.dns.contains_key(hostname) && has_heir()))
+        };
+        let document = with_parting_rules(&want.document, record.and_then(|record| record.document.as_deref()), leaves);
+        let number = match want.source {
+            ConfigurationSource::Local => Some(document_number(&document)),
+            ConfigurationSource::Remote => None,
+        };
+        let sha256 = match &document {
+            Cow::Borrowed(_) => Cow::Borrowed(want.sha256.as_str()),
+            Cow::Owned(document) => Cow::Owned(fingerprint(document)),
+        };
+        Self { sha256, number }
+    }
 }
 
 impl View<'_> {
@@ -132,6 +179,7 @@ impl View<'_> {
         let reason = match record.fate {
             Fate::Keep | Fate::Orphaned => "its tunnel left the configuration",
             Fate::Delete => "it is being deleted",
+            Fate::Retiring => "another tunnel takes its place, to which its routes move",
         };
         let routes = record.dns.iter().map(|(hostname, dns)| RouteStatus {
             hostname: Some(hostname.clone()),
@@ -218,10 +266,17 @@ impl View<'_> {
         };
         let written = self.record.and_then(|record| record.written.as_ref());
         match (want.source, written) {
-            (ConfigurationSource::Local, _) => None,
-            (ConfigurationSource::Remote, Some(written)) if written.sha256 == want.sha256 => (*runs < written.version)
-                .then(|| format!("the connectors run version {runs} of the configuration, {} is written", written.version))
-                .and_then(pending),
+            (ConfigurationSource::Local, _) if Some(*runs) == self.in_force.as_ref().and_then(|in_force| in_force.number) => None,
+            (ConfigurationSource::Local, _) => {
+                pending("its connectors are still to be replaced by ones with its rule".to_owned())
+            }
+            (ConfigurationSource::Remote, Some(written))
+                if self.in_force.as_ref().is_some_and(|is| is.sha256 == written.sha256) =>
+            {
+                (*runs < written.version)
+                    .then(|| format!("the connectors run version {runs} of the configuration, {} is written", written.version))
+                    .and_then(pending)
+            }
             (ConfigurationSource::Remote, _) => pending("its rule is still to be written".to_owned()),
         }
     }

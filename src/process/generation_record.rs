@@ -119,7 +119,7 @@ impl Content {
     }
 
     pub(super) fn slot(&self) -> Option<SlotId> {
-        Some(SlotId::new(self.tunnel.parse::<TunnelName>().ok()?, self.replica))
+        Some(SlotId::new(TunnelName::try_from(self.tunnel.clone()).ok()?, self.replica))
     }
 
     /// The name of the record's file, and the beginning of the names of what belongs to it.

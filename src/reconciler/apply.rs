@@ -98,6 +98,10 @@ impl Worker {
                 Ok(())
             }
             Step::RenameTunnel { .. }
+            | Step::RetireTunnel { .. }
+            | Step::DrainTunnel { .. }
+            | Step::EndParting { .. }
+            | Step::NoteDocument { .. }
             | Step::KeepTunnel { .. }
             | Step::OrphanTunnel { .. }
             | Step::SettleCreation { .. }

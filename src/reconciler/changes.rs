@@ -53,7 +53,10 @@ mod tests {
         let tunnels = tunnels.iter().map(|(name, replicas, protocol)| {
             let mut launch = launch();
             launch.protocol = (*protocol).to_owned();
-            (name.parse().unwrap(), WantedTunnel { replicas: *replicas, launch: Arc::new(launch), stop: None })
+            (
+                name.parse().unwrap(),
+                WantedTunnel { replicas: *replicas, launch: Arc::new(launch), stop: None, slots: name.parse().unwrap() },
+            )
         });
         Wanted { tunnels: tunnels.collect(), ..Wanted::default() }
     }

@@ -14,6 +14,7 @@ use super::{
     in_force::in_force,
     memory::Memory,
     progress::Progress,
+    steady::SteadyClock,
     wanted::wanted,
     worker::{Command, Proposal, Shared, Worker},
 };
@@ -73,7 +74,7 @@ impl Coordinator {
             proposal: watch::Sender::new(proposal),
             wanted: watch::Sender::new(Arc::new(first)),
             senders: watch::Sender::new(BTreeMap::new()),
-            shared: Shared { ledger: ledger.clone(), clients, events, interval },
+            shared: Shared { ledger: ledger.clone(), clients, events, interval, clock: SteadyClock::start() },
             intended: intended.clone(),
             reported,
             refusals,

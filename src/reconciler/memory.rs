@@ -13,6 +13,7 @@ use crate::{
     desired::Desired,
     name::{Hostname, TunnelName},
     observed::{Answers, ObservedConfiguration, ObservedRecord, Part, Zone},
+    record::{ConfigurationSource, Records},
 };
 
 /// How long it is believed who holds a contested name. Whoever removes the other record waits so long, or asks for a pass.
@@ -27,6 +28,8 @@ pub(super) struct Memory {
     pub(super) doubted: bool,
     /// Hostnames at which somebody else's record stands, or stood.
     contested: BTreeMap<Hostname, Option<Holders>>,
+    /// Tunnels whose ready connectors run an earlier version than was written: which was, and since when they do.
+    behind: BTreeMap<TunnelName, (i64, Timestamp)>,
     /// Configurations with another version than ours, by the version that the connectors reported.
     configurations: BTreeMap<TunnelName, (i64, ObservedConfiguration)>,
 }
@@ -89,6 +92,22 @@ impl Memory {
             }
         }
         answers
+    }
+
+    /// Notes whose ready connectors run an earlier version of a remote configuration than was written.
+    pub(super) fn note_behind(&mut self, records: &Records, reported: &Reported, now: Timestamp) {
+        let behind =
+            records.tunnels.values().filter(|record| record.source == ConfigurationSource::Remote).filter_map(|record| {
+                let (written, runs) = (record.written.as_ref()?.version, *reported.get(&record.name)?);
+                let since = self.behind.get(&record.name).filter(|(known, _)| *known == written).map_or(now, |(_, since)| *since);
+                (0..written).contains(&runs).then(|| (record.name.clone(), (written, since)))
+            });
+        self.behind = behind.collect();
+    }
+
+    /// Since when connectors run an earlier version.
+    pub(super) fn behind(&self) -> BTreeMap<TunnelName, Timestamp> {
+        self.behind.iter().map(|(tunnel, (_, since))| (tunnel.clone(), *since)).collect()
     }
 
     /// Remembers who holds a name, if anybody does and it is contested.

@@ -82,6 +82,7 @@ impl Worker {
     /// The plan, by what is known.
     pub(super) fn plan(&self, id: &AccountId, desired: &Desired, observed: &Observed) -> Plan {
         let (records, reported, contested) = (self.shared.ledger.records(), self.reported(), self.memory.contested());
+        let behind = self.memory.behind();
         plan(&Input {
             account: &self.account,
             account_id: id,
@@ -90,7 +91,15 @@ impl Worker {
             records: &records,
             reported: &reported,
             contested: &contested,
+            behind: &behind,
+            now: self.shared.clock.now(),
         })
+    }
+
+    /// Takes in what the connectors run, for how long they are behind what was written.
+    pub(super) fn note_behind(&mut self) {
+        let (records, reported) = (self.shared.ledger.records(), self.reported());
+        self.memory.note_behind(&records, &reported, self.shared.clock.now());
     }
 
     pub(super) fn reported(&self) -> Arc<Reported> {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
@@ -17,11 +18,15 @@ use crate::{
     id::AccountId,
     observed::{Observed, Part, Zone},
     plan::{Hold, HoldCode, Plan, PlanHash, Scope, Step},
+    record::TunnelRecord,
 };
 
 /// How often a pass plans again after it changed something: a creation that is settled makes its routes possible. Further rounds
 /// wait for the next pass.
 const ROUNDS_MAX: usize = 3;
+
+/// What is due is looked at no sooner than this after a pass: a clock may be a little behind what it was asked for.
+const DUE_MIN: Duration = Duration::from_millis(50);
 
 /// What a pass did, and what it left.
 #[derive(Debug, Clone)]
@@ -67,6 +72,8 @@ impl Worker {
         self.progress = Progress::default();
         let caught_up = self.shared.ledger.catch_up().await;
         self.noted(caught_up);
+        self.mend_times().await;
+        self.note_behind();
 
         let intended = self.in_force.borrow_and_update().clone();
         self.passed = Some(intended.clone());
@@ -109,10 +116,25 @@ impl Worker {
 
         // A configuration belongs to the version that the connectors reported; with another one it is read again.
         observed.answers.configurations.clear();
+        let due = plan.due;
         let report = self.report(why, started.elapsed(), plan.clone());
         self.show(account_id, &wanted, observed, plan, waiting);
-        self.plan_next(report.result);
+        self.plan_next(report.result, due);
         report
+    }
+
+    /// A time on record that has not come yet was noted before somebody set the clock back: it counts from this moment.
+    async fn mend_times(&mut self) {
+        let now = self.shared.clock.now();
+        let records = self.shared.ledger.records();
+        let is_ahead = |record: &&TunnelRecord| record.parting.values().chain(&record.draining_since).any(|noted| *noted > now);
+        for record in records.tunnels.values().filter(is_ahead) {
+            let mend = |record: &mut TunnelRecord| {
+                record.parting.values_mut().chain(&mut record.draining_since).for_each(|noted| *noted = now.min(*noted));
+            };
+            let noted = self.shared.ledger.amend(&record.name, mend).await;
+            self.noted(noted);
+        }
     }
 
     /// The plan for `desired`, with nothing done.
@@ -151,6 +173,7 @@ impl Worker {
                 break;
             }
             self.apply(client, id, steps, observed).await;
+            self.note_behind();
             plan = self.plan(id, desired, observed);
         }
         plan
@@ -231,7 +254,7 @@ impl Worker {
     }
 
     /// When the next pass is due.
-    fn plan_next(&mut self, result: PassResult) {
+    fn plan_next(&mut self, result: PassResult, due: Option<Timestamp>) {
         let mut rng = rand::rng();
         self.failures = if result.is_success() { 0 } else { self.failures.saturating_add(1) };
         let wait = match (self.pause, self.failures) {
@@ -239,7 +262,10 @@ impl Worker {
             (None, 0) => trouble::interval_wait(self.shared.interval, &mut rng),
             (None, failures) => trouble::retry_wait(failures, self.shared.interval, &mut rng),
         };
-        self.next = Instant::now() + wait;
+        // What time alone changes is due when it is, and not at the next round.
+        let due = due.map(|due| Duration::try_from(due.duration_since(self.shared.clock.now())).unwrap_or_default());
+        let due = due.filter(|_| self.pause.is_none() && self.failures == 0);
+        self.next = Instant::now() + due.map_or(wait, |due| wait.min(due.max(DUE_MIN)));
     }
 
     fn show(

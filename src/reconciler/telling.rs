@@ -56,7 +56,7 @@ impl Worker {
     pub(super) fn tell_view(&mut self) {
         let Some(seen) = self.seen.clone() else { return };
         let records = self.shared.ledger.records();
-        let (reported, contested) = (self.reported(), BTreeSet::new());
+        let (reported, contested, behind) = (self.reported(), BTreeSet::new(), self.memory.behind());
         let stopped: BTreeSet<TunnelName> = self.in_force.borrow().stops.keys().cloned().collect();
         let tunnels = seen.account_id.as_ref().map(|account_id| {
             let input = Input {
@@ -67,6 +67,8 @@ impl Worker {
                 records: &records,
                 reported: &reported,
                 contested: &contested,
+                behind: &behind,
+                now: self.shared.clock.now(),
             };
             view(&input, &seen.plan, &stopped)
         });

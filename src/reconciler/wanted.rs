@@ -6,22 +6,31 @@ use std::{
     sync::Arc,
 };
 
+use serde_json::Value;
+
 use crate::{
-    config::Tunnel,
+    config::{Config, ConfigurationMode, Tunnel},
     connector::{Launch, LaunchConfiguration, Transport, Wanted, WantedTunnel},
     credential::connector_token,
     desired::Intended,
+    name::{Hostname, TunnelName},
+    plan::with_parting_rules,
     record::{ConfigurationSource, Fate, Records, Seal, TunnelRecord},
 };
 
 /// The connectors that are wanted: those of every tunnel in the configuration that exists as far as is on record. Those of a tunnel
 /// whose definition or record cannot be read are neither started nor stopped, and no more are those of one that is wanted and has
-/// no record: what an earlier daemon left running of it was made by somebody. Operators' stops are shown. State of another machine starts none.
+/// no record: what an earlier daemon left running of it was made by somebody. Operators' stops are shown. State of another machine
+/// starts none.
+///
+/// A tunnel that another took the place of goes on beside it, and one that left the configuration while another takes over its
+/// hostnames keeps what runs, until nobody comes by them any more.
 pub(super) fn wanted(intended: &Intended, records: &Records, binary: &Path) -> Wanted {
     if records.seal == Some(Seal::OtherMachine) {
         return Wanted::default();
     }
     let (mut tunnels, mut unknown) = (BTreeMap::new(), BTreeSet::new());
+    let heirs = heirs(&intended.config);
     for (name, tunnel) in &intended.config.tunnels {
         // A renamed tunnel runs on before its record has the other name.
         let earlier = tunnel.renamed_from.as_ref().filter(|from| !intended.config.tunnels.contains_key(*from));
@@ -33,9 +42,30 @@ pub(super) fn wanted(intended: &Intended, records: &Records, binary: &Path) -> W
         if record.fate == Fate::Delete {
             continue;
         }
-        if let Some(launch) = launch(intended, tunnel, record, binary) {
-            let stop = intended.stops.get(name).cloned();
-            tunnels.insert(name.clone(), WantedTunnel { replicas: tunnel.replicas, launch: Arc::new(launch), stop });
+        let local = || local_document(tunnel, record, |hostname| leaves(record, hostname, &heirs, records));
+        if let Some(launch) = launch(intended, tunnel, record, local, binary) {
+            tunnels.insert(name.clone(), wanted_tunnel(intended, tunnel, launch, record));
+        }
+    }
+    let mut slots: BTreeSet<TunnelName> = tunnels.values().map(|tunnel: &WantedTunnel| tunnel.slots.clone()).collect();
+    for record in records.tunnels.values().filter(|record| !intended.config.tunnels.contains_key(&record.name)) {
+        let successor = intended.config.tunnels.get(&record.name.given()).filter(|_| record.fate == Fate::Retiring);
+        match successor {
+            // After a crash in the middle of its renaming it is on record twice, and is one tunnel.
+            Some(_) if record.draining_since.is_some() || slots.contains(record.slots()) => {}
+            Some(tunnel) => {
+                let local = || Some(record.document.as_deref()?.clone());
+                match launch(intended, tunnel, record, local, binary) {
+                    Some(launch) => {
+                        slots.insert(record.slots().clone());
+                        tunnels.insert(record.name.clone(), wanted_tunnel(intended, tunnel, launch, record));
+                    }
+                    None => drop(unknown.insert(record.name.clone())),
+                }
+            }
+            // Nobody says any more how they are started: those that run go on.
+            None if hands_over(record, &heirs, records) => drop(unknown.insert(record.name.clone())),
+            None => {}
         }
     }
     let held = intended.held.keys().chain(records.held.keys()).filter(|name| !tunnels.contains_key(*name));
@@ -43,7 +73,51 @@ pub(super) fn wanted(intended: &Intended, records: &Records, binary: &Path) -> W
     Wanted { tunnels, held: unknown }
 }
 
-fn launch(intended: &Intended, tunnel: &Tunnel, record: &TunnelRecord, binary: &Path) -> Option<Launch> {
+/// Which tunnel of the configuration wants which hostname.
+type Heirs<'a> = BTreeMap<&'a Hostname, &'a TunnelName>;
+
+fn heirs(config: &Config) -> Heirs<'_> {
+    let tunnels = config.tunnels.values();
+    tunnels.flat_map(|tunnel| tunnel.public_hostnames().into_iter().map(|hostname| (hostname, &tunnel.name))).collect()
+}
+
+/// Whether a hostname is on its way from this tunnel to another of its account, or went a moment ago.
+fn leaves(record: &TunnelRecord, hostname: &Hostname, heirs: &Heirs<'_>, records: &Records) -> bool {
+    let is_heir = |heir: &TunnelName| {
+        let account = records.tunnels.get(heir).map(|heir| &heir.account_id);
+        *heir != record.name && account.is_none_or(|account| *account == record.account_id)
+    };
+    let has_heir = || heirs.get(hostname).is_some_and(|heir| is_heir(heir));
+    record.parting.contains_key(hostname) || (record.dns.contains_key(hostname) && has_heir())
+}
+
+/// Whether any hostname is.
+fn hands_over(record: &TunnelRecord, heirs: &Heirs<'_>, records: &Records) -> bool {
+    !record.parting.is_empty() || record.dns.keys().any(|hostname| leaves(record, hostname, heirs, records))
+}
+
+/// What the connectors of a tunnel whose configuration is local are started with.
+fn local_document(tunnel: &Tunnel, record: &TunnelRecord, leaves: impl Fn(&Hostname) -> bool) -> Option<Value> {
+    let before = record.document.as_deref();
+    // It is about to be replaced, and goes on as it is until then.
+    if tunnel.configuration == ConfigurationMode::Remote && before.is_some() {
+        return before.cloned();
+    }
+    Some(with_parting_rules(&tunnel.local_document(), before, leaves).into_owned())
+}
+
+fn wanted_tunnel(intended: &Intended, tunnel: &Tunnel, launch: Launch, record: &TunnelRecord) -> WantedTunnel {
+    let stop = intended.stops.get(&tunnel.name).cloned();
+    WantedTunnel { replicas: tunnel.replicas, launch: Arc::new(launch), stop, slots: record.slots().clone() }
+}
+
+fn launch(
+    intended: &Intended,
+    tunnel: &Tunnel,
+    record: &TunnelRecord,
+    local: impl FnOnce() -> Option<Value>,
+    binary: &Path,
+) -> Option<Launch> {
     let id = record.id.clone()?;
     let cloudflared = &intended.config.cloudflared;
     Some(Launch {
@@ -58,7 +132,7 @@ fn launch(intended: &Intended, tunnel: &Tunnel, record: &TunnelRecord, binary: &
         // As the tunnel was made: Cloudflare cannot change it in place.
         configuration: match record.source {
             ConfigurationSource::Remote => LaunchConfiguration::Remote,
-            ConfigurationSource::Local => LaunchConfiguration::Local(tunnel.local_document()),
+            ConfigurationSource::Local => LaunchConfiguration::Local(local()?),
         },
         transport: Transport::AsConfigured,
     })

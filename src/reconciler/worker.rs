@@ -7,7 +7,10 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{Clients, Refusals, Reported, memory::Memory, pass::PassReport, progress::Progress, telling::Seen, trouble};
+use super::{
+    Clients, Refusals, Reported, memory::Memory, pass::PassReport, progress::Progress, steady::SteadyClock, telling::Seen,
+    trouble,
+};
 use crate::{
     config::Config,
     desired::{Intended, desired},
@@ -15,7 +18,7 @@ use crate::{
     id::AccountId,
     name::{AccountName, TunnelName},
     observed::Observed,
-    plan::{Conflict, Hold, Plan, PlanHash},
+    plan::{Conflict, Hold, HoldCode, Plan, PlanHash},
     record::{Fate, TunnelRecord},
     store::Ledger,
 };
@@ -77,6 +80,7 @@ pub(super) struct Shared {
     pub(super) clients: watch::Receiver<Arc<Clients>>,
     pub(super) events: Sink,
     pub(super) interval: Duration,
+    pub(super) clock: SteadyClock,
 }
 
 /// The worker of one account.
@@ -247,10 +251,15 @@ impl Worker {
     /// Connectors run another version: that may be somebody's edit, may let a hostname move, and changes which routes are live.
     async fn look_at_reports(&mut self) {
         let Some(seen) = self.seen.clone() else { return };
+        self.note_behind();
         if let Some(id) = &seen.account_id {
             let plan = self.plan(id, &seen.desired, &seen.observed);
             let before: usize = seen.plan.questions.len();
-            if plan.steps != seen.plan.steps || plan.questions.len() > before {
+            let held = |plan: &Plan| plan.holds.iter().any(|hold| hold.code == HoldCode::NotApplied);
+            // What was late and has arrived is told by a pass, as is the time when something is to be looked at again.
+            let other_time =
+                plan.due.is_some_and(|due| seen.plan.due.is_none_or(|known| due < known)) || held(&plan) != held(&seen.plan);
+            if plan.steps != seen.plan.steps || plan.questions.len() > before || other_time {
                 self.pass("connectors", None).await;
                 return;
             }

@@ -37,6 +37,9 @@ pub struct ConnectorStatus {
     pub connections: u8,
     /// The version of the remote configuration that it runs.
     pub config_version: Option<u64>,
+    /// The [number](crate::connector::document_number) of the local configuration that it was started with.
+    #[serde(skip)]
+    pub document: Option<i64>,
     /// State, connections and version are what an earlier daemon knew last: the process has not answered this one yet.
     pub stale: bool,
     /// The generation that is to take over, while there is one.
@@ -68,6 +71,7 @@ impl ConnectorStatus {
             connector_id: None,
             connections: 0,
             config_version: None,
+            document: None,
             stale: false,
             successor: None,
             restarts_total: 0,
@@ -86,6 +90,7 @@ impl ConnectorStatus {
         }
         (self.state, self.reason, self.generation) = (notice.state, notice.reason.clone(), notice.serving);
         self.consecutive_failures = notice.failures;
+        self.document = notice.document;
         match &notice.happening {
             Happening::Starting { restart, .. } => {
                 self.clear_process();
@@ -149,6 +154,7 @@ impl ConnectorStatus {
             | Happening::ConfigurationRefused { .. }
             | Happening::FellBack { .. }
             | Happening::Flapping { .. }
+            | Happening::Renamed { .. }
             | Happening::LogUnavailable { .. } => {}
         }
         match self.state {
@@ -195,7 +201,7 @@ mod tests {
 
     fn tell(status: &mut ConnectorStatus, second: i64, state: State, serving: u64, happening: Happening) {
         let reason = Reason::new("because", "because");
-        let notice = Notice { state, reason, serving: Generation(serving), failures: 0, happening };
+        let notice = Notice { state, reason, serving: Generation(serving), failures: 0, document: None, happening };
         let event = ConnectorEvent { slot: SlotId::new("web".parse().unwrap(), 0), notice };
         status.fold(&event, Timestamp::from_second(second).unwrap());
     }

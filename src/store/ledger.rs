@@ -12,7 +12,7 @@ use super::{Store, StoreError, durable, records};
 use crate::{
     failpoint::{self, Point},
     name::TunnelName,
-    record::{Records, TunnelRecord},
+    record::{Fate, Records, TunnelRecord},
 };
 
 /// The records of all tunnels. Cheap to clone; every change is seen by all.
@@ -97,17 +97,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives a tunnel another name. A crash in between leaves both records; doing it again removes the one of the old name.
+    /// Gives a tunnel another name, and a fate with it; its connectors keep theirs. A crash in between leaves both records; doing it again removes the one of the old name.
     ///
     /// # Errors
     ///
     /// When it cannot be written.
-    pub async fn rename(&self, from: &TunnelName, name: &TunnelName) -> Result<(), StoreError> {
+    pub async fn rename(&self, from: &TunnelName, name: &TunnelName, fate: Fate) -> Result<(), StoreError> {
         let records = self.records();
         let Some(mut record) = records.tunnels.get(from).cloned() else { return Ok(()) };
         let done = records.tunnels.get(name).is_some_and(|renamed| renamed.secret == record.secret);
         if !done {
-            record.name = name.clone();
+            // Its connectors do not change: they go on under the name that they were started with.
+            record.slots = Some(record.slots().clone()).filter(|slots| slots != name);
+            (record.name, record.fate) = (name.clone(), fate);
             self.save(record).await?;
         }
         failpoint::hit(Point::RecordRenamed);

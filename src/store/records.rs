@@ -1,7 +1,8 @@
 //! `records/NAME.toml`: what Adit made at Cloudflare for one tunnel.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -25,6 +26,15 @@ struct Written {
     source: ConfigurationSource,
     fate: Fate,
     written: Option<WrittenConfiguration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    slots: Option<TunnelName>,
+    /// JSON: TOML has no null, and keeps no order of keys that matters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    document: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    draining_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    parting: BTreeMap<String, Timestamp>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     dns: BTreeMap<String, DnsRecordRef>,
 }
@@ -39,6 +49,10 @@ pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
         source: record.source,
         fate: record.fate,
         written: record.written.clone(),
+        slots: record.slots.clone(),
+        document: record.document.as_ref().map(|document| document.to_string()),
+        draining_since: record.draining_since,
+        parting: record.parting.iter().map(|(hostname, since)| (hostname.to_string(), *since)).collect(),
         dns: record.dns.iter().map(|(hostname, dns)| (hostname.to_string(), dns.clone())).collect(),
     };
     let text = versioned::render(&written);
@@ -50,7 +64,7 @@ pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
 pub(super) fn read_all(directory: &Path, records: &mut Records) -> Result<(), StoreError> {
     for (stem, path) in durable::list(directory, ".toml")? {
         // What has no tunnel's name is no record, and nothing is ever written in its place.
-        let Ok(name) = stem.parse::<TunnelName>() else { continue };
+        let Ok(name) = TunnelName::try_from(stem) else { continue };
         let read = match durable::read(&path) {
             Ok(Some(text)) => parse(&name, &Zeroizing::new(text)),
             Ok(None) => continue,
@@ -81,6 +95,11 @@ fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
         Ok(hostname) => Ok((hostname, dns)),
         Err(error) => Err(format!("it has no hostname in {hostname:?}: {error}")),
     });
+    let parting = written.parting.into_iter().map(|(hostname, since)| match hostname.parse() {
+        Ok(hostname) => Ok((hostname, since)),
+        Err(error) => Err(format!("it has no hostname in {hostname:?}: {error}")),
+    });
+    let document = written.document.map(|text| serde_json::from_str(&text).map(Arc::new));
     Ok(TunnelRecord {
         name: name.clone(),
         account_id: written.account_id,
@@ -91,5 +110,9 @@ fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
         written: written.written,
         dns: dns.collect::<Result<_, _>>()?,
         fate: written.fate,
+        slots: written.slots,
+        document: document.transpose().map_err(|_| "its document is no JSON".to_owned())?,
+        parting: parting.collect::<Result<_, _>>()?,
+        draining_since: written.draining_since,
     })
 }

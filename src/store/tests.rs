@@ -148,7 +148,7 @@ async fn a_renamed_record_has_one_file() {
     let store = open(&directory);
     let ledger = store.ledger().unwrap();
     ledger.save(record(&store, "old")).await.unwrap();
-    ledger.rename(&name("old"), &name("web")).await.unwrap();
+    ledger.rename(&name("old"), &name("web"), Fate::Keep).await.unwrap();
     let records = ledger.records();
     assert_eq!(records.tunnels.keys().collect::<Vec<_>>(), [&name("web")]);
     assert_eq!(fs::read_dir(directory.path().join("records")).unwrap().count(), 1);

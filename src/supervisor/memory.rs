@@ -22,6 +22,7 @@ use super::rollout::RolloutMemory;
 use crate::{
     backoff::Backoff,
     connector::{FailedReplacement, Fingerprint, Happening, LastExit, Past, Reason, RestartReason, SlotId, SlotMemory, Waiting},
+    name::TunnelName,
     process::own_folder,
 };
 
@@ -31,6 +32,8 @@ const FOLDER: &str = "slots";
 const UNFINISHED: &str = "new";
 /// The file of the roll-out.
 const ROLLOUT: &str = "rollout.json";
+/// The file of the names.
+const NAMES: &str = "names.json";
 /// The version that this code writes, and the only one that it reads.
 const VERSION: u32 = 1;
 /// No file is longer, in bytes.
@@ -40,6 +43,9 @@ const LENGTH_MAX: u64 = 64 * 1024;
 pub(super) struct Memories {
     folder: PathBuf,
     rollout_path: PathBuf,
+    names_path: PathBuf,
+    /// What tunnels are called whose slots have another name, by that name.
+    names: BTreeMap<TunnelName, TunnelName>,
     boot_id: String,
     /// What an earlier daemon left of slots that do not exist yet.
     found: BTreeMap<SlotId, (SlotMemory, Past)>,
@@ -57,6 +63,11 @@ pub(super) struct Program {
     pub(super) path: Option<PathBuf>,
     /// How it was.
     pub(super) rollout: RolloutMemory,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NamesFile {
+    names: BTreeMap<TunnelName, TunnelName>,
 }
 
 /// A file: its content, and what tells whether it counts.
@@ -130,11 +141,15 @@ impl Memories {
             }
         }
         let program: Program = read(&rollout_path, &boot_id).unwrap_or_default();
+        let names_path = private.join(NAMES);
+        let names = read::<NamesFile>(&names_path, &boot_id).map(|file| file.names).unwrap_or_default();
         let writer = Writer::start()?;
         let kept = found.clone();
         let memories = Self {
             folder,
             rollout_path,
+            names_path,
+            names,
             boot_id,
             found,
             pasts: BTreeMap::new(),
@@ -192,6 +207,19 @@ impl Memories {
             self.found.remove(&slot);
             self.kept.remove(&slot);
             self.writer.remove(self.path(&slot));
+        }
+    }
+
+    /// What tunnels are called whose slots have another name, as it was kept last.
+    pub(super) fn names(&self) -> &BTreeMap<TunnelName, TunnelName> {
+        &self.names
+    }
+
+    /// Keeps what tunnels are called, if that is another than before.
+    pub(super) fn keep_names(&mut self, names: &BTreeMap<TunnelName, TunnelName>) {
+        if self.names != *names {
+            self.writer.write(self.names_path.clone(), self.bytes(NamesFile { names: names.clone() }));
+            self.names.clone_from(names);
         }
     }
 
@@ -263,7 +291,7 @@ impl SlotFile {
 
     fn memory(self, clocks: Clocks) -> Option<(SlotId, SlotMemory, Past)> {
         let Self { tunnel, replica, backoff, launch, ran, waiting, failed_replacement, restarts, last_exit } = self;
-        let slot = SlotId::new(tunnel.parse().ok()?, replica);
+        let slot = SlotId::new(tunnel.try_into().ok()?, replica);
         let waiting = waiting.map(|WaitingFile { until, blocked, restart, reason }| Waiting {
             until: clocks.of_file(until),
             blocked,

@@ -323,6 +323,7 @@ impl Rollout {
             | Happening::Flapping { .. }
             | Happening::LogUnavailable { .. }
             | Happening::Remembered { .. }
+            | Happening::Renamed { .. }
             | Happening::Forgotten => return,
         };
         if step.started != Some(generation) || step.has_passed || reason.code == "superseded" {

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     children::Child,
     memory::Memories,
+    names::{Names, Renamed},
     programs::Programs,
     requests::{Mode, Request, RequestError, Restart},
     starter::{Job, SPAWNS_MAX, Starter},
@@ -63,6 +64,7 @@ pub(super) struct Parts {
     pub(super) observation: watch::Receiver<Duration>,
     pub(super) hints: mpsc::Receiver<Hint>,
     pub(super) events: Sink,
+    pub(super) shared_names: watch::Sender<Arc<Names>>,
     pub(super) heartbeat: Arc<AtomicU64>,
     pub(super) edge_probe: watch::Receiver<Vec<String>>,
 }
@@ -71,6 +73,8 @@ pub(super) struct Task {
     pub(super) parts: Parts,
     pub(super) programs: Programs,
     pub(super) memories: Memories,
+    /// What the tunnels of the slots are called.
+    names: Names,
     pub(super) slots: BTreeMap<Arc<SlotId>, Entry>,
     /// When each slot wants to be woken.
     timers: BTreeSet<(Instant, Arc<SlotId>)>,
@@ -136,6 +140,7 @@ impl Task {
             transport: HostTransport::new(&parts.settings),
             rng: SmallRng::from_rng(&mut rand::rng()),
             uplink: Uplink::new(parts.edge_probe.clone()),
+            names: Names::resume(memories.names().clone()),
             parts,
             programs,
             memories,
@@ -373,10 +378,11 @@ impl Task {
     }
 
     fn restart(&mut self, tunnel: &TunnelName, how: Restart) -> Result<(), RequestError> {
+        let slots = self.names.slots(tunnel).clone();
         if how == Restart::MakeBeforeBreak {
-            self.operator_acts(tunnel);
+            self.operator_acts(&slots);
         }
-        let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == *tunnel).cloned().collect();
+        let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == slots).cloned().collect();
         let mut refused = None;
         let mut taken = false;
         for id in &ids {
@@ -408,6 +414,8 @@ impl Task {
     }
 
     fn take_wanted(&mut self, wanted: &Wanted) {
+        self.take_names(wanted);
+        let wanted = &self.names.translate(wanted);
         self.follow_program(wanted);
         let mut listed = BTreeSet::new();
         for (tunnel, wanted) in &wanted.tunnels {
@@ -432,6 +440,26 @@ impl Task {
         self.memories.retain(|id| slots.contains_key(id) || wanted.held.contains(&id.tunnel));
         self.uplink.take_wanted(wanted, self.slots.len());
         self.parts.output.retain(self.slots.keys().map(|id| id.tunnel.clone()).collect());
+    }
+
+    /// Tunnels may have other names than before; their slots and processes stay as they are.
+    fn take_names(&mut self, wanted: &Wanted) {
+        let running = self.slots.keys().map(|id| id.tunnel.clone()).collect();
+        let renamed = self.names.take(wanted, &running);
+        self.parts.shared_names.send_if_modified(|shared| {
+            let changed = **shared != self.names;
+            if changed {
+                *shared = Arc::new(self.names.clone());
+            }
+            changed
+        });
+        self.memories.keep_names(self.names.memory());
+        for Renamed { slots, from } in renamed {
+            let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == slots).cloned().collect();
+            for id in &ids {
+                self.with_slot(id, |slot| slot.handle_renamed(from.clone()));
+            }
+        }
     }
 
     // ---- slots ----
@@ -486,7 +514,7 @@ impl Task {
         while let Some(notice) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_notice()) {
             self.tell_rollout(id, &notice.happening);
             self.memories.hear(id, &notice.happening);
-            self.parts.events.tell(event(id, notice));
+            self.parts.events.tell(event(self.names.shown_slot(id), notice));
         }
         let Some(entry) = self.slots.get_mut(id) else { return };
         self.memories.keep(id, entry.slot.memory(), now());
@@ -578,8 +606,8 @@ async fn next_ready(notifications: Option<&Notifications>) -> u32 {
     }
 }
 
-fn event(id: &SlotId, notice: Notice) -> ConnectorEvent {
-    ConnectorEvent { slot: id.clone(), notice }
+fn event(slot: SlotId, notice: Notice) -> ConnectorEvent {
+    ConnectorEvent { slot, notice }
 }
 
 /// The next common moment at or after `at`.

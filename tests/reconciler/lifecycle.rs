@@ -147,7 +147,7 @@ async fn a_hostname_moves_to_another_tunnel_in_one_change() {
     harness.until("the record has moved", |harness| harness.target("a.example.com") == target).await;
     harness.pass().await;
     assert_eq!(harness.world.snapshot().records_named("a.example.com")[0].id, record);
-    assert_eq!(harness.rules("old"), ["b.example.com"]);
+    assert_eq!(harness.rules("old"), ["a.example.com", "b.example.com"], "for who still comes by it");
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::{Slot, Stage, Wait};
-use crate::connector::{Exit, Generation, Happening, Notice, Reason, Vitals, watch::Health};
+use crate::{
+    connector::{Exit, Generation, Happening, Notice, Reason, Vitals, watch::Health},
+    name::TunnelName,
+};
 
 impl Slot {
     pub(super) fn tell(&mut self, happening: Happening) {
@@ -12,8 +15,18 @@ impl Slot {
             Stage::Quarantined { generation, .. } => *generation,
             Stage::Resting | Stage::Waiting { .. } => self.generation,
         };
+        let document = match &self.stage {
+            Stage::Serving { run, .. } => run.facts.document,
+            Stage::Quarantined { facts, .. } => facts.document,
+            Stage::Resting | Stage::Waiting { .. } => None,
+        };
         let (state, reason, failures) = (self.state(), self.reason(), self.backoff.failures());
-        self.notices.push_back(Notice { state, reason, serving, failures, happening });
+        self.notices.push_back(Notice { state, reason, serving, failures, document, happening });
+    }
+
+    /// Its tunnel was called `from` until now.
+    pub fn handle_renamed(&mut self, from: TunnelName) {
+        self.tell(Happening::Renamed { from });
     }
 
     pub(super) fn tell_waiting(&mut self, delay: Duration) {

@@ -30,9 +30,9 @@ pub(super) use tunnels::{
 
 type App<B> = State<Arc<Shared<B>>>;
 
-/// A name from a path as a tunnel's name. What cannot be one names no tunnel.
+/// A name from a path as a tunnel's name, that of one which another took the place of included. What cannot be one names no tunnel.
 fn tunnel_name<B: Backend>(shared: &Shared<B>, caller: &Caller, text: &str) -> Result<TunnelName, Error> {
-    text.parse().map_err(|_| shared.no_such_tunnel(caller, text))
+    TunnelName::try_from(text.to_owned()).map_err(|_| shared.no_such_tunnel(caller, text))
 }
 
 fn bad_query(error: &QueryRejection) -> Error {

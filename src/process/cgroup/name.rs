@@ -19,7 +19,8 @@ pub(super) fn parse(name: &str) -> Option<(SlotId, Generation)> {
 pub(in crate::process) fn parse_stem(stem: &str) -> Option<(SlotId, Generation)> {
     let (rest, generation) = stem.rsplit_once('.')?;
     let (tunnel, replica) = rest.rsplit_once('.')?;
-    let (slot, generation) = (SlotId::new(tunnel.parse().ok()?, replica.parse().ok()?), Generation(generation.parse().ok()?));
+    let (slot, generation) =
+        (SlotId::new(tunnel.to_owned().try_into().ok()?, replica.parse().ok()?), Generation(generation.parse().ok()?));
     // Numbers have one spelling: `+1` and `01` are somebody else's.
     (format!("{}.{}.{generation}", slot.tunnel, slot.replica) == stem).then_some((slot, generation))
 }

@@ -61,6 +61,10 @@ fn record_zone(step: &Step) -> Option<&ZoneId> {
         | Step::MoveRecord { zone_id, .. }
         | Step::DeleteRecord { zone_id, .. } => Some(zone_id),
         Step::RenameTunnel { .. }
+        | Step::RetireTunnel { .. }
+        | Step::DrainTunnel { .. }
+        | Step::EndParting { .. }
+        | Step::NoteDocument { .. }
         | Step::KeepTunnel { .. }
         | Step::OrphanTunnel { .. }
         | Step::SettleCreation { .. }

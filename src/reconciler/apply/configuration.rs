@@ -1,12 +1,18 @@
 //! Configurations: written whole, after a look at what is there.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use super::{Place, StepError};
 use crate::{
-    desired::fingerprint, event::ProvisioningEvent, name::TunnelName, plan::Step, reconciler::worker::Worker,
-    record::WrittenConfiguration,
+    desired::fingerprint,
+    event::ProvisioningEvent,
+    name::TunnelName,
+    plan::Step,
+    reconciler::worker::Worker,
+    record::{TunnelRecord, WrittenConfiguration},
 };
 
 impl Worker {
@@ -27,8 +33,8 @@ impl Worker {
             let found_document = found.config.unwrap_or_default();
             let stored_sha256 = fingerprint(&found_document);
             if stored_sha256 == *sha256 {
-                self.note_written(tunnel, WrittenConfiguration { version: found.version, sha256: sha256.clone(), stored_sha256 })
-                    .await;
+                let written = WrittenConfiguration { version: found.version, sha256: sha256.clone(), stored_sha256 };
+                self.note_written(tunnel, written, document).await;
                 return Ok(());
             }
             let expected = record.and_then(|record| record.written.as_ref()).map(|written| &written.stored_sha256);
@@ -41,7 +47,8 @@ impl Worker {
         let stored = place.client.put_configuration(place.account_id, &id, document).await?;
         // The answer is the read-back: what Cloudflare made of the document is what an edit differs from.
         let stored_sha256 = stored.config.as_ref().map_or_else(|| sha256.clone(), fingerprint);
-        self.note_written(tunnel, WrittenConfiguration { version: stored.version, sha256: sha256.clone(), stored_sha256 }).await;
+        let written = WrittenConfiguration { version: stored.version, sha256: sha256.clone(), stored_sha256 };
+        self.note_written(tunnel, written, document).await;
         if let Some(read) = read
             && stored.version > read + i64::from(stored.writes.max(1))
         {
@@ -52,8 +59,12 @@ impl Worker {
         Ok(())
     }
 
-    async fn note_written(&mut self, tunnel: &TunnelName, written: WrittenConfiguration) {
-        let noted = self.shared.ledger.amend(tunnel, |record| record.written = Some(written)).await;
+    async fn note_written(&mut self, tunnel: &TunnelName, written: WrittenConfiguration, document: &Value) {
+        let note = |record: &mut TunnelRecord| {
+            record.written = Some(written);
+            record.document = Some(Arc::new(document.clone()));
+        };
+        let noted = self.shared.ledger.amend(tunnel, note).await;
         self.noted(noted);
     }
 

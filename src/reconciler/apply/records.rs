@@ -137,6 +137,7 @@ impl Worker {
     ) {
         let mut gained: BTreeMap<TunnelName, Vec<(Hostname, DnsRecordRef)>> = BTreeMap::new();
         let mut lost: BTreeMap<TunnelName, Vec<Hostname>> = BTreeMap::new();
+        let mut moved: BTreeMap<TunnelName, Vec<Hostname>> = BTreeMap::new();
         let mut results = Vec::new();
         for (step, changed) in steps.into_iter().zip(changed) {
             let hostname = step.hostname().expect("a change of a record has a hostname").clone();
@@ -151,8 +152,10 @@ impl Worker {
                     result = Err(StepError::Other(why));
                 }
             }
-            if let Step::DeleteRecord { tunnel: loser, .. } | Step::MoveRecord { from: loser, .. } = &step {
-                lost.entry(loser.clone()).or_default().push(hostname);
+            if let Step::MoveRecord { from, .. } = &step {
+                moved.entry(from.clone()).or_default().push(hostname);
+            } else if let Step::DeleteRecord { tunnel, .. } = &step {
+                lost.entry(tunnel.clone()).or_default().push(hostname);
             }
             take_in(observed, zone_id, &step, changed);
             results.push((step, result));
@@ -165,6 +168,12 @@ impl Worker {
         for (tunnel, lost) in lost {
             let forget = |record: &mut TunnelRecord| record.dns.retain(|hostname, _| !lost.contains(hostname));
             let noted = self.shared.ledger.amend(&tunnel, forget).await;
+            self.noted(noted);
+        }
+        let now = self.shared.clock.now();
+        for (tunnel, moved) in moved {
+            let part = |record: &mut TunnelRecord| moved.iter().for_each(|hostname| record.part_with(hostname, now));
+            let noted = self.shared.ledger.amend(&tunnel, part).await;
             self.noted(noted);
         }
         for (step, result) in results {

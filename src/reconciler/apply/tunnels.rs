@@ -1,5 +1,7 @@
 //! Tunnels: made, and what is on record about them.
 
+use std::sync::Arc;
+
 use super::{Place, StepError};
 use crate::{
     cloudflare::ConfigSource,
@@ -7,7 +9,7 @@ use crate::{
     event::ProvisioningEvent,
     name::TunnelName,
     observed::{Observed, Part},
-    plan::{CreateReason, Step},
+    plan::{CreateReason, ForgetReason, Step},
     reconciler::{observe::seen_tunnel, worker::Worker},
     record::{ConfigurationSource, DnsRecordRef, Fate, TunnelRecord},
 };
@@ -35,7 +37,11 @@ impl Worker {
             }
             (None, _) => {
                 let account_id = place.account_id.clone();
-                TunnelRecord::intent(&records.install, tunnel.clone(), account_id, source, new_tunnel_secret())
+                let intent = TunnelRecord::intent(&records.install, tunnel.clone(), account_id, source, new_tunnel_secret());
+                // Another tunnel may live under its name at Cloudflare, and have its connectors under it here.
+                let is_taken = |slots: &TunnelName| records.tunnels.values().any(|record| record.slots() == slots);
+                let slots = is_taken(tunnel).then(|| tunnel.derive(is_taken));
+                TunnelRecord { cloudflare_name: cloudflare_name.to_owned(), slots, ..intent }
             }
         };
         self.shared.ledger.save(record.clone()).await?;
@@ -57,15 +63,25 @@ impl Worker {
 
     /// A step that changes nothing but what is on record here; `None` for every other step.
     pub(super) async fn apply_to_record(&mut self, step: &Step) -> Option<Result<(), StepError>> {
-        let ledger = self.shared.ledger.clone();
+        let (ledger, now) = (self.shared.ledger.clone(), self.shared.clock.now());
         let result = match step {
-            Step::RenameTunnel { from, tunnel } => ledger.rename(from, tunnel).await,
+            Step::RenameTunnel { from, tunnel } => ledger.rename(from, tunnel, Fate::Keep).await,
+            Step::RetireTunnel { tunnel, retired, .. } => ledger.rename(tunnel, retired, Fate::Retiring).await,
+            Step::DrainTunnel { tunnel } => ledger.amend(tunnel, |record| record.draining_since = Some(now)).await,
+            Step::EndParting { tunnel, hostname } => ledger.amend(tunnel, |record| record.end_parting(hostname, now)).await,
+            Step::NoteDocument { tunnel, document } => {
+                ledger.amend(tunnel, |record| record.document = Some(Arc::new(document.clone()))).await
+            }
             Step::KeepTunnel { tunnel } => ledger.amend(tunnel, |record| record.fate = Fate::Keep).await,
             Step::OrphanTunnel { tunnel } => ledger.amend(tunnel, |record| record.fate = Fate::Orphaned).await,
             Step::SettleCreation { tunnel, id } => ledger.amend(tunnel, |record| record.id = Some(id.clone())).await,
             Step::TakeRecord { tunnel, hostname, zone_id, record_id } => {
                 let dns = DnsRecordRef { zone_id: zone_id.clone(), record_id: record_id.clone() };
                 ledger.amend(tunnel, |record| drop(record.dns.insert(hostname.clone(), dns))).await
+            }
+            // A crash came between its move and what goes on record of that: the time of the tunnel that lost it begins now.
+            Step::ForgetRecord { tunnel, hostname, why: ForgetReason::Moved } => {
+                ledger.amend(tunnel, |record| record.part_with(hostname, now)).await
             }
             Step::ForgetRecord { tunnel, hostname, .. } => ledger.amend(tunnel, |record| drop(record.dns.remove(hostname))).await,
             Step::NoteVersion { tunnel, written } => ledger.amend(tunnel, |record| record.written = Some(written.clone())).await,
