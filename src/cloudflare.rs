@@ -22,8 +22,10 @@ mod dns;
 mod envelope;
 mod error;
 mod gate;
+mod hostname_routes;
 mod http;
 mod lenient;
+mod networks;
 mod pacer;
 mod pages;
 mod permission;
@@ -50,6 +52,8 @@ pub use self::{
     configuration::Configuration,
     dns::{Batch, BatchAnswer, DnsRecord, NewRecord, RecordPatch},
     error::{Conflict, Error, Kind},
+    hostname_routes::{HostnameRoute, NewHostnameRoute},
+    networks::{NetworkRoute, NewNetworkRoute, VirtualNetwork},
     pacer::Budget,
     permission::Permission,
     token_kind::TokenKind,

@@ -25,6 +25,7 @@ mod merge;
 mod origin_request;
 mod path_regex;
 mod paths;
+mod private_route;
 mod problem;
 mod read_tunnel;
 mod reference;
@@ -60,11 +61,12 @@ pub use self::{
     daemon::{ApplyMode, Control, Daemon, Metrics, MetricsListen},
     definition::{DefinitionError, tunnel_toml},
     ingress::IngressRule,
+    private_route::{PrivateNetwork, PrivateRoute},
     problem::{Problem, Problems, Severity},
     reference::reference,
     schema::schema,
     service::{Scheme, Service, ServiceError, ServiceUrl},
-    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, PrivateNetwork, Protocol, Tunnel},
+    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, Protocol, Tunnel},
 };
 
 /// One file as it was read.

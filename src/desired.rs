@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{Config, ConfigurationMode, OnDrift, Tunnel},
+    config::{Config, ConfigurationMode, OnDrift, PrivateRoute, Tunnel},
     connector::Stop,
     name::{AccountName, Hostname, TunnelName},
     record::ConfigurationSource,
@@ -51,6 +51,8 @@ pub struct DesiredTunnel {
     pub sha256: String,
     /// Hostnames that need a DNS record of ours.
     pub hostnames: BTreeSet<Hostname>,
+    /// What leads into it from the private side.
+    pub private_routes: BTreeSet<PrivateRoute>,
     /// Hostnames whose DNS is somebody else's (`dns = false`).
     pub foreign_hostnames: BTreeSet<Hostname>,
     /// What becomes of others' edits.
@@ -81,6 +83,7 @@ fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
         source,
         sha256: fingerprint(&document),
         document,
+        private_routes: tunnel.private_routes().collect(),
         foreign_hostnames: all.filter(|hostname| !hostnames.contains(hostname)).collect(),
         hostnames,
         on_drift: tunnel.on_drift,

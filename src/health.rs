@@ -140,7 +140,11 @@ fn of_accounts(status: &Status) -> Vec<Finding> {
         reasons.extend(holds.into_iter().map(|hold| {
             let sentence = match &hold.scope {
                 Scope::Account => format!("account {account}: {}", hold.why),
-                scope @ (Scope::Zone { .. } | Scope::Tunnel { .. } | Scope::Route { .. }) => format!("{scope}: {}", hold.why),
+                scope @ (Scope::Zone { .. }
+                | Scope::Tunnel { .. }
+                | Scope::Route { .. }
+                | Scope::Networks
+                | Scope::PrivateRoute { .. }) => format!("{scope}: {}", hold.why),
             };
             finding(Verdict::Attention, hold.code.as_str(), sentence, hold.tunnel())
         }));

@@ -64,6 +64,10 @@ identifiers! {
     ZoneId;
     /// A DNS record: at most 32 hexadecimal digits.
     RecordId;
+    /// A private route, to a network or to a private hostname: a UUID.
+    RouteId;
+    /// A virtual network: a UUID.
+    VirtualNetworkId;
     /// One run of a connector: a UUID that cloudflared makes anew at every start.
     ConnectorId;
 }

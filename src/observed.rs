@@ -4,13 +4,17 @@
 //! in what was not read. A plan needs a few single reads beyond the lists (what the state knows and a list lacks, who holds a
 //! name, a document that somebody edited); they arrive as [`Answers`].
 
+mod networks;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use networks::{ObservedNetworks, ObservedRoute, ObservedVirtualNetwork, Presence, RoutePlace};
+
 use crate::{
-    id::{AccountId, RecordId, TunnelId, ZoneId},
+    id::{AccountId, RecordId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
     name::{Hostname, TunnelName},
     record::ConfigurationSource,
     secret::Secret,
@@ -25,6 +29,8 @@ pub struct Observed {
     pub zones: Part<Vec<Zone>>,
     /// For each zone that matters, every CNAME whose target is a tunnel.
     pub records: BTreeMap<ZoneId, Part<Vec<ObservedRecord>>>,
+    /// Private routes and virtual networks.
+    pub networks: ObservedNetworks,
     /// Single reads that the lists gave reason for.
     pub answers: Answers,
 }
@@ -58,6 +64,10 @@ pub struct Answers {
     pub names: BTreeMap<Hostname, Part<Vec<ObservedRecord>>>,
     /// Configurations, by tunnel.
     pub configurations: BTreeMap<TunnelName, Part<ObservedConfiguration>>,
+    /// Private routes read by id.
+    pub routes: BTreeMap<RouteId, Part<Presence>>,
+    /// Virtual networks read by id.
+    pub virtual_networks: BTreeMap<VirtualNetworkId, Part<Presence>>,
 }
 
 /// What a read by id found.
@@ -131,6 +141,14 @@ impl<T> Part<T> {
         }
     }
 
+    /// Why the part is not complete.
+    pub fn gap(&self) -> Option<&Gap> {
+        match self {
+            Self::Complete(_) => None,
+            Self::Gap(gap) => Some(gap),
+        }
+    }
+
     /// The part when it is complete.
     pub fn complete(&self) -> Option<&T> {
         match self {
@@ -148,6 +166,7 @@ impl Observed {
             tunnels: Part::Gap(gap("the tunnels")),
             zones: Part::Gap(gap("the zones")),
             records: BTreeMap::new(),
+            networks: ObservedNetworks::unread(why),
             answers: Answers::default(),
         }
     }

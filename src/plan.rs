@@ -17,6 +17,7 @@ mod applied;
 mod configurations;
 mod dns;
 mod guard;
+mod networks;
 mod obstacle;
 mod parting;
 mod plans;
@@ -44,16 +45,17 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use guard::is_mass;
+pub use networks::{NetworkStep, NetworksNeeded, RouteDrift, networks_needed};
 pub use obstacle::{Conflict, Hold, HoldCode, Scope};
 pub use parting::{GRACE, with_parting_rules};
 pub use plans::{PlanHash, Plans};
 pub use replacement::DRAIN_MAX;
 pub use step::{CreateReason, ForgetReason, PutReason, RecordDrift, Step};
-pub use view::{DnsStatus, ProvisionedTunnel, RouteState, RouteStatus, view};
+pub use view::{DnsStatus, PrivateRouteStatus, ProvisionedTunnel, RouteState, RouteStatus, view};
 
 use crate::{
     desired::Desired,
-    id::{AccountId, TunnelId, ZoneId},
+    id::{AccountId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
     name::{AccountName, Hostname, TunnelName},
     observed::{Gap, Observed, Zone, zone_of},
     record::{DnsRecordRef, Records, TunnelRecord},
@@ -126,6 +128,12 @@ pub enum Question {
         /// The name.
         hostname: Hostname,
     },
+    /// Whether a network's private route that no list shows still exists.
+    NetworkRouteById(RouteId),
+    /// Whether a private hostname's route that no list shows still exists.
+    HostnameRouteById(RouteId),
+    /// Whether a virtual network that the list lacks still exists.
+    VirtualNetworkById(VirtualNetworkId),
 }
 
 /// Decides what has to change.
@@ -141,6 +149,7 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.end_partings();
     planner.plan_tunnels();
     planner.plan_records();
+    planner.plan_networks();
     planner.plan_configurations();
     planner.plan_releases();
     planner.finish()
@@ -215,6 +224,7 @@ struct Planner<'a> {
     /// Who holds which DNS record by our records: one hostname may be on record twice while it moves.
     owners: BTreeMap<Hostname, Vec<(TunnelName, DnsRecordRef)>>,
     zones: BTreeMap<ZoneId, dns::ZoneIndex<'a>>,
+    networks: networks::Networks,
     steps: Vec<Step>,
     holds: BTreeSet<Hold>,
     conflicts: Vec<Conflict>,
@@ -235,6 +245,7 @@ impl<'a> Planner<'a> {
             gone: BTreeSet::new(),
             owners: BTreeMap::new(),
             zones: dns::index(input.observed),
+            networks: networks::Networks::default(),
             steps: Vec::new(),
             holds: BTreeSet::new(),
             conflicts: Vec::new(),

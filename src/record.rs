@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    id::{AccountId, RecordId, TunnelId, ZoneId},
+    config::PrivateRoute,
+    id::{AccountId, RecordId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
     name::{Hostname, TunnelName},
     secret::Secret,
 };
@@ -61,6 +62,10 @@ pub struct TunnelRecord {
     pub written: Option<WrittenConfiguration>,
     /// DNS records that Adit made for this tunnel, by hostname.
     pub dns: BTreeMap<Hostname, DnsRecordRef>,
+    /// Private routes that Adit made, or is about to make, for this tunnel.
+    pub private_routes: BTreeMap<PrivateRoute, PrivateRouteRef>,
+    /// Virtual networks that Adit made for this tunnel, by name. `None`: the intent is durable, the network may or may not exist.
+    pub virtual_networks: BTreeMap<String, Option<VirtualNetworkId>>,
     /// What is to become of it.
     pub fate: Fate,
     /// The name that its connectors run under; `None` for its own. It had that name before, or another tunnel had its own.
@@ -104,6 +109,15 @@ pub struct DnsRecordRef {
     pub record_id: RecordId,
 }
 
+/// A private route that Adit made, or is about to make.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PrivateRouteRef {
+    /// Its id. `None`: the intent is durable, the route may or may not exist.
+    pub route_id: Option<RouteId>,
+    /// The virtual network that a network's route stands in.
+    pub virtual_network_id: Option<VirtualNetworkId>,
+}
+
 /// What is to become of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -117,6 +131,16 @@ pub enum Fate {
     /// Another tunnel takes its place, because its configuration came to live elsewhere: it goes on until that one serves all of
     /// its hostnames, and a while longer; then it is deleted.
     Retiring,
+}
+
+impl Fate {
+    /// Whether the tunnel is to be deleted in the end: what leads to it is moved or released.
+    pub fn is_ending(self) -> bool {
+        match self {
+            Self::Retiring | Self::Delete => true,
+            Self::Keep | Self::Orphaned => false,
+        }
+    }
 }
 
 impl fmt::Display for ConfigurationSource {
@@ -169,6 +193,8 @@ impl TunnelRecord {
             id: None,
             written: None,
             dns: BTreeMap::new(),
+            private_routes: BTreeMap::new(),
+            virtual_networks: BTreeMap::new(),
             fate: Fate::Keep,
             slots: None,
             document: None,

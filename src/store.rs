@@ -21,6 +21,7 @@ mod definitions;
 mod durable;
 mod identity;
 mod ledger;
+mod private_routes;
 mod records;
 mod replaced;
 mod stops;

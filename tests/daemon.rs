@@ -49,6 +49,8 @@ mod drift;
 mod interrupted;
 #[path = "daemon/memory.rs"]
 mod memory;
+#[path = "daemon/networks.rs"]
+mod networks;
 #[path = "daemon/outage.rs"]
 mod outage;
 #[path = "daemon/output.rs"]

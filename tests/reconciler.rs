@@ -10,5 +10,7 @@ mod failures;
 mod harness;
 #[path = "reconciler/lifecycle.rs"]
 mod lifecycle;
+#[path = "reconciler/networks.rs"]
+mod networks;
 #[path = "reconciler/scale.rs"]
 mod scale;

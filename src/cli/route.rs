@@ -1,5 +1,7 @@
 //! `adit route …`
 
+mod private;
+
 use clap::{Args, Subcommand};
 
 use super::{
@@ -10,9 +12,9 @@ use super::{
     tunnel::tell,
     wait::{Goal, wait},
 };
-use crate::control::api::TunnelRoute;
+use crate::control::api::{RouteKind, TunnelRoute};
 
-/// Lead hostnames to tunnels
+/// Lead hostnames and private networks to tunnels
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     List(List),
@@ -27,33 +29,41 @@ pub(super) struct List {
     tunnel: Option<String>,
 }
 
-/// Lead a hostname to a tunnel that was made over the socket
+/// Lead a hostname or a private network to a tunnel that was made over the socket
 ///
-/// The rule is put before the first one that would hide it. A DNS record is made unless --no-dns; a record of someone else in
-/// its place is a conflict and is left alone.
+/// The rule of a hostname is put before the first one that would hide it. A DNS record is made unless --no-dns; a record of someone
+/// else in its place is a conflict and is left alone. A private network or a private hostname is for devices of the organisation; to
+/// add one takes an admin.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  adit route add web --hostname api.example.com --service http://localhost:9000 --wait")]
+#[command(after_help = "Examples:\n  adit route add web --hostname api.example.com --service http://localhost:9000 --wait\n  \
+                        adit route add web --network 10.20.0.0/16 --virtual-network lab\n  \
+                        adit route add web --private-hostname wiki.internal.example")]
 pub(super) struct Add {
     /// The tunnel's name.
     tunnel: String,
     #[command(flatten)]
     rule: Rule,
     #[command(flatten)]
+    private: private::Arguments,
+    #[command(flatten)]
     wait: Wait,
 }
 
-/// Remove a route, with the DNS record that Adit made for it
+/// Remove a route, with what Adit made for it at Cloudflare
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  adit route remove web --hostname api.example.com --yes")]
+#[command(after_help = "Examples:\n  adit route remove web --hostname api.example.com --yes\n  \
+                        adit route remove web --network 10.20.0.0/16 --virtual-network lab --yes")]
 pub(super) struct Remove {
     /// The tunnel's name.
     tunnel: String,
     /// The route's hostname.
-    #[arg(long)]
-    hostname: String,
+    #[arg(long, required_unless_present_any = ["network", "private_hostname"])]
+    hostname: Option<String>,
     /// The route's path, if it has one.
-    #[arg(long, value_name = "REGEX")]
+    #[arg(long, value_name = "REGEX", requires = "hostname")]
     path: Option<String>,
+    #[command(flatten)]
+    private: private::Arguments,
     #[command(flatten)]
     yes: Yes,
     #[command(flatten)]
@@ -85,15 +95,18 @@ async fn list(arguments: List, context: &mut Context<'_>) -> Result<Ending, Fail
     Ok(Ending::Fine)
 }
 
-fn table(routes: &[TunnelRoute]) -> Table<7> {
-    let mut table = Table::new(["HOSTNAME", "PATH", "TUNNEL", "SERVICE", "DNS", "STATE", "WHY"]);
+fn table(routes: &[TunnelRoute]) -> Table<8> {
+    let all_public = routes.iter().all(|route| route.route.kind == RouteKind::Hostname);
+    let first = if all_public { "HOSTNAME" } else { "ROUTE" };
+    let mut table = Table::new([first, "KIND", "PATH", "TUNNEL", "SERVICE", "DNS", "STATE", "WHY"]);
     for TunnelRoute { tunnel, route } in routes {
         table.row([
-            Cell::new(route.hostname.as_deref().unwrap_or("*")),
+            Cell::new(route.label()),
+            Cell::new(if all_public { "" } else { route.kind.word() }),
             Cell::maybe(route.path.as_ref()),
             Cell::new(tunnel),
             Cell::maybe(route.service.as_ref()),
-            Cell::new(if route.dns { "yes" } else { "no" }),
+            Cell::new(route.dns_word()),
             Cell::toned(route.state.word(), Tone::of_route(route.state)),
             Cell::maybe(route.reason.as_ref()),
         ]);
@@ -102,9 +115,16 @@ fn table(routes: &[TunnelRoute]) -> Table<7> {
 }
 
 async fn add(arguments: Add, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    if let Some(route) = arguments.private.route() {
+        let changed = context.client.add_route(&arguments.tunnel, &private::value(&route)).await?;
+        tell(context, &changed, "accepted; the route is being made")?;
+        return wait(&arguments.wait, context, &arguments.tunnel, &Goal::Serving).await;
+    }
     let (Some(rule), Some(_), Some(_)) = (arguments.rule.value(), &arguments.rule.hostname, &arguments.rule.service) else {
         let failure = Failure::new(Ending::Usage, "cannot add a route without --hostname and --service");
-        return Err(failure.with_hint("such as --hostname app.example.com --service http://localhost:8080"));
+        let hint = "such as --hostname app.example.com --service http://localhost:8080, --network 10.20.0.0/16 or \
+                    --private-hostname wiki.internal.example";
+        return Err(failure.with_hint(hint));
     };
     let changed = context.client.add_route(&arguments.tunnel, &rule).await?;
     tell(context, &changed, "accepted; the route is being made")?;
@@ -112,10 +132,18 @@ async fn add(arguments: Add, context: &mut Context<'_>) -> Result<Ending, Failur
 }
 
 async fn remove(arguments: Remove, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let private = arguments.private.route();
     let path = arguments.path.as_deref();
-    let described = format!("{}{}", arguments.hostname, path.map(|path| format!(" {path}")).unwrap_or_default());
+    let hostname = arguments.hostname.unwrap_or_default();
+    let described = match &private {
+        Some(route) => private::describe(route),
+        None => format!("{hostname}{}", path.map(|path| format!(" {path}")).unwrap_or_default()),
+    };
     confirm(context.terminal, arguments.yes.yes, &format!("Remove the route {described} from tunnel {:?}", arguments.tunnel))?;
-    let changed = context.client.remove_route(&arguments.tunnel, &arguments.hostname, path).await?;
+    let changed = match private {
+        Some(route) => context.client.remove_private_route(&arguments.tunnel, &route).await?,
+        None => context.client.remove_route(&arguments.tunnel, &hostname, path).await?,
+    };
     tell(context, &changed, "accepted; the route is being removed")?;
     wait(&arguments.wait, context, &arguments.tunnel, &Goal::Serving).await
 }

@@ -104,8 +104,7 @@ fn serving(tunnel: &Tunnel, former: &[(u8, u64)]) -> Progress {
     }
     if let Some(route) = tunnel.routes.iter().find(|route| route.state == RouteState::Conflict) {
         let why = route.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let hostname = route.hostname.as_deref().unwrap_or("*");
-        return Progress::Stuck(Ending::Conflict, format!("cannot have the route {hostname}{why}"));
+        return Progress::Stuck(Ending::Conflict, format!("cannot have the route {}{why}", route.label()));
     }
     if tunnel.settled && tunnel.state == State::Blocked {
         return Progress::Stuck(Ending::Failed, format!("is {}", described(tunnel)));
@@ -134,7 +133,7 @@ fn passes_by_itself(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::api::{Connector, Reason, Route, Stop};
+    use crate::control::api::{Connector, Reason, Route, RouteKind, Stop};
 
     fn tunnel() -> Tunnel {
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
@@ -165,7 +164,10 @@ mod tests {
                 next_try_at: None,
             }],
             routes: vec![Route {
+                kind: RouteKind::Hostname,
                 hostname: Some("app.example.com".to_owned()),
+                network: None,
+                virtual_network: None,
                 path: None,
                 service: Some("http://localhost:1".to_owned()),
                 dns: true,

@@ -61,6 +61,9 @@ pub(super) enum Resource {
     Configurations,
     Connections,
     DnsRecords,
+    NetworkRoutes,
+    VirtualNetworks,
+    HostnameRoutes,
 }
 
 impl Resource {
@@ -74,6 +77,9 @@ impl Resource {
             Self::Configurations => "configurations",
             Self::Connections => "connections",
             Self::DnsRecords => "dns_records",
+            Self::NetworkRoutes => "network_routes",
+            Self::VirtualNetworks => "virtual_networks",
+            Self::HostnameRoutes => "hostname_routes",
         }
     }
 }

@@ -74,7 +74,13 @@ fn by_code(problem: &Problem, resource: Resource) -> Option<Kind> {
             (81_057, Kind::Conflict(Conflict::Record)),
             (81_058, Kind::Conflict(Conflict::IdenticalRecord)),
         ],
-        Resource::Verify | Resource::Accounts | Resource::Zones | Resource::Configurations | Resource::Connections => &[],
+        Resource::NetworkRoutes | Resource::HostnameRoutes => &[(1_014, Kind::Conflict(Conflict::PrivateRoute))],
+        Resource::Verify
+        | Resource::Accounts
+        | Resource::Zones
+        | Resource::Configurations
+        | Resource::Connections
+        | Resource::VirtualNetworks => &[],
     };
     let kind = known.iter().find(|(code, _)| problem.has(&[*code])).map(|&(_, kind)| kind);
     // 81045 is not certain; the words are.
@@ -90,7 +96,7 @@ mod tests {
     #[test]
     fn refusals_are_told_apart() {
         let auth = Kind::Auth { permission: Some(Permission::DnsEdit) };
-        use Resource::{Configurations, DnsRecords, Tunnels, Verify, Zones};
+        use Resource::{Configurations, DnsRecords, HostnameRoutes, NetworkRoutes, Tunnels, Verify, Zones};
         for (status, codes, resource, expected) in [
             (401, &[10_000_i64] as &[i64], Tunnels, auth),
             (403, &[9_109], DnsRecords, auth),
@@ -111,6 +117,9 @@ mod tests {
             (400, &[1_013], Zones, Kind::Invalid),
             (400, &[1_022], Tunnels, Kind::Conflict(Conflict::Connections)),
             (400, &[1_023], Tunnels, Kind::Conflict(Conflict::PrivateRoutes)),
+            (409, &[1_014], NetworkRoutes, Kind::Conflict(Conflict::PrivateRoute)),
+            (400, &[1_014], HostnameRoutes, Kind::Conflict(Conflict::PrivateRoute)),
+            (409, &[1_014], Tunnels, Kind::Conflict(Conflict::Other)),
             (409, &[], Tunnels, Kind::Conflict(Conflict::Other)),
             (400, &[81_053], DnsRecords, Kind::Conflict(Conflict::Record)),
             (400, &[81_054], DnsRecords, Kind::Conflict(Conflict::Record)),

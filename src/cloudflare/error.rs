@@ -56,6 +56,8 @@ pub enum Conflict {
     IdenticalRecord,
     /// Some other HTTP 409.
     Other,
+    /// This exact network, or this hostname, has a private route already (1014).
+    PrivateRoute,
 }
 
 #[derive(Debug)]
@@ -233,6 +235,7 @@ impl fmt::Display for Conflict {
             Self::Record => "a DNS record of this name exists",
             Self::IdenticalRecord => "this very DNS record exists",
             Self::Other => "it conflicts with what is there",
+            Self::PrivateRoute => "a private route of this very network or hostname exists",
         })
     }
 }

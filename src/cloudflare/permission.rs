@@ -17,6 +17,10 @@ pub enum Permission {
     DnsRead,
     /// Changing DNS records.
     DnsEdit,
+    /// Reading private routes and virtual networks. `Cloudflare One Networks` is enough, too.
+    NetworksRead,
+    /// Changing private routes and virtual networks. `Cloudflare One Networks` is enough, too.
+    NetworksEdit,
 }
 
 impl fmt::Display for Permission {
@@ -28,6 +32,8 @@ impl fmt::Display for Permission {
             Self::ZoneRead => "Zone > Zone > Read",
             Self::DnsRead => "Zone > DNS > Read",
             Self::DnsEdit => "Zone > DNS > Edit",
+            Self::NetworksRead => "Account > Cloudflare Tunnel > Read (or Cloudflare One Networks > Read)",
+            Self::NetworksEdit => "Account > Cloudflare Tunnel > Edit (or Cloudflare One Networks > Edit)",
         })
     }
 }

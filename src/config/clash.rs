@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::name::{AccountName, TunnelName};
+use crate::name::{AccountName, Hostname, TunnelName};
 
 use super::{
     ingress::IngressRule,
+    private_route::PrivateNetwork,
     problem::quoted,
     read_tunnel::ReadTunnel,
     report::Report,
     tree::Place,
-    tunnel::{Origin, PrivateNetwork, Tunnel},
+    tunnel::{Origin, Tunnel},
 };
 
 /// Reports what two tunnels of the files both claim; the second one, in order of file and line, has the problem.
@@ -30,7 +31,7 @@ pub(super) fn between(tunnels: &BTreeMap<TunnelName, ReadTunnel<'_>>, report: &m
             }
         }
     }
-    parts_claimed_twice(tunnels, report);
+    parts_claimed_twice(tunnels.values(), report);
     renames(tunnels, report);
 }
 
@@ -50,6 +51,7 @@ pub(super) fn with_existing(tunnel: &ReadTunnel<'_>, others: &BTreeMap<TunnelNam
             report.error(place, message(rule, &at));
         }
     }
+    parts_claimed_twice([tunnel], report);
     for (claim, place) in placed_claims(tunnel) {
         let claimed = |other: &Tunnel| claims(other).into_iter().find(|(earlier, _)| *earlier == claim).map(|(_, key)| key);
         let mut others = others.values().filter(|other| other.name != tunnel.name);
@@ -77,15 +79,19 @@ fn message(rule: &IngressRule, at: &str) -> String {
     format!("the hostname {hostname:?} is also in {at}: a hostname leads to one tunnel")
 }
 
-/// What an account has once and a tunnel claims for itself: its private networks and its pool.
+/// What an account has once and a tunnel claims for itself: its private networks, its private hostnames and its pool.
 fn claims(tunnel: &Tunnel) -> Vec<(Claim, String)> {
     let network = |(index, network): (usize, &PrivateNetwork)| {
         let within = network.virtual_network.as_deref().map_or("the default virtual network".to_owned(), quoted);
         (format!("the network {} in {within}", network.network), format!("private_networks[{index}]"))
     };
     let networks = tunnel.private_networks.iter().enumerate().map(network);
+    let hostname = |(index, hostname): (usize, &Hostname)| {
+        (format!("the private hostname {:?}", hostname.as_str()), format!("hostname_routes[{index}]"))
+    };
+    let hostnames = tunnel.hostname_routes.iter().enumerate().map(hostname);
     let pool = tunnel.load_balancer.iter().map(|balancer| (format!("the pool {:?}", balancer.pool), "load_balancer".to_owned()));
-    networks.chain(pool).map(|(what, key)| (Claim { account: tunnel.account.clone(), what }, key)).collect()
+    networks.chain(hostnames).chain(pool).map(|(what, key)| (Claim { account: tunnel.account.clone(), what }, key)).collect()
 }
 
 /// Something that an account has once.
@@ -97,13 +103,14 @@ struct Claim {
 
 /// The claims of a tunnel that was just read, with their places.
 fn placed_claims<'a>(read: &ReadTunnel<'a>) -> Vec<(Claim, &'a Place)> {
-    let nodes = read.section.items("private_networks").iter().chain(read.section.get("load_balancer"));
+    let routes = read.section.items("private_networks").iter().chain(read.section.items("hostname_routes"));
+    let nodes = routes.chain(read.section.get("load_balancer"));
     let claims = read.tunnel.as_ref().map_or(Vec::new(), claims);
     claims.into_iter().zip(nodes).map(|((claim, _), node)| (claim, &node.place)).collect()
 }
 
-fn parts_claimed_twice(tunnels: &BTreeMap<TunnelName, ReadTunnel<'_>>, report: &mut Report<'_>) {
-    let mut claims: Vec<(Claim, &Place)> = tunnels.values().flat_map(placed_claims).collect();
+fn parts_claimed_twice<'a>(tunnels: impl IntoIterator<Item = &'a ReadTunnel<'a>>, report: &mut Report<'_>) {
+    let mut claims: Vec<(Claim, &Place)> = tunnels.into_iter().flat_map(placed_claims).collect();
     claims.sort_by(|a, b| (&a.0, a.1.file, a.1.offset).cmp(&(&b.0, b.1.file, b.1.offset)));
     for same in claims.chunk_by(|a, b| a.0 == b.0) {
         let first = same[0].1;

@@ -240,6 +240,12 @@ static TUNNEL: Grammar = table(&[
     key("ingress", Kind::List(&Kind::Table(&RULE)), Default("[]"), "The routes, in order; the first that matches serves."),
     key("originRequest", Kind::Table(&ORIGIN_REQUEST), Optional, "How origins are asked, for all rules."),
     key("private_networks", Kind::List(&Kind::Table(&PRIVATE_NETWORK)), Default("[]"), "Networks reached through the tunnel."),
+    key(
+        "hostname_routes",
+        Kind::List(&Kind::Text(&HOSTNAME)),
+        Default("[]"),
+        "Private hostnames that lead through the tunnel, for devices of the organisation; no DNS record is made.",
+    ),
     key("load_balancer", Kind::Table(&LOAD_BALANCER), Optional, "The load balancer that the tunnel is a part of."),
     key("health", Kind::Table(&HEALTH), Default("{}"), "How origins are watched: reported, never a reason to restart."),
     key("renamed_from", Kind::Text(&NAME), Optional, "The tunnel's earlier name: it keeps id, secret and connectors."),

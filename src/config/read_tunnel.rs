@@ -11,12 +11,16 @@ use super::{
     forbidden::Own,
     ingress::{self, PlacedRule},
     origin_request::{self, Scope},
+    private_route::PrivateNetwork,
     problem::{nearest, quoted},
     report::{Report, Reported},
     section::Section,
     tree::Node,
-    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, PrivateNetwork, Protocol, Tunnel},
+    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, Protocol, Tunnel},
 };
+
+/// The longest name of a virtual network that Cloudflare takes, in characters.
+const VIRTUAL_NETWORK_NAME_MAX: usize = 256;
 
 /// What a tunnel can refer to.
 #[derive(Clone, Copy)]
@@ -67,6 +71,7 @@ pub(super) fn tunnel<'a>(
         .filter_map(Section::of)
         .map(|section| private_network(section, report))
         .collect();
+    let hostname_routes = section.list("hostname_routes", report, str::parse::<Hostname>);
     let load_balancer = section.section("load_balancer").map(|section| load_balancer(section, report)).transpose();
     let health = section.section("health").ok_or(Reported).and_then(|section| health(section, report));
     not_acted_on(section, report);
@@ -88,6 +93,7 @@ pub(super) fn tunnel<'a>(
             ingress: rules.iter().map(|(_, rule)| rule.clone()).collect(),
             origin_request: origin_request?.filter(|origin_request| !origin_request.is_empty()),
             private_networks: private_networks.into_iter().collect::<Result<_, _>>()?,
+            hostname_routes: hostname_routes?,
             load_balancer: load_balancer?,
             health: health?,
         })
@@ -126,8 +132,9 @@ fn account(section: Section<'_>, accounts: &[AccountName], report: &mut Report<'
 
 fn private_network(section: Section<'_>, report: &mut Report<'_>) -> Result<PrivateNetwork, Reported> {
     let network = section.required("network", report, network);
-    let virtual_network = section.optional("virtual_network", report, |text| {
-        if text.is_empty() { Err("a virtual network's name must not be empty") } else { Ok(text.to_owned()) }
+    let virtual_network = section.optional("virtual_network", report, |text| match text.chars().count() {
+        1..=VIRTUAL_NETWORK_NAME_MAX if !text.contains(char::is_control) => Ok(text.to_owned()),
+        _ => Err(format!("a virtual network's name is 1 to {VIRTUAL_NETWORK_NAME_MAX} characters on one line")),
     });
     Ok(PrivateNetwork { network: network?, virtual_network: virtual_network? })
 }
@@ -168,8 +175,7 @@ fn health(section: Section<'_>, report: &mut Report<'_>) -> Result<OriginHealth,
 
 /// What this version reads and checks, but does not carry out.
 fn not_acted_on(section: Section<'_>, report: &mut Report<'_>) {
-    let networks = section.items("private_networks").first().and(section.get("private_networks"));
-    for node in networks.into_iter().chain(section.get("load_balancer")) {
+    if let Some(node) = section.get("load_balancer") {
         report.warning(&node.place, "this version of Adit checks it but does not set it up at Cloudflare");
     }
 }

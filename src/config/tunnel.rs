@@ -2,13 +2,18 @@
 
 use std::{fmt, path::PathBuf};
 
-use ipnet::IpNet;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
 
 use crate::name::{AccountName, Hostname, TunnelName};
 
-use super::{bytes::Bytes, ingress::IngressRule, origin_request, service::Service};
+use super::{
+    bytes::Bytes,
+    ingress::IngressRule,
+    origin_request,
+    private_route::{PrivateNetwork, PrivateRoute},
+    service::Service,
+};
 
 /// A tunnel as it is wanted. Serialized it is the table `[tunnels.NAME]`, without name and origin.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -46,6 +51,9 @@ pub struct Tunnel {
     /// Networks reached through the tunnel.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub private_networks: Vec<PrivateNetwork>,
+    /// Private hostnames that lead through the tunnel.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hostname_routes: Vec<Hostname>,
     /// The load balancer that the tunnel is a part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<LoadBalancer>,
@@ -118,21 +126,6 @@ impl fmt::Display for Protocol {
             Self::Http2 => "http2",
         })
     }
-}
-
-/// A network reached through a tunnel.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct PrivateNetwork {
-    /// The network, without host bits.
-    #[serde(serialize_with = "serialize_network")]
-    pub network: IpNet,
-    /// The virtual network's name; the account's default one when `None`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub virtual_network: Option<String>,
-}
-
-fn serialize_network<S: Serializer>(network: &IpNet, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(network)
 }
 
 /// A tunnel's part in a load balancer.
@@ -230,6 +223,12 @@ impl Tunnel {
         hostnames
     }
 
+    /// What leads into the tunnel from the private side: its networks, then its private hostnames.
+    pub fn private_routes(&self) -> impl Iterator<Item = PrivateRoute> {
+        let networks = self.private_networks.iter().cloned().map(PrivateRoute::Network);
+        networks.chain(self.hostname_routes.iter().cloned().map(PrivateRoute::hostname))
+    }
+
     /// What cloudflared's Go runtime is told by its environment: names and values.
     pub fn runtime_variables(&self) -> Vec<(&'static str, String)> {
         let memory = self.memory_limit.map(|limit| ("GOMEMLIMIT", limit.to_string()));
@@ -245,6 +244,9 @@ impl Tunnel {
         }
         if !self.private_networks.is_empty() {
             keys.push("private_networks".to_owned());
+        }
+        if !self.hostname_routes.is_empty() {
+            keys.push("hostname_routes".to_owned());
         }
         let reads_file = |origin_request: &Option<Map<String, Json>>| {
             origin_request.as_ref().is_some_and(|origin_request| origin_request.contains_key("caPool"))

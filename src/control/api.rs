@@ -22,4 +22,4 @@ pub use overview::{
 pub use person::{GrantInEffect, WhoAmI};
 pub use plan::{Applied, Apply, Plan};
 pub use replacement::{Replaced, RestartPlan};
-pub use tunnel::{Connector, LastExit, Reason, Route, RouteState, State, Stop, Tunnel, TunnelDetail, TunnelRoute};
+pub use tunnel::{Connector, LastExit, Reason, Route, RouteKind, RouteState, State, Stop, Tunnel, TunnelDetail, TunnelRoute};

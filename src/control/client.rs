@@ -126,7 +126,7 @@ impl Client {
         self.get("/v1/routes").await
     }
 
-    /// Adds an ingress rule to a tunnel.
+    /// Adds a route to a tunnel: an ingress rule, `{"network": …, "virtual_network": …}` or `{"private_hostname": …}`.
     pub async fn add_route(&self, tunnel: &str, rule: &Value) -> Result<api::Changed, Trouble> {
         self.send(Method::POST, &tunnel_path(tunnel, "/routes"), Some(rule)).await
     }
@@ -135,6 +135,12 @@ impl Client {
     pub async fn remove_route(&self, tunnel: &str, hostname: &str, path: Option<&str>) -> Result<api::Changed, Trouble> {
         let path = path.map(|path| ("path", path.to_owned()));
         let query = query([("hostname", hostname.to_owned())].into_iter().chain(path));
+        self.send(Method::DELETE, &format!("{}{query}", tunnel_path(tunnel, "/routes")), None).await
+    }
+
+    /// Removes a private route from a tunnel, named in the same keys as in [`Client::add_route`].
+    pub async fn remove_private_route(&self, tunnel: &str, route: &[(&str, String)]) -> Result<api::Changed, Trouble> {
+        let query = query(route.iter().cloned());
         self.send(Method::DELETE, &format!("{}{query}", tunnel_path(tunnel, "/routes")), None).await
     }
 

@@ -1,6 +1,10 @@
 //! Changes of a tunnel's definition: pure functions over JSON in the configuration's grammar.
 
+mod private;
+
 use serde_json::{Map, Value};
+
+pub(super) use private::{Network, PrivateHostname, PrivateRoute};
 
 use super::api::{Error, ErrorKind};
 use crate::name::Hostname;

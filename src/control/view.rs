@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::api::{
     Account, Applied, Cloudflared, Connector, Event, Finding, Health, LastExit, Level, LogLine, Plan, Reason, Replaced, Route,
-    RouteState, State, Stop, Subject, Tunnel, Uplink, UplinkState, Verdict,
+    RouteKind, RouteState, State, Stop, Subject, Tunnel, Uplink, UplinkState, Verdict,
 };
 use crate::{
     config, connector,
@@ -93,6 +93,7 @@ fn settled(wanted: &config::Tunnel, stopped: bool, defined_at: Timestamp, status
     known.connectors.len() == usize::from(wanted.replicas)
         && known.connectors.values().all(current)
         && provisioned.routes.iter().all(|route| route.state != plan::RouteState::Pending)
+        && provisioned.private_routes.iter().all(|route| route.state != plan::RouteState::Pending)
 }
 
 /// A tunnel's state and reason: those of its worst connector. Without any it is pending, or stopped when somebody stopped it.
@@ -279,32 +280,70 @@ fn connector_reason(connector: &ConnectorStatus) -> Option<Reason> {
 /// The routes as far as they are provisioned, or as they are wanted before the first pass saw them.
 fn routes(wanted: Option<&config::Tunnel>, provisioned: Option<&plan::ProvisionedTunnel>) -> Vec<Route> {
     match provisioned {
-        Some(provisioned) => provisioned.routes.iter().map(route).collect(),
-        None => wanted.into_iter().flat_map(|wanted| &wanted.ingress).map(wanted_route).collect(),
+        Some(provisioned) => {
+            let private = provisioned
+                .private_routes
+                .iter()
+                .map(|status| Route { reason: status.reason.clone(), ..private_route(&status.route, route_state(status.state)) });
+            provisioned.routes.iter().map(route).chain(private).collect()
+        }
+        None => {
+            let rules = wanted.into_iter().flat_map(|wanted| &wanted.ingress).map(wanted_route);
+            let private = wanted.into_iter().flat_map(config::Tunnel::private_routes);
+            rules.chain(private.map(|route| private_route(&route, RouteState::Pending))).collect()
+        }
     }
 }
 
-fn route(route: &plan::RouteStatus) -> Route {
-    let state = match route.state {
+/// A private route, without a reason for its state.
+fn private_route(route: &config::PrivateRoute, state: RouteState) -> Route {
+    let network = route.network();
+    Route {
+        kind: if network.is_some() { RouteKind::Network } else { RouteKind::PrivateHostname },
+        hostname: match route {
+            config::PrivateRoute::Network(_) => None,
+            config::PrivateRoute::Hostname { private_hostname } => Some(private_hostname.to_string()),
+        },
+        network: network.map(|network| network.network.to_string()),
+        virtual_network: network.and_then(|network| network.virtual_network.clone()),
+        path: None,
+        service: None,
+        dns: false,
+        state,
+        reason: None,
+    }
+}
+
+fn route_state(state: plan::RouteState) -> RouteState {
+    match state {
         plan::RouteState::Live => RouteState::Live,
         plan::RouteState::Pending => RouteState::Pending,
         plan::RouteState::Conflict => RouteState::Conflict,
         plan::RouteState::Orphaned => RouteState::Orphaned,
         plan::RouteState::Off => RouteState::Off,
-    };
+    }
+}
+
+fn route(route: &plan::RouteStatus) -> Route {
     Route {
+        kind: RouteKind::Hostname,
         hostname: route.hostname.as_ref().map(ToString::to_string),
+        network: None,
+        virtual_network: None,
         path: route.path.clone(),
         service: route.service.clone(),
         dns: route.dns == plan::DnsStatus::Managed,
-        state,
+        state: route_state(route.state),
         reason: route.reason.clone(),
     }
 }
 
 fn wanted_route(rule: &config::IngressRule) -> Route {
     Route {
+        kind: RouteKind::Hostname,
         hostname: rule.hostname.as_ref().map(ToString::to_string),
+        network: None,
+        virtual_network: None,
         path: rule.path.clone(),
         service: Some(rule.service.to_string()),
         dns: rule.dns && rule.hostname.is_some(),
@@ -320,7 +359,11 @@ fn hold(hold: &plan::Hold) -> Reason {
 fn hold_with_scope(hold: &plan::Hold) -> Reason {
     let sentence = match &hold.scope {
         plan::Scope::Account => hold.why.clone(),
-        scope @ (plan::Scope::Zone { .. } | plan::Scope::Tunnel { .. } | plan::Scope::Route { .. }) => {
+        scope @ (plan::Scope::Zone { .. }
+        | plan::Scope::Tunnel { .. }
+        | plan::Scope::Route { .. }
+        | plan::Scope::Networks
+        | plan::Scope::PrivateRoute { .. }) => {
             format!("{scope}: {}", hold.why)
         }
     };

@@ -9,7 +9,7 @@ use ratatui::{
 };
 
 use super::load::Tally;
-use crate::control::api::{Event, Level, RouteState, State, Status};
+use crate::control::api::{Event, Level, Route, RouteState, State, Status};
 
 /// Everything that the screen shows.
 pub(super) struct Screen<'a> {
@@ -91,7 +91,7 @@ fn tunnels(status: &Status) -> Table<'_> {
                 Line::from(connector.map_or(String::new(), |connector| format!("{}/4", connector.connections))),
                 Line::from(connector.and_then(|connector| connector.pid).map_or(String::new(), |pid| pid.to_string())),
                 Line::from(connector.map_or(String::new(), |connector| connector.restarts_total.to_string())),
-                Line::from(route.map_or(String::new(), |route| route.hostname.clone().unwrap_or_else(|| "*".to_owned()))),
+                Line::from(route.map_or(String::new(), Route::label)),
                 route.map_or(Line::default(), |route| route_cell(route.state)),
                 Line::from(why.map_or("", |reason| reason.sentence.as_str())),
             ]));

@@ -252,7 +252,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether the tunnel's connectors are ready and run the wanted configuration.
-    fn serves_wanted(&self, tunnel: &TunnelName, want: &'a DesiredTunnel) -> bool {
+    pub(super) fn serves_wanted(&self, tunnel: &TunnelName, want: &'a DesiredTunnel) -> bool {
         let Some(version) = self.reported.get(tunnel) else { return false };
         let in_force = self.in_force(tunnel, want);
         match want.source {

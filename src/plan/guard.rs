@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{CreateReason, HoldCode, Planner, Scope, Step};
+use super::{CreateReason, HoldCode, NetworkStep, Planner, Scope, Step};
 use crate::{name::TunnelName, record::Fate};
 
 /// More than this many at once is a mass, however many there are in all.
@@ -27,13 +27,24 @@ fn is_mass_missing(count: usize, total: usize) -> bool {
 pub(super) fn divide(planner: &mut Planner<'_>) -> (Vec<Step>, Vec<Step>) {
     let kept: Vec<_> = planner.records.values().filter(|record| matches!(record.fate, Fate::Keep | Fate::Retiring)).collect();
     let tunnels = kept.iter().filter(|record| record.id.is_some()).count();
-    let records: usize = kept.iter().map(|record| record.dns.len()).sum();
+    let records: usize = kept.iter().map(|record| record.dns.len() + record.private_routes.len()).sum();
+    let private = kept.iter().any(|record| !record.private_routes.is_empty());
+    let what = if private { "DNS records and private routes" } else { "DNS records" };
     let kept: BTreeSet<TunnelName> = kept.iter().map(|record| record.name.clone()).collect();
 
     let remade = |step: &Step| matches!(step, Step::CreateTunnel { why: CreateReason::Gone, .. });
-    let made_again = |step: &Step| matches!(step, Step::CreateRecord { again: true, .. });
+    let made_again = |step: &Step| {
+        let private = matches!(step, Step::Network(step) if step.makes_again());
+        private || matches!(step, Step::CreateRecord { again: true, .. })
+    };
     // What an operator asked to delete needs no second word.
-    let deleted = |step: &Step| matches!(step, Step::DeleteRecord { tunnel, .. } if kept.contains(tunnel));
+    let deleted = |step: &Step| {
+        let private = matches!(step, Step::Network(step) if step.deletes_route());
+        (private || matches!(step, Step::DeleteRecord { .. })) && kept.contains(step.tunnel())
+    };
+    // It cannot go before its routes.
+    let behind =
+        |step: &Step| matches!(step, Step::Network(NetworkStep::DeleteVirtualNetwork { tunnel, .. }) if kept.contains(tunnel));
     let count = |pick: &dyn Fn(&Step) -> bool| planner.steps.iter().filter(|step| pick(step)).count();
 
     let gone = count(&remade);
@@ -48,7 +59,7 @@ pub(super) fn divide(planner: &mut Planner<'_>) -> (Vec<Step>, Vec<Step>) {
     let waits = |step: &Step| {
         (gone.is_some() && remaking.contains(step.tunnel()))
             || (missing.is_some() && made_again(step))
-            || (deletes.is_some() && deleted(step))
+            || (deletes.is_some() && (deleted(step) || behind(step)))
     };
     let (waiting, steps) = std::mem::take(&mut planner.steps).into_iter().partition(waits);
 
@@ -56,10 +67,10 @@ pub(super) fn divide(planner: &mut Planner<'_>) -> (Vec<Step>, Vec<Step>) {
         confirm(planner, format!("{count} of {tunnels} tunnels are gone at Cloudflare; they are made again when you confirm it"));
     }
     if let Some(count) = missing {
-        confirm(planner, format!("{count} of {records} DNS records are gone; they are made again when you confirm it"));
+        confirm(planner, format!("{count} of {records} {what} are gone; they are made again when you confirm it"));
     }
     if let Some(count) = deletes {
-        confirm(planner, format!("{count} of {records} DNS records would be deleted; they are when you confirm it"));
+        confirm(planner, format!("{count} of {records} {what} would be deleted; they are when you confirm it"));
     }
     (steps, waiting)
 }

@@ -1,5 +1,7 @@
 //! The laws of planning, against random accounts, edits and crashes.
 
+mod networks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,9 +26,9 @@ const HOSTNAMES: [&str; 6] =
 /// What may happen between two passes.
 #[derive(Debug, Clone)]
 enum Event {
-    /// The configuration says this: for each hostname, the tunnel that has it, and whether its DNS is ours; which tunnels there are;
-    /// and which of them have a local configuration.
-    Configure(Vec<(usize, bool)>, u8, u8),
+    /// The configuration says this: for each hostname, the tunnel that has it, and whether its DNS is ours; for each private route,
+    /// the tunnel that has it; which tunnels there are; and which of them have a local configuration.
+    Configure(Vec<(usize, bool)>, Vec<usize>, u8, u8),
     /// So many seconds pass.
     Wait(i64),
     /// An operator deletes a tunnel.
@@ -43,6 +45,8 @@ enum Event {
     RemoveTunnel(usize),
     /// Somebody writes another configuration.
     EditConfiguration(usize),
+    /// Somebody does something about private routes.
+    Networks(networks::Edit),
     /// A pass that dies after so many steps; with the answer to the next create lost, or not.
     CrashedPass(usize, bool),
     /// A pass that cannot read this.
@@ -70,7 +74,8 @@ enum Edit {
 fn events() -> impl Strategy<Value = Vec<Event>> {
     let hostname = 0..HOSTNAMES.len();
     let name = 0..TUNNELS.len();
-    let configure = (proptest::collection::vec((0..TUNNELS.len() + 1, any::<bool>()), HOSTNAMES.len()), any::<u8>(), any::<u8>());
+    let hostnames = proptest::collection::vec((0..TUNNELS.len() + 1, any::<bool>()), HOSTNAMES.len());
+    let configure = (hostnames, networks::owners(TUNNELS.len()), any::<u8>(), any::<u8>());
     let foreign = prop_oneof![
         Just(ForeignRecord::Address),
         Just(ForeignRecord::OtherTarget),
@@ -78,10 +83,19 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         Just(ForeignRecord::OtherInstall)
     ];
     let edit = prop_oneof![Just(Edit::Target), Just(Edit::Proxied), Just(Edit::Comment), Just(Edit::Kind)];
-    let blind = prop_oneof![Just("tunnels"), Just("zones"), Just("example-com"), Just("example-org")];
+    let blind = prop_oneof![
+        Just("tunnels"),
+        Just("zones"),
+        Just("example-com"),
+        Just("example-org"),
+        Just("private routes"),
+        Just("virtual networks")
+    ];
     let event = prop_oneof![
-        4 => configure.prop_map(|(hostnames, tunnels, local)| Event::Configure(hostnames, tunnels, local)),
+        4 => configure
+            .prop_map(|(hostnames, private, tunnels, local)| Event::Configure(hostnames, private, tunnels, local)),
         2 => (1..90_i64).prop_map(Event::Wait),
+        4 => networks::edits().prop_map(Event::Networks),
         1 => name.clone().prop_map(Event::Delete),
         2 => (hostname.clone(), foreign).prop_map(|(hostname, foreign)| Event::ForeignRecord(hostname, foreign)),
         1 => name.clone().prop_map(Event::ForeignTunnel),
@@ -93,10 +107,10 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => blind.prop_map(Event::BlindPass),
         4 => Just(Event::Pass),
     ];
-    proptest::collection::vec(event, 1..16)
+    proptest::collection::vec(event, 1..20)
 }
 
-fn configure(hostnames: &[(usize, bool)], tunnels: u8, local: u8) -> Desired {
+fn configure(hostnames: &[(usize, bool)], private: &[usize], tunnels: u8, local: u8) -> Desired {
     let present: Vec<usize> = (0..TUNNELS.len()).filter(|index| tunnels & (1 << index) != 0).collect();
     let of = |index: usize| {
         let mine = hostnames.iter().zip(HOSTNAMES).filter(|((owner, _), _)| *owner == index);
@@ -107,6 +121,7 @@ fn configure(hostnames: &[(usize, bool)], tunnels: u8, local: u8) -> Desired {
             want.source = ConfigurationSource::Local;
         }
         want.foreign_hostnames = others.into_iter().map(|(_, hostname)| hostname.parse().unwrap()).collect();
+        want.private_routes = networks::of(private, index);
         (TUNNELS[index], want)
     };
     desired(&present.into_iter().map(of).collect::<Vec<_>>())
@@ -117,6 +132,7 @@ fn configure(hostnames: &[(usize, bool)], tunnels: u8, local: u8) -> Desired {
 struct Foreign {
     tunnels: BTreeMap<TunnelId, ModelTunnel>,
     records: BTreeMap<RecordId, ObservedRecord>,
+    networks: networks::Foreign,
 }
 
 /// The test's own account of what is whose, kept apart from what the planner believes.
@@ -126,6 +142,7 @@ struct Witness {
     foreign_records: BTreeSet<RecordId>,
     /// Tunnels that lost a hostname, and until when they keep its rule.
     parted: Vec<(TunnelId, String, Timestamp)>,
+    networks: networks::Witness,
 }
 
 /// Whether a tunnel lives and has a rule for a hostname.
@@ -160,14 +177,16 @@ impl Witness {
         Foreign {
             tunnels: tunnels.map(|(id, tunnel)| (id.clone(), tunnel.clone())).collect(),
             records: records.map(|record| (record.id.clone(), record.clone())).collect(),
+            networks: self.networks.foreign(model),
         }
     }
 }
 
 fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut Desired) {
     match event {
-        Event::Configure(hostnames, tunnels, local) => *want = configure(hostnames, *tunnels, *local),
+        Event::Configure(hostnames, private, tunnels, local) => *want = configure(hostnames, private, *tunnels, *local),
         Event::Wait(seconds) => model.now += SignedDuration::from_secs(*seconds),
+        Event::Networks(edit) => networks::happen(*edit, model, &mut witness.networks),
         Event::Delete(index) => {
             let name = tunnel(TUNNELS[*index]);
             want.tunnels.remove(&name);
@@ -224,8 +243,11 @@ fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut De
         Event::RemoveTunnel(index) => {
             let id = model.records.tunnels.get(&tunnel(TUNNELS[*index])).and_then(|record| record.id.clone());
             witness.parted.retain(|(parted, _, _)| Some(parted) != id.as_ref());
-            if let Some(tunnel) = id.and_then(|id| model.tunnels.get_mut(&id)) {
+            if let Some(id) = id
+                && let Some(tunnel) = model.tunnels.get_mut(&id)
+            {
                 tunnel.deleted = true;
+                model.networks.cascade(&id);
             }
         }
         Event::EditConfiguration(index) => {
@@ -243,6 +265,9 @@ fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut De
             model.apply(steps_done);
             if let (true, Some(Step::CreateTunnel { tunnel, cloudflare_name, source, .. })) = (*lost, plan.steps.get(*steps)) {
                 model.create_and_lose_the_answer(tunnel, cloudflare_name, *source);
+            }
+            if let (true, Some(Step::Network(step))) = (*lost, plan.steps.get(*steps)) {
+                networks::crash_in(step, steps % 2 == 0, model);
             }
         }
         Event::BlindPass(what) => {
@@ -276,6 +301,7 @@ fn touches(step: &Step, unread: &str) -> bool {
         | Step::PutConfiguration { .. }
         | Step::DeleteConnections { .. }
         | Step::DeleteTunnel { .. } => return unread == "tunnels",
+        Step::Network(step) => return networks::touches(step, unread),
         Step::RenameTunnel { .. }
         | Step::KeepTunnel { .. }
         | Step::RetireTunnel { .. }
@@ -318,7 +344,8 @@ proptest! {
         let before = witness.foreign(&model);
         let last = model.settle(&want);
         prop_assert_eq!(before, witness.foreign(&model));
-        prop_assert!(last.is_empty(), "never ends:\n{last}");
+        let ends = last.confirmed().iter().all(|step| witness.networks.keeps(step.tunnel(), &model));
+        prop_assert!(ends, "never ends:\n{last}");
         let ours = model.tunnels.iter().filter(|(id, tunnel)| !witness.foreign_tunnels.contains(*id) && !tunnel.deleted);
         for (_, tunnel) in ours {
             let records: Vec<_> = model.records.tunnels.values().filter(|record| record.secret == tunnel.secret).collect();
@@ -328,7 +355,10 @@ proptest! {
                 let held = |hold: &super::Hold| hold.tunnel() == Some(&records[0].name) && hold.code == super::HoldCode::NotReady;
                 last.conflicts.iter().any(|conflict| conflict.hostname() == Some(hostname)) || last.holds.iter().any(held)
             };
-            let obstructed = records[0].dns.keys().any(contested) || !want.tunnels.contains_key(&records[0].name.given());
+            let obstructed = records[0].dns.keys().any(contested)
+                || !want.tunnels.contains_key(&records[0].name.given())
+                || witness.networks.keeps(&records[0].name, &model)
+                || !records[0].private_routes.is_empty();
             prop_assert!(records[0].fate != Fate::Retiring || obstructed, "{} stays:\n{last}", tunnel.name);
         }
         for (name, want) in &want.tunnels {
@@ -339,6 +369,9 @@ proptest! {
             }
             let id = model.id_of(name.as_str());
             prop_assert!(!model.tunnels[&id].deleted);
+            for route in &want.private_routes {
+                prop_assert!(networks::is_served(&model, &last, name, route, &id), "{route} of {name} is not served:\n{last}");
+            }
             for hostname in want.hostnames.iter().filter(|hostname| !hostname.as_str().ends_with(".net")) {
                 let obstructed = last.conflicts.iter().any(|conflict| conflict.hostname() == Some(hostname));
                 let target = model.record_at(hostname.as_str()).map(|record| record.content.clone());

@@ -1,5 +1,9 @@
 //! A Cloudflare account in memory, for tests: it can be observed, and a plan can be applied to it.
 
+mod networks;
+
+pub(super) use networks::{default_network, private};
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -35,6 +39,7 @@ pub(super) struct Model {
     pub(super) now: Timestamp,
     /// What cannot be read.
     pub(super) unreadable: BTreeSet<&'static str>,
+    pub(super) networks: networks::ModelNetworks,
     counter: u32,
 }
 
@@ -74,6 +79,7 @@ pub(super) fn wanted(hostnames: &[&str]) -> DesiredTunnel {
         sha256: fingerprint(&document),
         document,
         hostnames: hostnames.iter().map(|hostname| host(hostname)).collect(),
+        private_routes: BTreeSet::new(),
         foreign_hostnames: BTreeSet::new(),
         on_drift: OnDrift::Repair,
         renamed_from: None,
@@ -105,6 +111,7 @@ impl Model {
             behind: BTreeMap::new(),
             now: Timestamp::UNIX_EPOCH,
             unreadable: BTreeSet::new(),
+            networks: networks::ModelNetworks::new(),
             counter: 0,
         }
     }
@@ -156,27 +163,29 @@ impl Model {
     /// Plans with every question answered.
     pub(super) fn plan(&self, desired: &Desired) -> Plan {
         let mut observed = self.observe(desired);
-        let input = |observed: &Observed| {
-            plan(&Input {
-                account: &account(),
-                account_id: &account_id(),
-                desired,
-                observed,
-                records: &self.records,
-                reported: &self.reported,
-                contested: &self.contested,
-                behind: &self.behind,
-                now: self.now,
-            })
-        };
-        let mut result = input(&observed);
+        let mut result = self.plan_by(desired, &observed);
         for _ in 0..3 {
             for question in &result.questions {
                 self.answer(question, &mut observed.answers);
             }
-            result = input(&observed);
+            result = self.plan_by(desired, &observed);
         }
         result
+    }
+
+    /// Plans by what was observed, with no question answered.
+    pub(super) fn plan_by(&self, desired: &Desired, observed: &Observed) -> Plan {
+        plan(&Input {
+            account: &account(),
+            account_id: &account_id(),
+            desired,
+            observed,
+            records: &self.records,
+            reported: &self.reported,
+            contested: &self.contested,
+            behind: &self.behind,
+            now: self.now,
+        })
     }
 
     /// Plans and applies until there is nothing to do, confirming what has to be confirmed, and waiting for what time brings.
@@ -244,6 +253,7 @@ impl Model {
                     (zone_id, part)
                 })
                 .collect(),
+            networks: self.observe_networks(desired),
             answers: Answers::default(),
         }
     }
@@ -275,12 +285,27 @@ impl Model {
                 let named = self.dns[zone_id].iter().filter(|record| record.stands_at(hostname));
                 answers.names.insert(hostname.clone(), Part::Complete(named.cloned().collect()));
             }
+            Question::NetworkRouteById(id) | Question::HostnameRouteById(id) => {
+                answers.routes.insert(id.clone(), Part::Complete(self.networks.presence_of_route(id)));
+            }
+            Question::VirtualNetworkById(id) => {
+                answers.virtual_networks.insert(id.clone(), Part::Complete(self.networks.presence_of_network(id)));
+            }
         }
     }
 
+    /// Applies the steps; after one that Cloudflare refuses, nothing more of its tunnel.
     pub(super) fn apply(&mut self, steps: &[Step]) {
+        let mut failed = BTreeSet::new();
         for step in steps {
-            self.apply_step(step);
+            if let Step::DeleteTunnel { tunnel, id } = step
+                && self.networks.routes_to(id) > 0
+            {
+                failed.insert(tunnel.clone());
+            }
+            if !failed.contains(step.tunnel()) {
+                self.apply_step(step);
+            }
         }
     }
 
@@ -394,6 +419,7 @@ impl Model {
             Step::ForgetTunnel { tunnel } => {
                 self.records.tunnels.remove(tunnel);
             }
+            Step::Network(step) => self.apply_network(step),
         }
     }
 

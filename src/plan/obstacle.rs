@@ -5,7 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
-    id::{RecordId, TunnelId},
+    config::PrivateRoute,
+    id::{RecordId, RouteId, TunnelId},
     name::{Hostname, TunnelName},
 };
 
@@ -43,6 +44,16 @@ pub enum Scope {
         tunnel: TunnelName,
         /// The hostname.
         hostname: Hostname,
+    },
+    /// The private routes and virtual networks.
+    Networks,
+    /// One private route of a tunnel.
+    #[serde(rename = "private-route")]
+    PrivateRoute {
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// The route.
+        route: PrivateRoute,
     },
 }
 
@@ -86,6 +97,12 @@ pub enum HoldCode {
     Draining,
     /// Cloudflare took a configuration that the ready connectors do not run.
     NotApplied,
+    /// Two tunnels want one private route: the virtual network that one names is the default one.
+    WantedTwice,
+    /// The account has no default virtual network.
+    NoVirtualNetwork,
+    /// Routes that are not ours lead to a tunnel that is to be deleted.
+    RoutesOfOthers,
 }
 
 /// A name that somebody else holds. It is left alone.
@@ -121,6 +138,22 @@ pub enum Conflict {
         /// Why it is not ours.
         why: String,
     },
+    /// A private route for a network or hostname of ours.
+    #[serde(rename = "private-route")]
+    PrivateRoute {
+        /// The tunnel whose route waits.
+        tunnel: TunnelName,
+        /// What it would be for.
+        route: PrivateRoute,
+        /// The id of the route that is there.
+        route_id: RouteId,
+        /// The tunnel that it leads to, by its name or id.
+        leads_to: String,
+        /// Its comment.
+        comment: Option<String>,
+        /// Why it is not ours.
+        why: String,
+    },
 }
 
 impl HoldCode {
@@ -142,6 +175,9 @@ impl HoldCode {
             Self::NotReady => "not-ready",
             Self::NeedsConfirmation => "needs-confirmation",
             Self::WaitsForApply => "waits-for-apply",
+            Self::WantedTwice => "wanted-twice",
+            Self::NoVirtualNetwork => "no-virtual-network",
+            Self::RoutesOfOthers => "routes-of-others",
             Self::GracePeriod => "grace-period",
             Self::Draining => "draining",
             Self::NotApplied => "not-applied",
@@ -169,6 +205,9 @@ impl HoldCode {
             | Self::NotReady
             | Self::NeedsConfirmation
             | Self::WaitsForApply
+            | Self::WantedTwice
+            | Self::NoVirtualNetwork
+            | Self::RoutesOfOthers
             | Self::NotApplied => false,
         }
     }
@@ -178,8 +217,8 @@ impl Hold {
     /// The tunnel that it is about, when it is about one.
     pub fn tunnel(&self) -> Option<&TunnelName> {
         match &self.scope {
-            Scope::Account | Scope::Zone { .. } => None,
-            Scope::Tunnel { tunnel } | Scope::Route { tunnel, .. } => Some(tunnel),
+            Scope::Account | Scope::Zone { .. } | Scope::Networks => None,
+            Scope::Tunnel { tunnel } | Scope::Route { tunnel, .. } | Scope::PrivateRoute { tunnel, .. } => Some(tunnel),
         }
     }
 }
@@ -188,16 +227,29 @@ impl Conflict {
     /// The tunnel that waits.
     pub fn tunnel(&self) -> &TunnelName {
         match self {
-            Self::Tunnel { tunnel, .. } | Self::Record { tunnel, .. } => tunnel,
+            Self::Tunnel { tunnel, .. } | Self::Record { tunnel, .. } | Self::PrivateRoute { tunnel, .. } => tunnel,
         }
     }
 
     /// The hostname, when it is about a DNS record.
     pub fn hostname(&self) -> Option<&Hostname> {
         match self {
-            Self::Tunnel { .. } => None,
+            Self::Tunnel { .. } | Self::PrivateRoute { .. } => None,
             Self::Record { hostname, .. } => Some(hostname),
         }
+    }
+
+    /// The private route, when it is about one.
+    pub fn private_route(&self) -> Option<&PrivateRoute> {
+        match self {
+            Self::Tunnel { .. } | Self::Record { .. } => None,
+            Self::PrivateRoute { route, .. } => Some(route),
+        }
+    }
+
+    /// Whether it is about the tunnel itself, so that nothing of it can be.
+    pub fn is_of_tunnel(&self) -> bool {
+        self.hostname().is_none() && self.private_route().is_none()
     }
 }
 
@@ -214,6 +266,8 @@ impl fmt::Display for Scope {
             Self::Zone { zone } => write!(formatter, "the records of {zone}"),
             Self::Tunnel { tunnel } => write!(formatter, "tunnel {tunnel}"),
             Self::Route { tunnel, hostname } => write!(formatter, "{hostname} of {tunnel}"),
+            Self::Networks => formatter.write_str("the private routes"),
+            Self::PrivateRoute { tunnel, route } => write!(formatter, "{route} of {tunnel}"),
         }
     }
 }
@@ -232,6 +286,14 @@ impl fmt::Display for Conflict {
             }
             Self::Record { tunnel, hostname, kind, content, comment, why, .. } => {
                 write!(formatter, "{hostname} of {tunnel}: a record {kind} {content:?}")?;
+                match comment {
+                    Some(comment) => write!(formatter, " with the comment {comment:?}")?,
+                    None => formatter.write_str(" without a comment")?,
+                }
+                write!(formatter, " stands there; {why}")
+            }
+            Self::PrivateRoute { tunnel, route, leads_to, comment, why, .. } => {
+                write!(formatter, "{route} of {tunnel}: a private route to tunnel {leads_to}")?;
                 match comment {
                     Some(comment) => write!(formatter, " with the comment {comment:?}")?,
                     None => formatter.write_str(" without a comment")?,

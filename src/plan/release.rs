@@ -55,7 +55,8 @@ impl Planner<'_> {
             blocked |= release == Release::Blocked;
         }
         // Whoever still comes by it is served until the grace period is over.
-        if blocked || !record.parting.is_empty() || self.moves_from(&record.name) || self.drains(record) {
+        let is_blocked = blocked || self.networks.blocked.contains(&record.name);
+        if is_blocked || !record.parting.is_empty() || self.moves_from(&record.name) || self.drains(record) {
             return;
         }
         let input = self.input;

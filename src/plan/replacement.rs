@@ -111,7 +111,7 @@ impl Planner<'_> {
                 }
             }
         }
-        if !record.dns.is_empty() || !record.parting.is_empty() {
+        if !record.dns.is_empty() || !record.private_routes.is_empty() || !record.parting.is_empty() {
             return;
         }
         match (&record.id, record.draining_since) {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::{
     id::{RecordId, TunnelId, ZoneId},
     name::{Hostname, TunnelName},
+    plan::NetworkStep,
     record::{ConfigurationSource, WrittenConfiguration},
 };
 
@@ -188,6 +189,8 @@ pub enum Step {
         /// Which.
         tunnel: TunnelName,
     },
+    /// A change of a private route or a virtual network.
+    Network(NetworkStep),
 }
 
 /// Why a tunnel is made.
@@ -229,6 +232,8 @@ pub enum ForgetReason {
     Taken,
     /// It belongs to another of our tunnels.
     Moved,
+    /// Somebody else uses it.
+    InUse,
 }
 
 /// What of a DNS record is not as it should be.
@@ -267,6 +272,7 @@ impl Step {
             | Self::DeleteConnections { tunnel, .. }
             | Self::DeleteTunnel { tunnel, .. }
             | Self::ForgetTunnel { tunnel } => tunnel,
+            Self::Network(step) => step.tunnel(),
         }
     }
 
@@ -292,7 +298,8 @@ impl Step {
             | Self::PutConfiguration { .. }
             | Self::DeleteConnections { .. }
             | Self::DeleteTunnel { .. }
-            | Self::ForgetTunnel { .. } => None,
+            | Self::ForgetTunnel { .. }
+            | Self::Network(_) => None,
         }
     }
 
@@ -316,6 +323,7 @@ impl Step {
             Self::DeleteConnections { .. } => 7,
             Self::DeleteTunnel { .. } => 8,
             Self::ForgetTunnel { .. } => 9,
+            Self::Network(step) => step.rank(),
         }
     }
 
@@ -323,6 +331,7 @@ impl Step {
     pub fn moves_from(&self) -> Option<&TunnelName> {
         match self {
             Self::MoveRecord { from, .. } => Some(from),
+            Self::Network(step) => step.moves_from(),
             Self::RenameTunnel { .. }
             | Self::RetireTunnel { .. }
             | Self::DrainTunnel { .. }
@@ -368,6 +377,7 @@ impl Step {
             Self::DeleteConnections { .. } => "delete-connections",
             Self::DeleteTunnel { .. } => "delete-tunnel",
             Self::ForgetTunnel { .. } => "forget-tunnel",
+            Self::Network(step) => step.word(),
         }
     }
 
@@ -393,6 +403,7 @@ impl Step {
             | Self::DeleteConnections { .. }
             | Self::DeleteTunnel { .. }
             | Self::ForgetTunnel { .. } => '-',
+            Self::Network(step) => step.sign(),
         }
     }
 
@@ -445,6 +456,7 @@ impl Step {
             Self::DeleteConnections { tunnel, .. } => format!("connections of {tunnel}"),
             Self::DeleteTunnel { tunnel, id } => format!("tunnel {tunnel} ({id})"),
             Self::ForgetTunnel { tunnel } => format!("tunnel {tunnel}: forget it, nothing of it is left"),
+            Self::Network(step) => step.describe(),
         }
     }
 }
@@ -462,6 +474,7 @@ impl fmt::Display for ForgetReason {
             Self::HandedOver => "leave it to others from here on, as the configuration says",
             Self::Taken => "leave it alone, somebody else changed it and it is theirs",
             Self::Moved => "forget it here, it belongs to another tunnel",
+            Self::InUse => "leave it to others from here on, they use it",
         })
     }
 }

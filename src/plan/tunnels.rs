@@ -238,5 +238,10 @@ pub(super) fn left_behind(record: &TunnelRecord) -> String {
         1 => " and its DNS record".to_owned(),
         count => format!(" and its {count} DNS records"),
     };
-    format!("tunnel {} left the configuration; it{records} stay at Cloudflare until they are deleted", record.name)
+    let routes = match record.private_routes.len() {
+        0 => String::new(),
+        1 => " and its private route".to_owned(),
+        count => format!(" and its {count} private routes"),
+    };
+    format!("tunnel {} left the configuration; it{records}{routes} stay at Cloudflare until they are deleted", record.name)
 }

@@ -1,5 +1,7 @@
 //! What the pass knows about each tunnel, as the status shows it.
 
+mod private;
+
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
@@ -36,6 +38,8 @@ pub struct ProvisionedTunnel {
     pub fate: Fate,
     /// Its routes, in the order of its rules; those of a tunnel that left the configuration by hostname.
     pub routes: Vec<RouteStatus>,
+    /// What leads into it from the private side, networks first.
+    pub private_routes: Vec<PrivateRouteStatus>,
     /// What is held of it, or of all that it stands in.
     pub holds: Vec<Hold>,
     /// Who holds its name at Cloudflare.
@@ -116,6 +120,8 @@ pub fn view(input: &Input<'_>, plan: &Plan, stopped: &BTreeSet<TunnelName>) -> B
     tunnels
 }
 
+pub use private::PrivateRouteStatus;
+
 struct View<'a> {
     input: &'a Input<'a>,
     plan: &'a Plan,
@@ -172,7 +178,7 @@ impl View<'_> {
             }
             routes.push(self.route(want, hostname, path, text(rule, "service")));
         }
-        self.tunnel(want.source, routes)
+        self.tunnel(want.source, routes, self.private_routes(want))
     }
 
     fn left_behind(&self, record: &TunnelRecord) -> ProvisionedTunnel {
@@ -190,10 +196,15 @@ impl View<'_> {
             record_id: Some(dns.record_id.clone()),
             reason: Some(reason.to_owned()),
         });
-        self.tunnel(record.source, routes.collect())
+        self.tunnel(record.source, routes.collect(), private::left_behind(record, reason))
     }
 
-    fn tunnel(&self, source: ConfigurationSource, routes: Vec<RouteStatus>) -> ProvisionedTunnel {
+    fn tunnel(
+        &self,
+        source: ConfigurationSource,
+        routes: Vec<RouteStatus>,
+        private_routes: Vec<PrivateRouteStatus>,
+    ) -> ProvisionedTunnel {
         let id = self.record.and_then(|record| record.id.clone());
         let listed = self.input.observed.tunnels.complete();
         let cloudflare_status =
@@ -211,6 +222,7 @@ impl View<'_> {
             written_version: self.record.and_then(|record| record.written.as_ref()).map(|written| written.version),
             fate: self.record.map_or(Fate::Keep, |record| record.fate),
             routes,
+            private_routes,
             holds: self.holds(),
             conflict: self.tunnel_conflict().cloned(),
         }
@@ -239,7 +251,7 @@ impl View<'_> {
             return Some((RouteState::Off, "an operator stopped its tunnel".to_owned()));
         }
         let conflict = self.plan.conflicts.iter().find(|conflict| {
-            let whole_tunnel = conflict.tunnel() == self.name && conflict.hostname().is_none();
+            let whole_tunnel = conflict.tunnel() == self.name && conflict.is_of_tunnel();
             whole_tunnel || (conflict.tunnel() == self.name && managed.is_some() && conflict.hostname() == managed)
         });
         if let Some(conflict) = conflict {
@@ -248,7 +260,7 @@ impl View<'_> {
         let pending = |reason: String| Some((RouteState::Pending, reason));
         let route_hold = self.plan.holds.iter().find(|hold| match &hold.scope {
             Scope::Route { tunnel, hostname } => tunnel == self.name && Some(hostname) == managed,
-            Scope::Account | Scope::Zone { .. } | Scope::Tunnel { .. } => false,
+            Scope::Account | Scope::Zone { .. } | Scope::Tunnel { .. } | Scope::Networks | Scope::PrivateRoute { .. } => false,
         });
         if let Some(hold) = route_hold {
             return pending(hold.why.clone());
@@ -282,7 +294,7 @@ impl View<'_> {
     }
 
     fn tunnel_conflict(&self) -> Option<&Conflict> {
-        self.plan.conflicts.iter().find(|conflict| conflict.tunnel() == self.name && conflict.hostname().is_none())
+        self.plan.conflicts.iter().find(|conflict| conflict.tunnel() == self.name && conflict.is_of_tunnel())
     }
 
     /// The holds on this tunnel, the nearest first: its own, then those of all that it stands in.
@@ -294,7 +306,8 @@ impl View<'_> {
                 let want = self.input.desired.tunnels.get(self.name);
                 want.is_some_and(|want| want.hostnames.iter().any(|hostname| hostname.is_in_zone(zone)))
             }
-            Scope::Tunnel { .. } | Scope::Route { .. } => false,
+            Scope::Networks => self.has_private_routes(),
+            Scope::Tunnel { .. } | Scope::Route { .. } | Scope::PrivateRoute { .. } => false,
         };
         let holds = &self.plan.holds;
         holds.iter().filter(own).chain(holds.iter().filter(around)).cloned().collect()

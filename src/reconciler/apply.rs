@@ -5,12 +5,13 @@
 
 mod batches;
 mod configuration;
+mod networks;
 mod records;
 mod tunnels;
 
 use super::{trouble, worker::Worker};
 use crate::{
-    cloudflare::{self, Client},
+    cloudflare::{self, Client, Conflict, Kind},
     event::ProvisioningEvent,
     id::{AccountId, ZoneId},
     observed::{Observed, Part},
@@ -90,8 +91,14 @@ impl Worker {
             }
             Step::PutConfiguration { .. } => self.put_configuration(place, step).await,
             Step::DeleteConnections { id, .. } => Ok(gone_is_done(place.client.delete_connections(place.account_id, id).await)?),
-            Step::DeleteTunnel { id, .. } => {
-                gone_is_done(place.client.delete_tunnel(place.account_id, id).await)?;
+            Step::DeleteTunnel { tunnel, id } => {
+                let deleted = gone_is_done(place.client.delete_tunnel(place.account_id, id).await);
+                if let Err(error) = &deleted
+                    && error.kind() == Kind::Conflict(Conflict::PrivateRoutes)
+                {
+                    self.memory.routed.insert(tunnel.clone());
+                }
+                deleted?;
                 if let Part::Complete(tunnels) = &mut observed.tunnels {
                     tunnels.remove(id);
                 }
@@ -109,6 +116,7 @@ impl Worker {
             | Step::ForgetRecord { .. }
             | Step::NoteVersion { .. }
             | Step::ForgetTunnel { .. } => unreachable!("they change only what is on record"),
+            Step::Network(step) => self.apply_network(place, step, observed).await,
             Step::CreateRecord { .. } | Step::RepairRecord { .. } | Step::MoveRecord { .. } | Step::DeleteRecord { .. } => {
                 unreachable!("DNS records are arranged in batches")
             }

@@ -26,6 +26,8 @@ pub(super) struct Memory {
     pub(super) zones: Option<KnownZones>,
     /// Whether somebody asks for a fresh look, so that a hostname without a zone is worth listing them.
     pub(super) doubted: bool,
+    /// Tunnels that Cloudflare refused to delete because private routes lead to them: those are looked at, whoever made them.
+    pub(super) routed: BTreeSet<TunnelName>,
     /// Hostnames at which somebody else's record stands, or stood.
     contested: BTreeMap<Hostname, Option<Holders>>,
     /// Tunnels whose ready connectors run an earlier version than was written: which was, and since when they do.

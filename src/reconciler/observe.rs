@@ -1,5 +1,7 @@
 //! Reads an account: the lists first, then the single reads that a plan asks for.
 
+pub(super) mod networks;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -52,8 +54,9 @@ impl Worker {
                 records.insert(zone_id, part);
             }
         }
+        let networks = self.observe_networks(client, id, desired).await;
         let answers = self.memory.answers(&reported, Instant::now());
-        Observed { tunnels, zones, records, answers }
+        Observed { tunnels, zones, records, networks, answers }
     }
 
     /// Asks what the plan for `desired` needs to know besides, and plans.
@@ -145,6 +148,21 @@ impl Worker {
                     self.memory.remember_holders(&hostname, records, Instant::now());
                 }
                 answers.names.insert(hostname, part);
+            }
+            Question::NetworkRouteById(route) => {
+                let found = client.network_route(id, &route);
+                let part = self.presence("the private route", found, |found| found.deleted_at.is_some()).await;
+                answers.routes.insert(route, part);
+            }
+            Question::HostnameRouteById(route) => {
+                let found = client.hostname_route(id, &route);
+                let part = self.presence("the hostname route", found, |found| found.deleted_at.is_some()).await;
+                answers.routes.insert(route, part);
+            }
+            Question::VirtualNetworkById(network) => {
+                let found = client.virtual_network(id, &network);
+                let part = self.presence("the virtual network", found, |found| found.deleted_at.is_some()).await;
+                answers.virtual_networks.insert(network, part);
             }
         }
     }

@@ -116,6 +116,7 @@ mod tests {
     fn seen(tunnels: &[&str]) -> ProvisioningEvent {
         let tunnel = |name: &&str| {
             let provisioned = ProvisionedTunnel {
+                private_routes: Vec::new(),
                 account: account(),
                 id: None,
                 cloudflare_name: format!("{name}.adit-a1b2c3d4"),

@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{StoreError, durable, versioned};
+use super::{
+    StoreError, durable,
+    private_routes::{WrittenRoute, WrittenVirtualNetwork},
+    versioned,
+};
 use crate::{
     id::{AccountId, TunnelId},
     name::TunnelName,
@@ -37,6 +41,10 @@ struct Written {
     parting: BTreeMap<String, Timestamp>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     dns: BTreeMap<String, DnsRecordRef>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    private_routes: Vec<WrittenRoute>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    virtual_networks: Vec<WrittenVirtualNetwork>,
 }
 
 pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
@@ -54,6 +62,8 @@ pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
         draining_since: record.draining_since,
         parting: record.parting.iter().map(|(hostname, since)| (hostname.to_string(), *since)).collect(),
         dns: record.dns.iter().map(|(hostname, dns)| (hostname.to_string(), dns.clone())).collect(),
+        private_routes: record.private_routes.iter().map(|(route, made)| WrittenRoute::of(route, made)).collect(),
+        virtual_networks: WrittenVirtualNetwork::all_of(&record.virtual_networks),
     };
     let text = versioned::render(&written);
     drop(Zeroizing::new(std::mem::take(&mut written.secret)));
@@ -109,6 +119,8 @@ fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
         id: written.id,
         written: written.written,
         dns: dns.collect::<Result<_, _>>()?,
+        private_routes: written.private_routes.into_iter().map(WrittenRoute::read).collect::<Result<_, _>>()?,
+        virtual_networks: written.virtual_networks.into_iter().map(|made| (made.name, made.id)).collect(),
         fate: written.fate,
         slots: written.slots,
         document: document.transpose().map_err(|_| "its document is no JSON".to_owned())?,

@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    config::Source,
+    config::{PrivateNetwork, PrivateRoute, Source},
     connector::Stop,
     id::AccountId,
     name::TunnelName,
     observed::Zone,
-    record::{ConfigurationSource, DnsRecordRef, Fate, TunnelRecord, WrittenConfiguration},
+    record::{ConfigurationSource, DnsRecordRef, Fate, PrivateRouteRef, TunnelRecord, WrittenConfiguration},
     secret::Secret,
 };
 
@@ -38,6 +38,13 @@ fn record(store: &Store, tunnel: &str) -> TunnelRecord {
     record.written = Some(WrittenConfiguration { version: 3, sha256: "ab".repeat(32), stored_sha256: "cd".repeat(32) });
     let dns = DnsRecordRef { zone_id: "z1".parse().unwrap(), record_id: "r1".parse().unwrap() };
     record.dns.insert("*.example.com".parse().unwrap(), dns);
+    let lab = Some("11111111-0000-3333-4444-555555555555".parse().unwrap());
+    record.virtual_networks.insert("the lab".to_owned(), lab.clone());
+    let network = PrivateNetwork { network: "10.20.0.0/16".parse().unwrap(), virtual_network: Some("the lab".to_owned()) };
+    let made = PrivateRouteRef { route_id: Some("p1".parse().unwrap()), virtual_network_id: lab };
+    record.private_routes.insert(PrivateRoute::Network(network), made);
+    let wiki = PrivateRoute::hostname("wiki.internal.example".parse().unwrap());
+    record.private_routes.insert(wiki, PrivateRouteRef::default());
     record.fate = Fate::Orphaned;
     record
 }

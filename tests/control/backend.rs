@@ -334,6 +334,9 @@ fn tunnel(name: &str, definition: &Value) -> api::Tunnel {
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
     let rules = definition.get("ingress").and_then(Value::as_array).into_iter().flatten();
     let route = |rule: &Value| api::Route {
+        kind: api::RouteKind::Hostname,
+        network: None,
+        virtual_network: None,
         hostname: text(rule, "hostname"),
         path: text(rule, "path"),
         service: text(rule, "service"),

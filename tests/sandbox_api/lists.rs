@@ -119,6 +119,34 @@ async fn private_routes_are_found_by_what_lies_within_and_around_them() {
 }
 
 #[tokio::test]
+async fn a_network_has_one_live_route_in_each_virtual_network_and_a_private_hostname_one() {
+    let sandbox = Sandbox::start().await;
+    let (routes, hostnames) = (sandbox.in_account("teamnet/routes"), sandbox.in_account("zerotrust/routes/hostname"));
+    let tunnel = sandbox.tunnel("web").await;
+    let lab = sandbox.post(&sandbox.in_account("teamnet/virtual_networks"), json!({ "name": "lab" })).await.id();
+    let first = sandbox.post(&routes, json!({ "network": "10.0.0.0/8", "tunnel_id": tunnel })).await.id();
+    let in_lab = json!({ "network": "10.0.0.0/8", "tunnel_id": tunnel, "virtual_network_id": lab });
+    let second = sandbox.post(&routes, in_lab.clone()).await.id();
+    assert_eq!(sandbox.post(&routes, in_lab.clone()).await.refusal(), (409, 1014));
+    let into_lab = json!({ "virtual_network_id": lab });
+    assert_eq!(sandbox.patch(&format!("{routes}/{first}"), into_lab.clone()).await.refusal(), (409, 1014));
+    let networks = sandbox.in_account("teamnet/virtual_networks");
+    assert_eq!(sandbox.delete(&format!("{networks}/{lab}")).await.refusal(), (400, 1004), "it has a route");
+    sandbox.delete(&format!("{routes}/{second}")).await.result();
+    sandbox.patch(&format!("{routes}/{first}"), into_lab).await.result();
+    assert_eq!(sandbox.get(&format!("{routes}?is_deleted=false")).await.each("id"), [first.as_str()]);
+    assert_eq!(sandbox.get(&routes).await.each("id"), [first.as_str(), second.as_str()], "left out, deleted ones come too");
+    assert!(sandbox.get(&format!("{routes}/{second}")).await.result()["deleted_at"].is_string());
+
+    let wiki = json!({ "hostname": "wiki.internal.example", "tunnel_id": tunnel });
+    let id = sandbox.post(&hostnames, wiki.clone()).await.id();
+    assert_eq!(sandbox.post(&hostnames, wiki).await.refusal(), (409, 1014));
+    sandbox.delete(&format!("{hostnames}/{id}")).await.result();
+    assert_eq!(sandbox.get(&hostnames).await.each("id"), Vec::<String>::new(), "left out, deleted ones stay away here");
+    assert_eq!(sandbox.get(&format!("{hostnames}?is_deleted=true")).await.each("id"), [id.as_str()]);
+}
+
+#[tokio::test]
 async fn a_virtual_network_takes_the_default_from_another() {
     let sandbox = Sandbox::start().await;
     let networks = sandbox.in_account("teamnet/virtual_networks");

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Cell, Look, Table, Tone, age, plain};
-use crate::control::api::{Connector, Reason, Route, Tunnel};
+use crate::control::api::{Connector, Reason, Route, RouteKind, Tunnel};
 
 /// One tunnel: what it is, its connectors, its routes.
 pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> String {
@@ -65,13 +65,16 @@ fn state(connector: &Connector) -> String {
 }
 
 fn routes(routes: &[Route], look: Look) -> String {
-    let mut table = Table::new(["HOSTNAME", "PATH", "SERVICE", "DNS", "STATE", "WHY"]);
+    let all_public = routes.iter().all(|route| route.kind == RouteKind::Hostname);
+    let first = if all_public { "HOSTNAME" } else { "ROUTE" };
+    let mut table = Table::new([first, "KIND", "PATH", "SERVICE", "DNS", "STATE", "WHY"]);
     for route in routes {
         table.row([
-            Cell::new(route.hostname.as_deref().unwrap_or("*")),
+            Cell::new(route.label()),
+            Cell::new(if all_public { "" } else { route.kind.word() }),
             Cell::maybe(route.path.as_ref()),
             Cell::maybe(route.service.as_ref()),
-            Cell::new(if route.dns { "yes" } else { "no" }),
+            Cell::new(route.dns_word()),
             Cell::toned(route.state.word(), Tone::of_route(route.state)),
             Cell::maybe(route.reason.as_ref()),
         ]);
@@ -94,7 +97,10 @@ pub(super) mod tests {
 
     pub(in crate::cli::render) fn example() -> Tunnel {
         let route = |hostname: &str, service: &str| Route {
+            kind: RouteKind::Hostname,
             hostname: Some(hostname.to_owned()),
+            network: None,
+            virtual_network: None,
             path: None,
             service: Some(service.to_owned()),
             dns: true,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Cell, Look, Table, Tone, age, plain};
-use crate::control::api::{Cloudflared, Reason, Route, Status, Tunnel, Uplink, UplinkState, Verdict};
+use crate::control::api::{Cloudflared, Reason, Route, RouteKind, Status, Tunnel, Uplink, UplinkState, Verdict};
 
 /// The whole status: the verdict with its reasons, the accounts, the tunnels, the last change.
 pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> String {
@@ -98,10 +98,11 @@ fn tunnels(tunnels: &[Tunnel], now: Timestamp, look: Look) -> String {
 }
 
 fn routes(routes: &[Route]) -> String {
-    let hostnames: Vec<&str> = routes.iter().filter_map(|route| route.hostname.as_deref()).collect();
-    match hostnames.split_first() {
+    let every = |route: &&Route| route.kind == RouteKind::Hostname && route.hostname.is_none();
+    let labels: Vec<String> = routes.iter().filter(|route| !every(route)).map(Route::label).collect();
+    match labels.split_first() {
         None => String::new(),
-        Some((first, [])) => (*first).to_owned(),
+        Some((first, [])) => first.clone(),
         Some((first, rest)) => format!("{first} +{}", rest.len()),
     }
 }
@@ -114,7 +115,7 @@ fn why(tunnel: &Tunnel, now: Timestamp) -> String {
     let drift = tunnel.drift.iter().map(|drift| drift.sentence.clone());
     let route = |route: &Route| {
         let reason = route.reason.as_ref()?;
-        Some(format!("{}: {}", route.hostname.as_deref().unwrap_or("*"), reason))
+        Some(format!("{}: {}", route.label(), reason))
     };
     let routes = tunnel.routes.iter().filter_map(route);
     stop.into_iter().chain(reason).chain(holds).chain(drift).chain(routes).collect::<Vec<_>>().join("; ")

@@ -32,7 +32,7 @@ async fn a_refused_token_names_the_permission_and_the_object() {
         "cannot list zones: the API token is refused, or lacks the permission Zone > Zone > Read on the zones of the routes \
          (GET /zones, HTTP 403, code 9109 \"Invalid access token\")"
     );
-    let id = "r1".parse().unwrap();
+    let (id, route) = ("r1".parse().unwrap(), "p1".parse().unwrap());
     for (error, permission, object) in [
         (client.tunnels(&account).await.unwrap_err(), Permission::TunnelRead, account.as_str()),
         (client.configuration(&account, &tunnel).await.unwrap_err(), Permission::TunnelRead, account.as_str()),
@@ -44,6 +44,12 @@ async fn a_refused_token_names_the_permission_and_the_object() {
         (client.record(&zone, &id).await.unwrap_err(), Permission::DnsRead, zone.as_str()),
         (client.create_record(&zone, &record("a.b")).await.unwrap_err(), Permission::DnsEdit, zone.as_str()),
         (client.delete_record(&zone, &id).await.unwrap_err(), Permission::DnsEdit, zone.as_str()),
+        (client.network_routes(&account).await.unwrap_err(), Permission::NetworksRead, account.as_str()),
+        (client.virtual_networks(&account).await.unwrap_err(), Permission::NetworksRead, account.as_str()),
+        (client.hostname_routes(&account).await.unwrap_err(), Permission::NetworksRead, account.as_str()),
+        (client.delete_network_route(&account, &route).await.unwrap_err(), Permission::NetworksEdit, account.as_str()),
+        (client.delete_hostname_route(&account, &route).await.unwrap_err(), Permission::NetworksEdit, account.as_str()),
+        (client.create_virtual_network(&account, "lab", "").await.unwrap_err(), Permission::NetworksEdit, account.as_str()),
     ] {
         assert_eq!(error.kind(), Kind::Auth { permission: Some(permission) });
         assert!(error.to_string().contains(&format!("{permission} on ")), "{error}");

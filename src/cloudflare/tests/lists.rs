@@ -76,6 +76,29 @@ async fn a_list_that_never_stands_still_is_incomplete() {
 }
 
 #[tokio::test]
+async fn deleted_private_routes_and_odd_ones_hide_no_others() {
+    let deleted = json!({ "id": "r1", "network": "10.0.0.0/8", "comment": "", "deleted_at": "2026-01-02T03:04:05Z" });
+    let odd = json!({ "id": "r2", "network": null, "tunnel_id": { "of": "another kind" }, "comment": null });
+    let whole = json!({ "id": "r3", "network": "10.1.0.0/16", "tunnel_id": "t", "virtual_network_id": "v", "comment": "ours" });
+    let bench =
+        Bench::new(Server::always(move || Reply::page(vec![deleted.clone(), odd.clone(), whole.clone()], 1, 1_000, 3)).await);
+    let routes = bench.client.network_routes(&account()).await.unwrap();
+    let seen: Vec<_> = routes.iter().map(|route| (route.id.as_str(), route.network.as_str(), route.comment.as_str())).collect();
+    assert_eq!(seen, [("r2", "", ""), ("r3", "10.1.0.0/16", "ours")]);
+    assert_eq!(bench.server.requests()[0].query("is_deleted"), Some("false"));
+}
+
+#[tokio::test]
+async fn virtual_networks_are_whole_or_an_error() {
+    let default = json!({ "id": "v1", "name": "default", "is_default_network": true, "comment": "" });
+    let lab = json!({ "id": "v2", "name": "lab", "comment": "" });
+    for (items, announced, kind) in [(vec![default.clone()], 2, Kind::Incomplete), (vec![default, lab], 2, Kind::Malformed)] {
+        let bench = Bench::new(Server::always(move || Reply::page(items.clone(), 1, 20, announced)).await);
+        assert_eq!(bench.client.virtual_networks(&account()).await.unwrap_err().kind(), kind);
+    }
+}
+
+#[tokio::test]
 async fn a_list_of_connectors_that_lacks_some_is_incomplete() {
     let bench = Bench::new(Server::always(|| Reply::page(vec![json!({ "id": "c1" })], 1, 20, 2)).await);
     let error = bench.client.connectors(&account(), &tunnel()).await.unwrap_err();

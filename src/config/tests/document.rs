@@ -87,6 +87,7 @@ fn what_reaches_further_than_one_origin_is_for_admins() {
         "
         protocol = 'http2'
         private_networks = [{ network = '10.0.0.0/8' }]
+        hostname_routes = ['wiki.internal.example']
         originRequest = { caPool = '/etc/ssl/a.pem' }
         ingress = [
             { hostname = 'a.example.com', service = 'http://localhost:1' },
@@ -100,6 +101,7 @@ fn what_reaches_further_than_one_origin_is_for_admins() {
     let keys = [
         "protocol",
         "private_networks",
+        "hostname_routes",
         "originRequest.caPool",
         "ingress[1].service",
         "ingress[2].service",

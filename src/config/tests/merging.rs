@@ -76,6 +76,28 @@ fn a_hostname_without_a_record_may_stand_in_a_second_tunnel_with_another_path() 
 }
 
 #[test]
+fn a_private_network_or_hostname_has_one_place_in_one_tunnel() {
+    assert_problems(
+        "[tunnels.a]
+private_networks = [{ network = '10.0.0.0/8' }, { network = '10.0.0.0/8', virtual_network = 'lab' }, { network = '10.0.0.0/8' }]
+hostname_routes = ['wiki.internal.example']
+[tunnels.b]
+private_networks = [{ network = '10.20.0.0/16' }]
+hostname_routes = ['WIKI.internal.example', 'wiki.internal', 'wiki']
+",
+        "\
+adit.toml:2: tunnels.a.private_networks[2]: the network 10.0.0.0/8 in the default virtual network is also in \
+tunnels.a.private_networks[0] (adit.toml:2): it has one tunnel
+adit.toml:6: tunnels.b.hostname_routes[2]: cannot use \"wiki\": a hostname needs a dot, as in app.example.com",
+    );
+    assert_problems(
+        "[tunnels.a]\nhostname_routes = ['wiki.internal.example']\n[tunnels.b]\nhostname_routes = ['WIKI.internal.example']\n",
+        "adit.toml:4: tunnels.b.hostname_routes[0]: the private hostname \"wiki.internal.example\" is also in \
+tunnels.a.hostname_routes[0] (adit.toml:2): it has one tunnel",
+    );
+}
+
+#[test]
 fn networks_pools_and_old_names_have_one_tunnel() {
     let expected = "\
 adit.toml:6: tunnels.b.private_networks[1]: the network 10.0.0.0/8 in the default virtual network is also in \

@@ -97,11 +97,12 @@ fn tunnel() -> impl Strategy<Value = String> {
         "memory_limit = '256MiB'",
         "max_procs = 2",
         "private_networks = [{ network = '10.0.0.0/8' }, { network = 'fd00::/8', virtual_network = 'a \"b\"' }]",
+        "hostname_routes = ['wiki.internal.example', '*.lab.internal.example']",
         "load_balancer = { hostname = 'www.example.com', pool = 'p', weight = 0.25 }",
         "health = { origin = { http = '/healthz', expect = 204 } }",
         "originRequest = { tcpKeepAlive = '30s' }",
     ];
-    let extras = proptest::sample::subsequence(extras, 0..=10);
+    let extras = proptest::sample::subsequence(extras, 0..=11);
     // Most orders of random rules hide one: the first of each hostname and path is enough.
     (1_u8..=25, vec(rule(), 0..4), extras, any::<bool>()).prop_map(|(replicas, rules, extras, catch_all)| {
         let last = if catch_all { "{ service = 'http_status:503' }" } else { "" };

@@ -46,7 +46,8 @@ impl Object {
     /// A tunnel that exists.
     pub(in crate::control) fn of_tunnel(tunnel: &api::Tunnel) -> Self {
         let mut object = Self::new(&tunnel.account, &tunnel.name);
-        for route in &tunnel.routes {
+        // Private routes are an admin's alone, and publish nothing.
+        for route in tunnel.routes.iter().filter(|route| route.kind == api::RouteKind::Hostname) {
             object.take_rule(route.hostname.as_deref(), route.service.as_deref().unwrap_or_default());
         }
         object
@@ -145,6 +146,7 @@ mod tests {
         for (definition, part) in [
             (json!({ "protocol": "http2" }), "\"protocol\""),
             (json!({ "private_networks": [] }), "\"private_networks\""),
+            (json!({ "hostname_routes": ["wiki.internal.example"] }), "\"hostname_routes\""),
             (json!({ "renamed_from": "other" }), "\"renamed_from\""),
             (json!({ "ingress": [{ "service": "bastion" }] }), "service \"bastion\""),
             (json!({ "ingress": [{ "service": "http://localhost:80@internal" }] }), "service \"http://localhost:80@internal\""),

@@ -27,7 +27,7 @@ pub struct Tunnel {
     pub replicas: u8,
     /// Its connectors on this host, by replica.
     pub connectors: Vec<Connector>,
-    /// Its routes, in the order of the ingress rules.
+    /// Its routes: public hostnames in the order of the ingress rules, then private networks and private hostnames.
     pub routes: Vec<Route>,
     /// An operator's stop, while it lasts.
     pub stop: Option<Stop>,
@@ -128,11 +128,20 @@ pub struct LastExit {
     pub reason: Reason,
 }
 
-/// One ingress rule and what leads to it.
+/// What leads into a tunnel: an ingress rule, a private network or a private hostname.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// The hostname; `None` for a rule that takes every hostname.
+    /// Which of them.
+    #[serde(default)]
+    pub kind: RouteKind,
+    /// The hostname; `None` for a rule that takes every hostname, and for a private network.
     pub hostname: Option<String>,
+    /// The private network, such as `10.20.0.0/16`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// The virtual network that it is in, when one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_network: Option<String>,
     /// The path's pattern, if the rule has one.
     pub path: Option<String>,
     /// Where requests go; unknown for a route that nothing wants any more.
@@ -153,6 +162,19 @@ pub struct TunnelRoute {
     /// The route.
     #[serde(flatten)]
     pub route: Route,
+}
+
+/// What kind of route it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// A public hostname, or every one.
+    #[default]
+    Hostname,
+    /// A network, for devices of the organisation.
+    Network,
+    /// A hostname, for devices of the organisation.
+    PrivateHostname,
 }
 
 /// How far a route is.
@@ -193,6 +215,38 @@ impl State {
             Self::BackingOff => "backing off",
             Self::Quarantined => "quarantined",
             Self::Blocked => "blocked",
+        }
+    }
+}
+
+impl Route {
+    /// What leads into the tunnel, for a person: a hostname, `*` or a network with its virtual network.
+    pub fn label(&self) -> String {
+        match (&self.hostname, &self.network, &self.virtual_network) {
+            (_, Some(network), Some(name)) => format!("{network} in {name:?}"),
+            (_, Some(network), None) => network.clone(),
+            (Some(hostname), None, _) => hostname.clone(),
+            (None, None, _) => "*".to_owned(),
+        }
+    }
+
+    /// Whether Adit keeps a DNS record for it, for a person; nothing for a private route, which has none.
+    pub fn dns_word(&self) -> &'static str {
+        match (self.kind, self.dns) {
+            (RouteKind::Hostname, true) => "yes",
+            (RouteKind::Hostname, false) => "no",
+            (RouteKind::Network | RouteKind::PrivateHostname, _) => "",
+        }
+    }
+}
+
+impl RouteKind {
+    /// The kind as a person reads it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Hostname => "hostname",
+            Self::Network => "network",
+            Self::PrivateHostname => "private hostname",
         }
     }
 }

@@ -75,7 +75,8 @@ fn record_zone(step: &Step) -> Option<&ZoneId> {
         | Step::PutConfiguration { .. }
         | Step::DeleteConnections { .. }
         | Step::DeleteTunnel { .. }
-        | Step::ForgetTunnel { .. } => None,
+        | Step::ForgetTunnel { .. }
+        | Step::Network(_) => None,
     }
 }
 

@@ -86,6 +86,7 @@ impl Worker {
             Step::ForgetRecord { tunnel, hostname, .. } => ledger.amend(tunnel, |record| drop(record.dns.remove(hostname))).await,
             Step::NoteVersion { tunnel, written } => ledger.amend(tunnel, |record| record.written = Some(written.clone())).await,
             Step::ForgetTunnel { tunnel } => ledger.remove(tunnel).await,
+            Step::Network(step) => return self.apply_network_to_record(step).await,
             Step::CreateTunnel { .. }
             | Step::PutConfiguration { .. }
             | Step::CreateRecord { .. }

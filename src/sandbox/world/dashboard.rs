@@ -2,6 +2,8 @@
 //!
 //! They pass the same checks as the API's own calls, but no limit, no permission and no fault.
 
+mod networks;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 

@@ -13,7 +13,7 @@ use crate::{
     control::{
         api::{Change, Changed, CreateTunnel, Error, ErrorKind, RestartPlan, TunnelDetail, TunnelRoute},
         backend::Backend,
-        edit,
+        edit::{self, Network, PrivateHostname, PrivateRoute},
         server::{
             Shared,
             answer::{self, AnswerTunnel},
@@ -121,14 +121,52 @@ pub(in crate::control::server) async fn add_route<B: Backend>(
     headers: HeaderMap,
     Document(rule): Document<Value>,
 ) -> Result<Response, Error> {
-    edit(&shared, &caller, &name, &headers, |value| edit::add_route(value, rule)).await
+    edit(&shared, &caller, &name, &headers, |value| match PrivateRoute::of_body(&rule) {
+        Some(route) => route.add_to(value),
+        None => edit::add_route(value, rule),
+    })
+    .await
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::control::server) struct RemoveRoute {
-    hostname: String,
+    hostname: Option<String>,
     path: Option<String>,
+    network: Option<String>,
+    virtual_network: Option<String>,
+    private_hostname: Option<String>,
+}
+
+/// The one route that a request names.
+enum Named {
+    Rule(String, Option<String>),
+    Private(PrivateRoute),
+}
+
+impl RemoveRoute {
+    fn named(self) -> Result<Named, Error> {
+        match self {
+            Self { hostname: Some(hostname), path, network: None, virtual_network: None, private_hostname: None } => {
+                Ok(Named::Rule(hostname, path))
+            }
+            Self { network: Some(network), virtual_network, hostname: None, path: None, private_hostname: None } => {
+                Ok(Named::Private(PrivateRoute::Network(Network { network, virtual_network })))
+            }
+            Self {
+                private_hostname: Some(private_hostname),
+                hostname: None,
+                path: None,
+                network: None,
+                virtual_network: None,
+            } => Ok(Named::Private(PrivateRoute::Hostname(PrivateHostname { private_hostname }))),
+            _ => {
+                let rule =
+                    "exactly one of hostname (perhaps with path), network (perhaps with virtual_network) and private_hostname";
+                Err(Error::new(ErrorKind::Malformed, format!("cannot read the request's query: it names {rule}")))
+            }
+        }
+    }
 }
 
 pub(in crate::control::server) async fn remove_route<B: Backend>(
@@ -138,8 +176,13 @@ pub(in crate::control::server) async fn remove_route<B: Backend>(
     headers: HeaderMap,
     query: Result<Query<RemoveRoute>, QueryRejection>,
 ) -> Result<Response, Error> {
-    let Query(RemoveRoute { hostname, path }) = query.map_err(|error| bad_query(&error))?;
-    edit(&shared, &caller, &name, &headers, |value| edit::remove_route(value, &hostname, path.as_deref())).await
+    let Query(route) = query.map_err(|error| bad_query(&error))?;
+    let route = route.named()?;
+    edit(&shared, &caller, &name, &headers, |value| match route {
+        Named::Rule(hostname, path) => edit::remove_route(value, &hostname, path.as_deref()),
+        Named::Private(route) => route.remove_from(value),
+    })
+    .await
 }
 
 /// Reads a tunnel's definition, lets `change` change it, and writes it if nobody else did meanwhile.
