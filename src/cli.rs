@@ -15,7 +15,9 @@ mod definition;
 mod demo;
 mod ending;
 mod events;
+mod export;
 mod follow;
+mod import;
 mod logs;
 mod plan;
 mod render;
@@ -79,6 +81,8 @@ enum Command {
     Route(route::Command),
     Plan(plan::Arguments),
     Apply(apply::Arguments),
+    Import(import::Arguments),
+    Export(export::Arguments),
     Logs(logs::Arguments),
     Events(events::Arguments),
     #[command(subcommand)]
@@ -133,6 +137,8 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Route(command) => route::run(command, &mut context).await,
         Command::Plan(arguments) => plan::run(arguments, &mut context).await,
         Command::Apply(arguments) => apply::run(arguments, &mut context).await,
+        Command::Import(arguments) => import::run(arguments, &mut context).await,
+        Command::Export(arguments) => export::run(arguments, &mut context).await,
         Command::Logs(arguments) => logs::run(arguments, &mut context).await,
         Command::Events(arguments) => events::run(arguments, &mut context).await,
         Command::Config(command) => config::run(command, &mut context).await,
@@ -158,6 +164,8 @@ impl CommandLine {
             | Command::Route(_)
             | Command::Plan(_)
             | Command::Apply(_)
+            | Command::Import(_)
+            | Command::Export(_)
             | Command::Logs(_)
             | Command::Events(_)
             | Command::Config(_)

@@ -18,6 +18,7 @@
 mod call;
 mod classify;
 mod configuration;
+mod configuration_text;
 mod dns;
 mod envelope;
 mod error;
@@ -30,6 +31,7 @@ mod pacer;
 mod pages;
 mod permission;
 mod rate_limit;
+mod record_document;
 mod retry;
 mod text;
 mod token_kind;
@@ -50,12 +52,14 @@ use crate::secret::Secret;
 
 pub use self::{
     configuration::Configuration,
+    configuration_text::ConfigurationText,
     dns::{Batch, BatchAnswer, DnsRecord, NewRecord, RecordPatch},
     error::{Conflict, Error, Kind},
     hostname_routes::{HostnameRoute, NewHostnameRoute},
     networks::{NetworkRoute, NewNetworkRoute, VirtualNetwork},
     pacer::Budget,
     permission::Permission,
+    record_document::RecordDocument,
     token_kind::TokenKind,
     tokens::{TokenState, TokenStatus},
     transport::{Exchange, Observer},

@@ -66,7 +66,7 @@ pub use self::{
     reference::reference,
     schema::schema,
     service::{Scheme, Service, ServiceError, ServiceUrl},
-    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, Protocol, Tunnel},
+    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},
 };
 
 /// One file as it was read.

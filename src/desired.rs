@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{Config, ConfigurationMode, OnDrift, PrivateRoute, Tunnel},
+    config::{Config, ConfigurationMode, OnDrift, Ownership, PrivateRoute, Tunnel},
     connector::Stop,
     name::{AccountName, Hostname, TunnelName},
     record::ConfigurationSource,
@@ -55,6 +55,8 @@ pub struct DesiredTunnel {
     pub private_routes: BTreeSet<PrivateRoute>,
     /// Hostnames whose DNS is somebody else's (`dns = false`).
     pub foreign_hostnames: BTreeSet<Hostname>,
+    /// Whose its configuration is.
+    pub ownership: Ownership,
     /// What becomes of others' edits.
     pub on_drift: OnDrift,
     /// The name that the tunnel had before.
@@ -72,7 +74,8 @@ pub fn desired(intended: &Intended, account: &AccountName) -> Desired {
     }
 }
 
-fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
+/// What `tunnel` has to be at Cloudflare.
+pub fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
     let (source, document) = match tunnel.configuration {
         ConfigurationMode::Remote => (ConfigurationSource::Remote, tunnel.document()),
         ConfigurationMode::Local => (ConfigurationSource::Local, tunnel.local_document()),
@@ -86,6 +89,7 @@ fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
         private_routes: tunnel.private_routes().collect(),
         foreign_hostnames: all.filter(|hostname| !hostnames.contains(hostname)).collect(),
         hostnames,
+        ownership: tunnel.ownership,
         on_drift: tunnel.on_drift,
         renamed_from: tunnel.renamed_from.clone(),
     }

@@ -81,9 +81,10 @@ pub mod plan;
 pub mod desired;
 pub mod observed;
 
-// line: record | connector
+// line: record | connector | import
 pub mod record;
 pub mod connector;
+pub mod import;
 
 // line: config
 pub mod config;

@@ -13,17 +13,23 @@
 //! A DNS record is ours when it carries our marker **and** its id is on record here. A tunnel is ours when it is on record here,
 //! or when its connector token holds the secret that is on record.
 
+mod adoption;
 mod applied;
 mod configurations;
 mod dns;
+mod document;
 mod guard;
+mod merge;
 mod networks;
 mod obstacle;
 mod parting;
 mod plans;
+mod refusal;
 mod release;
 mod replacement;
+mod shared;
 mod step;
+mod takeover;
 mod tunnels;
 mod view;
 
@@ -44,13 +50,22 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use adoption::{
+    OfferedRecord, OtherConnector, RecordFate, TunnelOffer, configuration_changes, definition_of, fitting_source, hostnames_of,
+    install_of_tunnel, may_adopt, record_fate,
+};
+pub use document::Document;
 pub use guard::is_mass;
+pub use merge::{Merged, RuleChange, RuleChangeKind, RuleConflict, already_there, merge};
 pub use networks::{NetworkStep, NetworksNeeded, RouteDrift, networks_needed};
 pub use obstacle::{Conflict, Hold, HoldCode, Scope};
 pub use parting::{GRACE, with_parting_rules};
 pub use plans::{PlanHash, Plans};
+pub use refusal::{Refusal, RefusalKind};
 pub use replacement::DRAIN_MAX;
+pub use shared::{document_of, shared_rules};
 pub use step::{CreateReason, ForgetReason, PutReason, RecordDrift, Step};
+pub use takeover::{RouteOffer, offer_route};
 pub use view::{DnsStatus, PrivateRouteStatus, ProvisionedTunnel, RouteState, RouteStatus, view};
 
 use crate::{

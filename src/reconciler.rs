@@ -19,6 +19,7 @@ mod coordinator;
 mod in_force;
 mod memory;
 mod observe;
+mod ownership;
 mod pass;
 mod progress;
 mod steady;
@@ -41,6 +42,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use changes::ConnectorChange;
+pub use ownership::{OwnershipError, RouteTaken, Taking, TunnelAdopted, Which, Wish};
 pub use pass::{Left, PassReport};
 
 use crate::{

@@ -4,11 +4,17 @@
 //! so that a lost answer can be settled later by looking for exactly that tunnel. `store` keeps records as versioned TOML files;
 //! here are only the values.
 
+mod forgotten;
+mod own_rules;
+
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use forgotten::Forgotten;
+pub use own_rules::{OwnRule, RulePlace, SharedPart};
 
 use crate::{
     config::PrivateRoute,
@@ -77,6 +83,8 @@ pub struct TunnelRecord {
     pub parting: BTreeMap<Hostname, Timestamp>,
     /// Since when its connectors finish their requests, of a tunnel whose hostnames went over to others and that is to go.
     pub draining_since: Option<Timestamp>,
+    /// For a tunnel whose configuration others edit too: what of it is ours. `None`: all of it is.
+    pub shared: Option<SharedPart>,
 }
 
 /// Where a tunnel's configuration lives (`config_src` at Cloudflare).
@@ -196,6 +204,7 @@ impl TunnelRecord {
             private_routes: BTreeMap::new(),
             virtual_networks: BTreeMap::new(),
             fate: Fate::Keep,
+            shared: None,
             slots: None,
             document: None,
             parting: BTreeMap::new(),

@@ -7,7 +7,8 @@
 //!  tunnels/NAME.toml       a tunnel made over the control socket, in the configuration's grammar, as it was given
 //!  stops.toml              operators' stops
 //!  accepted/sources.toml   the configuration in force: the files' paths and texts
-//!  replaced/NAME.V.json    a configuration that somebody else wrote and Adit wrote over
+//!  replaced/NAME.V.json    a configuration that somebody else wrote and Adit wrote over; dns.HOSTNAME.N.json: its DNS records
+//!  forgotten/NAME.toml     what a tunnel has at Cloudflare that is ours no longer; no secret
 //!  cache/zones-NAME.toml   an account's zones; nothing is lost with it
 //! ```
 //!
@@ -19,6 +20,7 @@ mod accepted;
 mod account_ids;
 mod definitions;
 mod durable;
+mod forgotten;
 mod identity;
 mod ledger;
 mod private_routes;

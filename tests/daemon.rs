@@ -45,6 +45,8 @@ mod crash;
 mod disk;
 #[path = "daemon/drift.rs"]
 mod drift;
+#[path = "daemon/import.rs"]
+mod import;
 #[path = "daemon/interrupted.rs"]
 mod interrupted;
 #[path = "daemon/memory.rs"]
@@ -55,6 +57,8 @@ mod networks;
 mod outage;
 #[path = "daemon/output.rs"]
 mod output;
+#[path = "daemon/ownership.rs"]
+mod ownership;
 #[path = "daemon/provision.rs"]
 mod provision;
 #[path = "daemon/reload.rs"]
@@ -65,6 +69,8 @@ mod replacement;
 mod rollout;
 #[path = "daemon/secrets.rs"]
 mod secrets;
+#[path = "daemon/sharing.rs"]
+mod sharing;
 #[path = "daemon/state.rs"]
 mod state;
 #[path = "daemon/stop.rs"]

@@ -12,5 +12,7 @@ mod harness;
 mod lifecycle;
 #[path = "reconciler/networks.rs"]
 mod networks;
+#[path = "reconciler/ownership.rs"]
+mod ownership;
 #[path = "reconciler/scale.rs"]
 mod scale;

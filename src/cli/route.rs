@@ -1,5 +1,6 @@
 //! `adit route …`
 
+mod adopt;
 mod private;
 
 use clap::{Args, Subcommand};
@@ -20,6 +21,7 @@ pub(super) enum Command {
     List(List),
     Add(Add),
     Remove(Remove),
+    Adopt(adopt::Adopt),
 }
 
 /// List every route of every tunnel
@@ -75,6 +77,7 @@ pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<E
         Command::List(arguments) => list(arguments, context).await,
         Command::Add(arguments) => add(arguments, context).await,
         Command::Remove(arguments) => remove(arguments, context).await,
+        Command::Adopt(arguments) => adopt::adopt(arguments, context).await,
     }
 }
 

@@ -1,8 +1,10 @@
 //! `adit tunnel …`
 
+mod adopt;
 mod change;
 mod create;
 mod delete;
+mod forget;
 mod run;
 mod show;
 
@@ -22,6 +24,8 @@ pub(super) enum Command {
     Start(run::Start),
     Stop(run::Stop),
     Restart(run::Restart),
+    Adopt(adopt::Adopt),
+    Forget(forget::Forget),
 }
 
 pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<Ending, Failure> {
@@ -34,6 +38,8 @@ pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<E
         Command::Start(arguments) => run::start(arguments, context).await,
         Command::Stop(arguments) => run::stop(arguments, context).await,
         Command::Restart(arguments) => run::restart(arguments, context).await,
+        Command::Adopt(arguments) => adopt::adopt(arguments, context).await,
+        Command::Forget(arguments) => forget::forget(arguments, context).await,
     }
 }
 

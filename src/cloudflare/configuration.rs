@@ -52,7 +52,7 @@ impl Client {
     }
 }
 
-fn configurations(method: Method, account: &AccountId, tunnel: &TunnelId, task: String) -> Call {
+pub(super) fn configurations(method: Method, account: &AccountId, tunnel: &TunnelId, task: String) -> Call {
     let path = ["accounts", account.as_str(), "cfd_tunnel", tunnel.as_str(), "configurations"];
     Call::new(method, Resource::Configurations, path, task)
 }

@@ -9,6 +9,7 @@ use super::{
     call::{Call, Method, Resource},
     lenient,
     pages::Identified,
+    record_document::RecordDocument,
 };
 
 /// A page of records. The schema allows far more, but others have been told that this is the most; a paid zone holds 3,500.
@@ -131,10 +132,12 @@ impl Client {
 
     /// Every record of exactly this name, of any type: what stands in the way of a new one.
     pub async fn records_named(&self, zone: &ZoneId, name: &str) -> Result<Vec<DnsRecord>, Error> {
-        let call = records(Method::Get, zone, format!("look for DNS records of \"{name}\" in zone {zone}"))
-            .query("name.exact", name)
-            .needs(Permission::DnsRead, format!("zone {zone}"));
-        self.transport.list(&call, PAGE).await
+        self.transport.list(&named(zone, name), PAGE).await
+    }
+
+    /// The same, each with all that Cloudflare says of it.
+    pub async fn record_documents_named(&self, zone: &ZoneId, name: &str) -> Result<Vec<RecordDocument>, Error> {
+        self.transport.list(&named(zone, name), PAGE).await
     }
 
     /// One record.
@@ -185,6 +188,12 @@ impl Client {
 
 fn records(method: Method, zone: &ZoneId, task: String) -> Call {
     Call::new(method, Resource::DnsRecords, ["zones", zone.as_str(), "dns_records"], task)
+}
+
+fn named(zone: &ZoneId, name: &str) -> Call {
+    records(Method::Get, zone, format!("look for DNS records of \"{name}\" in zone {zone}"))
+        .query("name.exact", name)
+        .needs(Permission::DnsRead, format!("zone {zone}"))
 }
 
 fn one(method: Method, zone: &ZoneId, id: &RecordId, task: String) -> Call {

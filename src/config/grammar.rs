@@ -233,6 +233,12 @@ static TUNNEL: Grammar = table(&[
         Default("'remote'"),
         "Whether Cloudflare keeps the routes, or each connector gets them as a file.",
     ),
+    key(
+        "ownership",
+        Kind::Word(&["owned", "shared"]),
+        Default("'owned'"),
+        "Whether the whole configuration is Adit's, or others edit it too and Adit touches only its own rules.",
+    ),
     key("on_drift", Kind::Word(&["repair", "report"]), Default("'repair'"), "What to do about an edit behind Adit's back."),
     key("protocol", Kind::Word(&["auto", "quic", "http2"]), Default("'auto'"), "What connectors speak to Cloudflare."),
     key("memory_limit", Kind::Text(&BYTES), Optional, "How much memory each connector is to use; when left out, no limit."),

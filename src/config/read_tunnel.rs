@@ -16,7 +16,7 @@ use super::{
     report::{Report, Reported},
     section::Section,
     tree::Node,
-    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, Protocol, Tunnel},
+    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},
 };
 
 /// The longest name of a virtual network that Cloudflare takes, in characters.
@@ -55,6 +55,7 @@ pub(super) fn tunnel<'a>(
     let replicas = section.integer("replicas");
     let configuration =
         section.word("configuration", &[("remote", ConfigurationMode::Remote), ("local", ConfigurationMode::Local)]);
+    let ownership = section.word("ownership", &[("owned", Ownership::Owned), ("shared", Ownership::Shared)]);
     let on_drift = section.word("on_drift", &[("repair", OnDrift::Repair), ("report", OnDrift::Report)]);
     let protocol = section.word("protocol", &[("auto", Protocol::Auto), ("quic", Protocol::Quic), ("http2", Protocol::Http2)]);
     let memory_limit = section.optional("memory_limit", report, bytes::parse);
@@ -74,17 +75,20 @@ pub(super) fn tunnel<'a>(
     let hostname_routes = section.list("hostname_routes", report, str::parse::<Hostname>);
     let load_balancer = section.section("load_balancer").map(|section| load_balancer(section, report)).transpose();
     let health = section.section("health").ok_or(Reported).and_then(|section| health(section, report));
+    let shareable = shareable(section, ownership, configuration, &rules, report);
     not_acted_on(section, report);
 
     let name = parsed_name.ok()?;
     let build = || {
         complete?;
+        shareable?;
         Ok(Tunnel {
             name: name.clone(),
             origin,
             account: account?,
             replicas: replicas?,
             configuration: configuration?,
+            ownership: ownership?,
             on_drift: on_drift?,
             protocol: protocol?,
             memory_limit: memory_limit?,
@@ -100,6 +104,32 @@ pub(super) fn tunnel<'a>(
     };
     let tunnel = build();
     Some(ReadTunnel { name, section, rules, tunnel })
+}
+
+/// What a tunnel cannot have whose configuration others edit too: anything that is not a rule of its own.
+fn shareable(
+    section: Section<'_>,
+    ownership: Result<Ownership, Reported>,
+    configuration: Result<ConfigurationMode, Reported>,
+    rules: &[PlacedRule],
+    report: &mut Report<'_>,
+) -> Result<(), Reported> {
+    if ownership != Ok(Ownership::Shared) {
+        return Ok(());
+    }
+    let mut result = Ok(());
+    if let (Ok(ConfigurationMode::Local), Some(node)) = (configuration, section.get("configuration")) {
+        let message = "a shared tunnel has a remote configuration: a local one has no place where others could edit it";
+        result = Err(report.error(&node.place, message));
+    }
+    if let Some(node) = section.get("originRequest") {
+        let message = "a shared tunnel has no originRequest for all rules: it would change the rules of others";
+        result = Err(report.error_with_help(&node.place, message, "write it in each rule"));
+    }
+    if let Some((place, _)) = rules.iter().find(|(_, rule)| rule.is_catch_all()) {
+        result = Err(report.error(place, "a shared tunnel's last rule, for every request, is that of the others"));
+    }
+    result
 }
 
 fn account(section: Section<'_>, accounts: &[AccountName], report: &mut Report<'_>) -> Result<AccountName, Reported> {

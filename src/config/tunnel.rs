@@ -30,6 +30,8 @@ pub struct Tunnel {
     pub replicas: u8,
     /// Who keeps the routes.
     pub configuration: ConfigurationMode,
+    /// Whose its configuration is.
+    pub ownership: Ownership,
     /// What to do about an edit behind Adit's back.
     pub on_drift: OnDrift,
     /// What connectors speak to Cloudflare.
@@ -94,6 +96,25 @@ pub enum ConfigurationMode {
     Remote,
     /// Adit, which hands each connector a file.
     Local,
+}
+
+/// Whose a tunnel's configuration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ownership {
+    /// Adit's: it writes the whole of it.
+    Owned,
+    /// Others edit it too: Adit touches only its own rules.
+    Shared,
+}
+
+impl fmt::Display for Ownership {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Owned => "owned",
+            Self::Shared => "shared",
+        })
+    }
 }
 
 /// What to do about an edit behind Adit's back.
@@ -185,6 +206,7 @@ impl Tunnel {
         let mut table = serde_json::to_value(self).expect("a tunnel is made of strings, numbers, lists and tables");
         let defaults = json!({
             "configuration": ConfigurationMode::Remote,
+            "ownership": Ownership::Owned,
             "on_drift": OnDrift::Repair,
             "protocol": Protocol::Auto,
             "health": { "origin": OriginHealth::Tcp },

@@ -95,6 +95,8 @@ pub(super) struct Watch {
     asked_at: Option<Instant>,
     version_read_at: Option<Instant>,
     version_stale: bool,
+    /// Whether that was said after the probe that is out had begun: what it read may be from before.
+    doubted_since_asked: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +131,7 @@ impl Watch {
             asked_at: None,
             version_read_at: None,
             version_stale: false,
+            doubted_since_asked: false,
         }
     }
 
@@ -224,6 +227,7 @@ impl Watch {
             Next::Due(_) | Next::Out { .. } => return None,
         }
         self.asked_at = Some(now);
+        self.doubted_since_asked = false;
         let old = || self.version_read_at.is_none_or(|at| now.saturating_duration_since(at) >= settings.version_age_max);
         let wanted = facts.needs_version && (self.vitals.version.is_none() || self.version_stale || old());
         Some(if wanted { Ask::ReadyAndVersion } else { Ask::Ready })
@@ -251,6 +255,7 @@ impl Watch {
     /// The process is said to run another version of its configuration.
     pub(super) fn doubt_version(&mut self, now: Instant) {
         self.version_stale = true;
+        self.doubted_since_asked = true;
         self.hurry(now);
     }
 
@@ -292,7 +297,7 @@ impl Watch {
             VersionReading::Version(version) => {
                 self.vitals.version = Some(version);
                 self.version_read_at = Some(now);
-                self.version_stale = false;
+                self.version_stale = self.doubted_since_asked;
             }
         }
         if is_ready(&self.vitals, facts) {
@@ -454,6 +459,18 @@ mod tests {
         let before = watched.now;
         watched.probe(answer("a", 4, VersionReading::Version(1)));
         assert!(watched.now - before >= Duration::from_secs(4));
+    }
+
+    #[test]
+    fn a_version_that_was_read_while_another_one_came_is_read_again() {
+        let mut watched = watched();
+        watched.probe(answer("a", 4, VersionReading::Version(1)));
+        watched.watch.doubt_version(watched.now);
+        assert_eq!(watched.watch.ask(&watched.facts, &watched.settings, watched.now), Some(Ask::ReadyAndVersion));
+        watched.watch.doubt_version(watched.now);
+        let read_before = answer("a", 4, VersionReading::Version(1));
+        watched.watch.handle_probe(read_before, &watched.facts, &watched.settings, &mut watched.rng, watched.now);
+        assert_eq!(watched.watch.ask(&watched.facts, &watched.settings, watched.now), Some(Ask::ReadyAndVersion));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod change;
 mod error;
 mod feed;
 mod overview;
+mod ownership;
 mod person;
 mod plan;
 mod replacement;
@@ -18,6 +19,9 @@ pub use feed::{Event, Followed, Level, LogLine, Subject};
 pub use overview::{
     Account, Check, Cloudflared, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Finding, Health, Overview,
     Status, Uplink, UplinkState, Verdict, Version,
+};
+pub use ownership::{
+    AdoptRoute, AdoptTunnel, Forgotten, FoundConnector, FoundRecord, RouteAdopted, RouteAdoption, TunnelAdopted, TunnelAdoption,
 };
 pub use person::{GrantInEffect, WhoAmI};
 pub use plan::{Applied, Apply, Plan};

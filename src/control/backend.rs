@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::{
     api::{
-        Applied, Change, Configuration, Credential, CredentialCheck, Error, ErrorKind, Event, Followed, LogLine, Overview, Plan,
-        Reloaded, Replaced, Tunnel,
+        AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, Error, ErrorKind, Event, Followed,
+        Forgotten, LogLine, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted,
+        TunnelAdoption,
     },
     peer::Principal,
 };
@@ -103,6 +104,30 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         account: Option<&AccountName>,
     ) -> impl Future<Output = Result<Vec<CredentialCheck>, Error>> + Send;
+
+    /// What would become ours when a tunnel at Cloudflare is adopted under this name. Changes nothing.
+    fn look_at_tunnel(
+        &self,
+        name: &TunnelName,
+        asked: &AdoptTunnel,
+    ) -> impl Future<Output = Result<TunnelAdoption, Error>> + Send;
+
+    /// Makes it ours, if it is what was shown with `asked.hash` still: else a `conflict`.
+    fn adopt_tunnel(
+        &self,
+        by: &Principal,
+        name: &TunnelName,
+        asked: &AdoptTunnel,
+    ) -> impl Future<Output = Result<TunnelAdopted, Error>> + Send;
+
+    /// Gives a tunnel up: nothing of it is deleted at Cloudflare.
+    fn forget_tunnel(&self, by: &Principal, name: &TunnelName) -> impl Future<Output = Result<Forgotten, Error>> + Send;
+
+    /// What stands in the way of a hostname. Changes nothing.
+    fn look_at_route(&self, asked: &AdoptRoute) -> impl Future<Output = Result<RouteAdoption, Error>> + Send;
+
+    /// Puts our record in its place, if it is what was shown with `asked.hash` still: else a `conflict`.
+    fn adopt_route(&self, by: &Principal, asked: &AdoptRoute) -> impl Future<Output = Result<RouteAdopted, Error>> + Send;
 
     /// Keeps what somebody changed, or was refused to change.
     fn audit(&self, entry: &Audit<'_>);

@@ -2,6 +2,7 @@
 
 mod follow;
 mod messages;
+mod ownership;
 mod trouble;
 
 use std::{

@@ -78,6 +78,11 @@ pub enum Action {
     ReloadConfiguration,
     Credentials,
     CheckCredentials,
+    LookAtTunnel,
+    AdoptTunnel,
+    ForgetTunnel,
+    LookAtRoute,
+    AdoptRoute,
 }
 
 use Action as Does;
@@ -87,7 +92,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 25] = [
+pub const ENDPOINTS: [Endpoint; 30] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -114,6 +119,11 @@ pub const ENDPOINTS: [Endpoint; 25] = [
     read(Does::Credentials,           Get,    "/v1/credentials",              Everywhere(Viewer)),
     // It changes nothing, but spends calls of the account's rate limit.
     read(Does::CheckCredentials,      Post,   "/v1/credentials/check",        Everywhere(Operator)),
+    read(Does::LookAtTunnel,          Get,    "/v1/tunnels/{name}/adoption",  Everywhere(Admin)),
+    change(Does::AdoptTunnel,         Post,   "/v1/tunnels/{name}/adoption",  Everywhere(Admin),  "adopt"),
+    change(Does::ForgetTunnel,        Post,   "/v1/tunnels/{name}/forget",    Everywhere(Admin),  "forget"),
+    read(Does::LookAtRoute,           Get,    "/v1/routes/adoption",          Everywhere(Admin)),
+    change(Does::AdoptRoute,          Post,   "/v1/routes/adoption",          Everywhere(Admin),  "adopt route"),
 ];
 
 const fn read(action: Action, method: Method, path: &'static str, need: Need) -> Endpoint {

@@ -1,6 +1,7 @@
 //! What the control socket asks of the daemon: each answer is put together from the parts that know.
 
 mod feeds;
+mod ownership;
 mod refusals;
 mod replacements;
 
@@ -21,8 +22,9 @@ use crate::{
     control::{
         self, Backend, Definition, EventQuery, Feed, LogQuery, Principal,
         api::{
-            Applied, Change, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Error, ErrorKind, Event,
-            Followed, LogLine, Overview, Plan, Reason, Reloaded, Replaced, Tunnel,
+            AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Error,
+            ErrorKind, Event, Followed, Forgotten, LogLine, Overview, Plan, Reason, Reloaded, Replaced, RouteAdopted,
+            RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
         },
         view,
     },
@@ -352,6 +354,26 @@ impl Backend for DaemonBackend {
             answers.push(CredentialCheck { account: name.to_string(), checks });
         }
         Ok(answers)
+    }
+
+    async fn look_at_tunnel(&self, name: &TunnelName, asked: &AdoptTunnel) -> Result<TunnelAdoption, Error> {
+        self.show_tunnel(name, asked).await
+    }
+
+    async fn adopt_tunnel(&self, by: &Principal, name: &TunnelName, asked: &AdoptTunnel) -> Result<TunnelAdopted, Error> {
+        self.take_tunnel(by, name, asked).await
+    }
+
+    async fn forget_tunnel(&self, by: &Principal, name: &TunnelName) -> Result<Forgotten, Error> {
+        self.give_up(by, name).await
+    }
+
+    async fn look_at_route(&self, asked: &AdoptRoute) -> Result<RouteAdoption, Error> {
+        self.show_route(asked).await
+    }
+
+    async fn adopt_route(&self, by: &Principal, asked: &AdoptRoute) -> Result<RouteAdopted, Error> {
+        self.take_route(by, asked).await
     }
 
     fn audit(&self, entry: &control::Audit<'_>) {

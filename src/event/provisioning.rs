@@ -298,6 +298,9 @@ impl ProvisioningEvent {
             Self::HoldBegan { hold, .. } => format!("holding {}: {}", hold.scope, hold.why),
             Self::HoldEnded { hold, .. } => format!("no longer holding {}", hold.scope),
             Self::ConflictBegan { conflict, .. } => conflict.to_string(),
+            Self::ConflictEnded { conflict: Conflict::Rule { tunnel, place, .. }, .. } => {
+                format!("nobody else's rule is in the way of {place} of {tunnel} any more")
+            }
             Self::ConflictEnded { conflict, .. } => match conflict.hostname() {
                 Some(hostname) => format!("nobody else holds {hostname} of {} any more", conflict.tunnel()),
                 None => format!("nobody else holds the name of tunnel {} any more", conflict.tunnel()),

@@ -89,6 +89,21 @@ impl Intent {
         .await
     }
 
+    /// Whether [`Intent::create`] would make that tunnel, without making it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Intent::create`], but for what only writing shows.
+    pub async fn check(&self, name: TunnelName, definition: Map<String, Value>) -> Result<(), ChangeError> {
+        let inner = self.0.clone();
+        blocking(move || match inner.intended.borrow().config.tunnels.get(&name) {
+            Some(current) if *current != inner.judge(&name, &definition)?.0 => Err(ChangeError::Exists(name)),
+            Some(_) => Ok(()),
+            None => inner.judge(&name, &definition).map(drop),
+        })
+        .await
+    }
+
     /// Replaces a tunnel's definition. With `expected`, only when [`definition_version`] of the one that is there is that still.
     ///
     /// # Errors

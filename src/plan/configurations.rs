@@ -2,7 +2,7 @@
 
 use super::{HoldCode, Planner, PutReason, Question, Scope, Standing, Step};
 use crate::{
-    config::OnDrift,
+    config::{OnDrift, Ownership},
     desired::{DesiredTunnel, fingerprint},
     id::TunnelId,
     name::TunnelName,
@@ -16,6 +16,10 @@ impl<'a> Planner<'a> {
         for (name, want) in &self.input.desired.tunnels {
             self.note_document(name, want);
             if want.source == ConfigurationSource::Local {
+                continue;
+            }
+            if want.ownership == Ownership::Shared {
+                self.plan_rules(name, want);
                 continue;
             }
             match self.standing.get(name).cloned() {

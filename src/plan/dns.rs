@@ -7,10 +7,12 @@
 //!  a record without our marker          a conflict           a conflict
 //!  what could not be read               held                 held
 //! ```
+//!
+//! Records of other types, such as TXT and MX, stand beside ours and are no concern of ours.
 
 use std::collections::BTreeMap;
 
-use super::{Conflict, HoldCode, Planner, Question, RecordDrift, Scope, Standing, Step};
+use super::{Conflict, HoldCode, Planner, Question, RecordDrift, Scope, Standing, Step, takeover::is_in_the_way};
 use crate::{
     config::OnDrift,
     connector::document_number,
@@ -134,7 +136,7 @@ impl<'a> Planner<'a> {
                 None => return,
                 Some(records) => match records.iter().find(|record| record.id == dns.record_id) {
                     Some(record) => record,
-                    None => match records.first() {
+                    None => match records.iter().find(|record| is_in_the_way(record)) {
                         Some(other) => return self.conflict_record(route, other, "it is not ours"),
                         None => return self.create_record(route, true),
                     },
@@ -161,7 +163,7 @@ impl<'a> Planner<'a> {
         if input.contested.contains(route.hostname) || input.observed.answers.names.contains_key(route.hostname) {
             match self.standing_at(route) {
                 None => {}
-                Some(records) => match records.first() {
+                Some(records) => match records.iter().find(|record| is_in_the_way(record)) {
                     Some(found) => self.take_or_conflict(route, found),
                     None => self.create_record(route, false),
                 },

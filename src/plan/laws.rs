@@ -299,6 +299,7 @@ fn touches(step: &Step, unread: &str) -> bool {
         | Step::DeleteRecord { zone_id, .. } => Some(zone_id.as_str()),
         Step::CreateTunnel { .. }
         | Step::PutConfiguration { .. }
+        | Step::WriteRules { .. }
         | Step::DeleteConnections { .. }
         | Step::DeleteTunnel { .. } => return unread == "tunnels",
         Step::Network(step) => return networks::touches(step, unread),
@@ -362,7 +363,7 @@ proptest! {
             prop_assert!(records[0].fate != Fate::Retiring || obstructed, "{} stays:\n{last}", tunnel.name);
         }
         for (name, want) in &want.tunnels {
-            let conflicted = last.conflicts.iter().any(|conflict| conflict.tunnel() == name && conflict.hostname().is_none());
+            let conflicted = last.conflicts.iter().any(|conflict| conflict.tunnel() == name && conflict.is_of_tunnel());
             let held = last.holds.iter().any(|hold| hold.tunnel() == Some(name) && matches!(hold.scope, super::Scope::Tunnel { .. }));
             if conflicted || held {
                 continue;

@@ -12,15 +12,17 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{ForgetReason, Input, Plan, Question, Step, plan, zones_needed};
+use super::{Document, ForgetReason, Input, Plan, Question, Step, merge, plan, zones_needed};
 use crate::{
-    config::OnDrift,
+    config::{OnDrift, Ownership},
     connector::document_number,
     desired::{Desired, DesiredTunnel, fingerprint},
     id::{AccountId, RecordId, TunnelId, ZoneId},
     name::{AccountName, Hostname, TunnelName},
     observed::{Answers, Existence, Gap, Observed, ObservedConfiguration, ObservedRecord, ObservedTunnel, Part, Zone},
-    record::{ConfigurationSource, DnsRecordRef, Fate, InstallId, Records, TunnelRecord, WrittenConfiguration},
+    record::{
+        ConfigurationSource, DnsRecordRef, Fate, InstallId, OwnRule, Records, SharedPart, TunnelRecord, WrittenConfiguration,
+    },
     secret::Secret,
 };
 
@@ -81,6 +83,7 @@ pub(super) fn wanted(hostnames: &[&str]) -> DesiredTunnel {
         hostnames: hostnames.iter().map(|hostname| host(hostname)).collect(),
         private_routes: BTreeSet::new(),
         foreign_hostnames: BTreeSet::new(),
+        ownership: Ownership::Owned,
         on_drift: OnDrift::Repair,
         renamed_from: None,
     }
@@ -326,6 +329,21 @@ impl Model {
         self.tunnels.insert(id, tunnel);
     }
 
+    fn write_rules(&mut self, tunnel: &TunnelName, rules: &[Value], sha256: &str) {
+        let id = self.ours(tunnel).id.clone().unwrap();
+        let shared = self.ours(tunnel).shared.clone().unwrap();
+        let (version, found) = self.tunnels[&id].configuration.clone().unwrap_or_default();
+        let merged = merge(&Document::read(&found.to_string()).unwrap(), &shared.rules, rules);
+        let document: Value = serde_json::from_str(merged.document.to_raw().get()).unwrap();
+        let stored_sha256 = fingerprint(&document);
+        let stored = |own: OwnRule| OwnRule { stored_sha256: Some(own.sha256.clone()), ..own };
+        self.tunnels.get_mut(&id).unwrap().configuration = Some((version + 1, document));
+        let (in_conflict, rules) = (!merged.conflicts.is_empty(), merged.rules.into_iter().map(stored).collect());
+        let record = self.ours(tunnel);
+        record.shared = Some(SharedPart { in_conflict, rules });
+        record.written = Some(WrittenConfiguration { version: version + 1, sha256: sha256.to_owned(), stored_sha256 });
+    }
+
     fn apply_step(&mut self, step: &Step) {
         match step {
             Step::RenameTunnel { from, tunnel } => {
@@ -375,6 +393,7 @@ impl Model {
                     Some(WrittenConfiguration { version, sha256: sha256.clone(), stored_sha256: sha256.clone() });
                 self.ours(tunnel).document = Some(Arc::new(document.clone()));
             }
+            Step::WriteRules { tunnel, rules, sha256, .. } => self.write_rules(tunnel, rules, sha256),
             Step::CreateRecord { tunnel, hostname, zone_id, .. } => {
                 if self.record_at(hostname.as_str()).is_some() {
                     self.contested.insert(hostname.clone());

@@ -8,6 +8,7 @@ use crate::{
     config::PrivateRoute,
     id::{RecordId, RouteId, TunnelId},
     name::{Hostname, TunnelName},
+    record::RulePlace,
 };
 
 /// Something that is left as it is until it can be known, or until an operator decides.
@@ -103,6 +104,8 @@ pub enum HoldCode {
     NoVirtualNetwork,
     /// Routes that are not ours lead to a tunnel that is to be deleted.
     RoutesOfOthers,
+    /// The configuration shares the tunnel with others, or says so otherwise than when it was adopted.
+    NotAdopted,
 }
 
 /// A name that somebody else holds. It is left alone.
@@ -154,6 +157,17 @@ pub enum Conflict {
         /// Why it is not ours.
         why: String,
     },
+    /// An ingress rule in a configuration that others edit too.
+    Rule {
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// Where our rule would stand.
+        place: RulePlace,
+        /// The text of the rule in its way.
+        theirs: String,
+        /// Why it is in its way.
+        why: String,
+    },
 }
 
 impl HoldCode {
@@ -175,6 +189,7 @@ impl HoldCode {
             Self::NotReady => "not-ready",
             Self::NeedsConfirmation => "needs-confirmation",
             Self::WaitsForApply => "waits-for-apply",
+            Self::NotAdopted => "not-adopted",
             Self::WantedTwice => "wanted-twice",
             Self::NoVirtualNetwork => "no-virtual-network",
             Self::RoutesOfOthers => "routes-of-others",
@@ -205,6 +220,7 @@ impl HoldCode {
             | Self::NotReady
             | Self::NeedsConfirmation
             | Self::WaitsForApply
+            | Self::NotAdopted
             | Self::WantedTwice
             | Self::NoVirtualNetwork
             | Self::RoutesOfOthers
@@ -227,14 +243,30 @@ impl Conflict {
     /// The tunnel that waits.
     pub fn tunnel(&self) -> &TunnelName {
         match self {
-            Self::Tunnel { tunnel, .. } | Self::Record { tunnel, .. } | Self::PrivateRoute { tunnel, .. } => tunnel,
+            Self::Tunnel { tunnel, .. }
+            | Self::Record { tunnel, .. }
+            | Self::Rule { tunnel, .. }
+            | Self::PrivateRoute { tunnel, .. } => tunnel,
         }
+    }
+
+    /// The place of the rule, when it is about one.
+    pub fn rule(&self) -> Option<&RulePlace> {
+        match self {
+            Self::Tunnel { .. } | Self::Record { .. } | Self::PrivateRoute { .. } => None,
+            Self::Rule { place, .. } => Some(place),
+        }
+    }
+
+    /// Whether it is about the tunnel as a whole.
+    pub fn is_of_tunnel(&self) -> bool {
+        matches!(self, Self::Tunnel { .. })
     }
 
     /// The hostname, when it is about a DNS record.
     pub fn hostname(&self) -> Option<&Hostname> {
         match self {
-            Self::Tunnel { .. } | Self::PrivateRoute { .. } => None,
+            Self::Tunnel { .. } | Self::Rule { .. } | Self::PrivateRoute { .. } => None,
             Self::Record { hostname, .. } => Some(hostname),
         }
     }
@@ -242,14 +274,9 @@ impl Conflict {
     /// The private route, when it is about one.
     pub fn private_route(&self) -> Option<&PrivateRoute> {
         match self {
-            Self::Tunnel { .. } | Self::Record { .. } => None,
+            Self::Tunnel { .. } | Self::Record { .. } | Self::Rule { .. } => None,
             Self::PrivateRoute { route, .. } => Some(route),
         }
-    }
-
-    /// Whether it is about the tunnel itself, so that nothing of it can be.
-    pub fn is_of_tunnel(&self) -> bool {
-        self.hostname().is_none() && self.private_route().is_none()
     }
 }
 
@@ -282,7 +309,8 @@ impl fmt::Display for Conflict {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tunnel { tunnel, cloudflare_name, id, why } => {
-                write!(formatter, "tunnel {tunnel}: {cloudflare_name:?} exists at Cloudflare as {id} and {why}")
+                write!(formatter, "tunnel {tunnel}: {cloudflare_name:?} exists at Cloudflare as {id} and {why}")?;
+                write!(formatter, " (`adit tunnel adopt {tunnel}` shows it and takes it over)")
             }
             Self::Record { tunnel, hostname, kind, content, comment, why, .. } => {
                 write!(formatter, "{hostname} of {tunnel}: a record {kind} {content:?}")?;
@@ -290,7 +318,10 @@ impl fmt::Display for Conflict {
                     Some(comment) => write!(formatter, " with the comment {comment:?}")?,
                     None => formatter.write_str(" without a comment")?,
                 }
-                write!(formatter, " stands there; {why}")
+                write!(formatter, " stands there; {why} (`adit route adopt {hostname}` shows it and takes it over)")
+            }
+            Self::Rule { tunnel, place, theirs, why } => {
+                write!(formatter, "rule {place} of {tunnel}: {why}: {theirs}")
             }
             Self::PrivateRoute { tunnel, route, leads_to, comment, why, .. } => {
                 write!(formatter, "{route} of {tunnel}: a private route to tunnel {leads_to}")?;

@@ -74,6 +74,9 @@ impl Planner<'_> {
                 },
             },
         };
+        if let Some(shared) = &record.shared {
+            return self.withdraw(record, shared);
+        }
         if let Some(id) = id {
             if listed.contains_key(&id) {
                 self.steps.push(Step::DeleteConnections { tunnel: record.name.clone(), id: id.clone() });

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::merge::{RuleChange, describe_rules};
 use crate::{
     id::{RecordId, TunnelId, ZoneId},
     name::{Hostname, TunnelName},
@@ -120,6 +121,17 @@ pub enum Step {
         /// The document.
         document: Value,
         /// Its fingerprint, as it goes on record.
+        sha256: String,
+    },
+    /// Writes our rules into a configuration that others edit too; every other rule stays as it is.
+    WriteRules {
+        /// Whose.
+        tunnel: TunnelName,
+        /// What differs from what was read.
+        changes: Vec<RuleChange>,
+        /// All rules that are to be ours from then on, in order; none takes all of ours out.
+        rules: Vec<Value>,
+        /// The fingerprint of what is wanted, as it goes on record.
         sha256: String,
     },
     /// Makes a DNS record.
@@ -265,6 +277,7 @@ impl Step {
             | Self::NoteVersion { tunnel, .. }
             | Self::CreateTunnel { tunnel, .. }
             | Self::PutConfiguration { tunnel, .. }
+            | Self::WriteRules { tunnel, .. }
             | Self::CreateRecord { tunnel, .. }
             | Self::RepairRecord { tunnel, .. }
             | Self::MoveRecord { tunnel, .. }
@@ -296,6 +309,7 @@ impl Step {
             | Self::NoteVersion { .. }
             | Self::CreateTunnel { .. }
             | Self::PutConfiguration { .. }
+            | Self::WriteRules { .. }
             | Self::DeleteConnections { .. }
             | Self::DeleteTunnel { .. }
             | Self::ForgetTunnel { .. }
@@ -317,7 +331,9 @@ impl Step {
             | Self::DrainTunnel { .. }
             | Self::NoteVersion { .. } => 1,
             Self::CreateTunnel { .. } => 2,
-            Self::PutConfiguration { .. } => 3,
+            // Rules that all go, go behind the records that lead to them.
+            Self::WriteRules { rules, .. } if rules.is_empty() => 7,
+            Self::PutConfiguration { .. } | Self::WriteRules { .. } => 3,
             Self::CreateRecord { .. } | Self::RepairRecord { .. } | Self::MoveRecord { .. } => 4,
             Self::DeleteRecord { .. } => 6,
             Self::DeleteConnections { .. } => 7,
@@ -345,6 +361,7 @@ impl Step {
             | Self::NoteVersion { .. }
             | Self::CreateTunnel { .. }
             | Self::PutConfiguration { .. }
+            | Self::WriteRules { .. }
             | Self::CreateRecord { .. }
             | Self::RepairRecord { .. }
             | Self::DeleteRecord { .. }
@@ -370,6 +387,7 @@ impl Step {
             Self::NoteVersion { .. } => "note-version",
             Self::CreateTunnel { .. } => "create-tunnel",
             Self::PutConfiguration { .. } => "put-configuration",
+            Self::WriteRules { .. } => "write-rules",
             Self::CreateRecord { .. } => "create-record",
             Self::RepairRecord { .. } => "repair-record",
             Self::MoveRecord { .. } => "move-record",
@@ -395,6 +413,7 @@ impl Step {
             | Self::TakeRecord { .. }
             | Self::NoteVersion { .. }
             | Self::PutConfiguration { .. }
+            | Self::WriteRules { .. }
             | Self::RepairRecord { .. }
             | Self::MoveRecord { .. } => '~',
             Self::OrphanTunnel { .. }
@@ -443,6 +462,7 @@ impl Step {
                 };
                 format!("configuration of {tunnel}: {}{over}", rules(document))
             }
+            Self::WriteRules { tunnel, changes, .. } => describe_rules(tunnel, changes),
             Self::CreateRecord { tunnel, hostname, again, .. } => {
                 let why = if *again { ": the one that was made is gone" } else { "" };
                 format!("record {hostname} -> {tunnel}{why}")

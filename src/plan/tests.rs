@@ -72,7 +72,8 @@ fn a_foreign_record_at_a_hostname_is_a_conflict_that_names_what_is_there() {
     assert_eq!(
         plan.to_string(),
         "account default
-  ! app.example.com of web: a record A \"192.0.2.7\" with the comment \"printer\" stands there; it is not on record here as ours
+  ! app.example.com of web: a record A \"192.0.2.7\" with the comment \"printer\" stands there; it is not on record here as ours \
+   (`adit route adopt app.example.com` shows it and takes it over)
   nothing to change, 1 conflict
 "
     );

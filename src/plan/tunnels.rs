@@ -101,6 +101,9 @@ impl Planner<'_> {
         if self.records.get(name).is_some_and(|record| record.fate == Fate::Orphaned) {
             self.steps.push(Step::KeepTunnel { tunnel: name.clone() });
         }
+        if let Some(held) = self.check_shared(name, want) {
+            return held;
+        }
         let input = self.input;
         let listed = match &input.observed.tunnels {
             Part::Complete(listed) => listed,
@@ -164,6 +167,11 @@ impl Planner<'_> {
             }
         };
         if !gone {
+            return Standing::Held;
+        }
+        if record.shared.is_some() {
+            let why = "it was deleted at Cloudflare, and one that others share is not made again; adopt another, or forget it";
+            self.hold_tunnel(&record.name, HoldCode::NotAdopted, why);
             return Standing::Held;
         }
         if let Some(other) = find_named(listed, &record.cloudflare_name) {

@@ -16,7 +16,7 @@ use crate::{
     desired::{DesiredTunnel, fingerprint},
     id::{RecordId, TunnelId},
     name::{AccountName, Hostname, TunnelName},
-    record::{ConfigurationSource, Fate, TunnelRecord},
+    record::{ConfigurationSource, Fate, RulePlace, TunnelRecord},
 };
 
 /// What is known of one tunnel at Cloudflare.
@@ -237,12 +237,23 @@ impl View<'_> {
     ) -> RouteStatus {
         let managed = hostname.as_ref().is_some_and(|hostname| want.hostnames.contains(hostname));
         let record_id = hostname.as_ref().and_then(|hostname| self.record?.dns.get(hostname)).map(|dns| dns.record_id.clone());
-        let (state, reason) = match self.obstacle(want, hostname.as_ref().filter(|_| managed), record_id.is_some()) {
+        let obstacle = self.rule_conflict(hostname.as_ref(), path.as_deref());
+        let obstacle = obstacle.or_else(|| self.obstacle(want, hostname.as_ref().filter(|_| managed), record_id.is_some()));
+        let (state, reason) = match obstacle {
             None => (RouteState::Live, None),
             Some((state, reason)) => (state, Some(reason)),
         };
         let dns = if managed { DnsStatus::Managed } else { DnsStatus::Foreign };
         RouteStatus { hostname, path, service, dns, state, record_id, reason }
+    }
+
+    /// Whose rule stands in the way of a route's, in a configuration that others edit too.
+    fn rule_conflict(&self, hostname: Option<&Hostname>, path: Option<&str>) -> Option<(RouteState, String)> {
+        let is_it =
+            |place: &RulePlace| place.hostname.as_deref() == hostname.map(Hostname::as_str) && place.path.as_deref() == path;
+        let mut conflicts = self.plan.conflicts.iter().filter(|conflict| conflict.tunnel() == self.name);
+        let conflict = conflicts.find(|conflict| conflict.rule().is_some_and(is_it))?;
+        Some((RouteState::Conflict, conflict.to_string()))
     }
 
     /// Why a route is not live. `managed` is its hostname, when its DNS record is Adit's.

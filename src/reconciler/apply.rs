@@ -7,6 +7,7 @@ mod batches;
 mod configuration;
 mod networks;
 mod records;
+mod shared;
 mod tunnels;
 
 use super::{trouble, worker::Worker};
@@ -90,6 +91,7 @@ impl Worker {
                 self.create_tunnel(place, tunnel, cloudflare_name, *source, *why, observed).await
             }
             Step::PutConfiguration { .. } => self.put_configuration(place, step).await,
+            Step::WriteRules { tunnel, rules, sha256, .. } => self.write_rules(place, tunnel, rules, sha256, observed).await,
             Step::DeleteConnections { id, .. } => Ok(gone_is_done(place.client.delete_connections(place.account_id, id).await)?),
             Step::DeleteTunnel { tunnel, id } => {
                 let deleted = gone_is_done(place.client.delete_tunnel(place.account_id, id).await);

@@ -119,6 +119,11 @@ impl Memory {
         }
     }
 
+    /// What was read of a configuration is old: we wrote another.
+    pub(super) fn forget_configuration(&mut self, tunnel: &TunnelName) {
+        self.configurations.remove(tunnel);
+    }
+
     /// Remembers a configuration whose version the connectors reported.
     pub(super) fn remember_configuration(&mut self, tunnel: &TunnelName, reported: i64, configuration: &ObservedConfiguration) {
         self.configurations.insert(tunnel.clone(), (reported, configuration.clone()));

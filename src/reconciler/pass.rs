@@ -53,16 +53,16 @@ pub struct Left {
 }
 
 /// Where the account is, and how it is reached.
-struct Ground {
-    client: Client,
-    account_id: AccountId,
-    zones: Part<Vec<Zone>>,
+pub(super) struct Ground {
+    pub(super) client: Client,
+    pub(super) account_id: AccountId,
+    pub(super) zones: Part<Vec<Zone>>,
 }
 
 /// Why a pass has no ground: nothing of the account can be read.
-struct NoGround {
+pub(super) struct NoGround {
     account_id: Option<AccountId>,
-    hold: Hold,
+    pub(super) hold: Hold,
 }
 
 impl Worker {
@@ -179,7 +179,7 @@ impl Worker {
         plan
     }
 
-    async fn ground(&mut self, wishes: &[&Desired]) -> Result<Ground, NoGround> {
+    pub(super) async fn ground(&mut self, wishes: &[&Desired]) -> Result<Ground, NoGround> {
         let held = |account_id, NoAccount { code, why, .. }: NoAccount| NoGround {
             account_id,
             hold: Hold { scope: Scope::Account, code, why },

@@ -94,5 +94,5 @@ impl Worker {
 
 /// Whether two conflicts are about one name.
 fn same_name(one: &Conflict, other: &Conflict) -> bool {
-    one.tunnel() == other.tunnel() && one.hostname() == other.hostname()
+    one.tunnel() == other.tunnel() && one.hostname() == other.hostname() && one.rule() == other.rule()
 }

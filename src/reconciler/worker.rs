@@ -8,8 +8,8 @@ use tokio::{
 };
 
 use super::{
-    Clients, Refusals, Reported, memory::Memory, pass::PassReport, progress::Progress, steady::SteadyClock, telling::Seen,
-    trouble,
+    Clients, Refusals, Reported, memory::Memory, ownership::Ask, pass::PassReport, progress::Progress, steady::SteadyClock,
+    telling::Seen, trouble,
 };
 use crate::{
     config::Config,
@@ -56,6 +56,8 @@ pub(super) enum Command {
         /// Gets whether it is one of this account, or why it cannot be marked.
         done: oneshot::Sender<Result<bool, String>>,
     },
+    /// Something about what is whose.
+    Ownership(Ask),
     /// A pass that also does what waits for a confirmation.
     Apply {
         /// The plan that was confirmed.
@@ -208,7 +210,10 @@ impl Worker {
                 while let Ok(command) = self.commands.try_recv() {
                     match command {
                         Command::Reconcile { done, .. } => waiting.push(done),
-                        command @ (Command::Plan { .. } | Command::Delete { .. } | Command::Apply { .. }) => {
+                        command @ (Command::Plan { .. }
+                        | Command::Delete { .. }
+                        | Command::Ownership(_)
+                        | Command::Apply { .. }) => {
                             put_off.push_back(command);
                         }
                     }
@@ -228,6 +233,7 @@ impl Worker {
                 drop(done.send(plan));
             }
             Command::Delete { tunnel, done } => drop(done.send(self.mark_for_deletion(&tunnel).await)),
+            Command::Ownership(ask) => self.answer_ownership(ask).await,
             Command::Apply { confirmed, done } => {
                 self.memory.doubt();
                 drop(done.send(self.pass("operator", confirmed).await));

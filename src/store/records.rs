@@ -14,7 +14,7 @@ use super::{
 use crate::{
     id::{AccountId, TunnelId},
     name::TunnelName,
-    record::{ConfigurationSource, DnsRecordRef, Fate, Records, TunnelRecord, WrittenConfiguration},
+    record::{ConfigurationSource, DnsRecordRef, Fate, Records, SharedPart, TunnelRecord, WrittenConfiguration},
     secret::Secret,
 };
 
@@ -45,6 +45,8 @@ struct Written {
     private_routes: Vec<WrittenRoute>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     virtual_networks: Vec<WrittenVirtualNetwork>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shared: Option<SharedPart>,
 }
 
 pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
@@ -64,6 +66,7 @@ pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
         dns: record.dns.iter().map(|(hostname, dns)| (hostname.to_string(), dns.clone())).collect(),
         private_routes: record.private_routes.iter().map(|(route, made)| WrittenRoute::of(route, made)).collect(),
         virtual_networks: WrittenVirtualNetwork::all_of(&record.virtual_networks),
+        shared: record.shared.clone(),
     };
     let text = versioned::render(&written);
     drop(Zeroizing::new(std::mem::take(&mut written.secret)));
@@ -126,5 +129,6 @@ fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
         document: document.transpose().map_err(|_| "its document is no JSON".to_owned())?,
         parting: parting.collect::<Result<_, _>>()?,
         draining_since: written.draining_since,
+        shared: written.shared,
     })
 }

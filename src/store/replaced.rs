@@ -1,13 +1,15 @@
-//! `replaced/NAME.VERSION.json`: configurations that somebody else wrote and Adit wrote over.
+//! `replaced/NAME.VERSION.json`: what others wrote and Adit wrote over: configurations of tunnels by their version, DNS records
+//! by their hostname and a number.
 
 use std::{fs, path::PathBuf, time::SystemTime};
 
 use serde_json::Value;
 
 use super::{Store, StoreError, durable};
-use crate::name::TunnelName;
+use crate::name::{Hostname, TunnelName};
 
-/// How many replaced configurations of one tunnel are kept: enough to find an edit of this week, few enough to never matter.
+/// How many replaced documents of one tunnel or hostname are kept: enough to find an edit of this week, few enough to never
+/// matter.
 const KEPT_MAX: usize = 20;
 
 /// How many are kept of all tunnels together, those that are gone included; the oldest go first.
@@ -20,28 +22,50 @@ impl Store {
     ///
     /// When it cannot be written.
     pub fn keep_replaced(&self, tunnel: &TunnelName, version: i64, document: &Value) -> Result<PathBuf, StoreError> {
+        self.keep(tunnel.as_str(), Some(version), document)
+    }
+
+    /// Keeps the DNS records of a hostname, as Cloudflare gave them, that are about to be replaced, and says where.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be written.
+    pub fn keep_records(&self, hostname: &Hostname, records: &[Value]) -> Result<PathBuf, StoreError> {
+        // A star in a file's name is a trap for whoever removes it with a shell. No tunnel's name has a dot.
+        let subject = format!("dns.{}", hostname.as_str().replace('*', "_"));
+        self.keep(&subject, None, &Value::Array(records.to_vec()))
+    }
+
+    /// Keeps a document under `version`, or the next number.
+    fn keep(&self, subject: &str, version: Option<i64>, document: &Value) -> Result<PathBuf, StoreError> {
         self.check_writable()?;
         let directory = self.path("replaced");
-        let path = directory.join(format!("{tunnel}.{version}.json"));
+        let files = durable::list(&directory, ".json")?;
+        let mut kept: Vec<(i64, PathBuf)> = files
+            .iter()
+            .filter_map(|(stem, path)| {
+                let (name, version) = stem.rsplit_once('.')?;
+                (name == subject).then_some((version.parse().ok()?, path.clone()))
+            })
+            .collect();
+        let version = version.unwrap_or_else(|| kept.iter().map(|(version, _)| version + 1).max().unwrap_or(1));
+        let path = directory.join(format!("{subject}.{version}.json"));
         let text = serde_json::to_vec_pretty(document).expect("a JSON value has a JSON text");
         durable::write(&path, &text)?;
-        let files = durable::list(&directory, ".json")?;
-        let of_tunnel = files.iter().filter_map(|(stem, path)| {
-            let (name, version) = stem.rsplit_once('.')?;
-            (name == tunnel.as_str()).then_some((version.parse::<i64>().ok()?, path))
-        });
-        let mut kept: Vec<_> = of_tunnel.collect();
+        // A tunnel that was made anew counts its versions from 1: what was just written never counts as the oldest.
+        kept.retain(|(_, other)| *other != path);
         kept.sort();
-        for (_, path) in kept.iter().rev().skip(KEPT_MAX) {
-            durable::remove(path)?;
+        for (_, oldest) in kept.iter().rev().skip(KEPT_MAX - 1) {
+            durable::remove(oldest)?;
         }
-        if files.len() > KEPT_IN_ALL_MAX {
+        let others: Vec<&PathBuf> = files.iter().map(|(_, other)| other).filter(|other| **other != path).collect();
+        if others.len() >= KEPT_IN_ALL_MAX {
             let written =
                 |path: &PathBuf| fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-            let mut all: Vec<(SystemTime, &PathBuf)> = files.iter().map(|(_, path)| (written(path), path)).collect();
+            let mut all: Vec<(SystemTime, &PathBuf)> = others.into_iter().map(|path| (written(path), path)).collect();
             all.sort();
-            let surplus = all.len() - KEPT_IN_ALL_MAX;
-            for (_, path) in all.iter().filter(|(_, other)| **other != path).take(surplus) {
+            let surplus = all.len() + 1 - KEPT_IN_ALL_MAX;
+            for (_, path) in all.iter().take(surplus) {
                 durable::remove(path)?;
             }
         }

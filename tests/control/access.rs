@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 25] = [
+const ALLOWED: [(&str, &str, &str); 30] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -38,6 +38,11 @@ const ALLOWED: [(&str, &str, &str); 25] = [
     ("POST", "/v1/config/reload", "a"),
     ("GET", "/v1/credentials", "voa"),
     ("POST", "/v1/credentials/check", "oa"),
+    ("GET", "/v1/tunnels/{name}/adoption", "a"),
+    ("POST", "/v1/tunnels/{name}/adoption", "a"),
+    ("POST", "/v1/tunnels/{name}/forget", "a"),
+    ("GET", "/v1/routes/adoption", "a"),
+    ("POST", "/v1/routes/adoption", "a"),
 ];
 
 #[tokio::test]

@@ -323,6 +323,31 @@ impl Backend for Kept {
         Ok(Vec::new())
     }
 
+    async fn look_at_tunnel(&self, name: &TunnelName, _asked: &api::AdoptTunnel) -> Result<api::TunnelAdoption, Error> {
+        Err(Error::no_such_tunnel(name.as_str()))
+    }
+
+    async fn adopt_tunnel(
+        &self,
+        _by: &Principal,
+        name: &TunnelName,
+        _asked: &api::AdoptTunnel,
+    ) -> Result<api::TunnelAdopted, Error> {
+        Err(Error::no_such_tunnel(name.as_str()))
+    }
+
+    async fn forget_tunnel(&self, _by: &Principal, name: &TunnelName) -> Result<api::Forgotten, Error> {
+        Err(Error::no_such_tunnel(name.as_str()))
+    }
+
+    async fn look_at_route(&self, asked: &api::AdoptRoute) -> Result<api::RouteAdoption, Error> {
+        Err(Error::new(ErrorKind::NotFound, format!("cannot find {:?}", asked.hostname)))
+    }
+
+    async fn adopt_route(&self, _by: &Principal, asked: &api::AdoptRoute) -> Result<api::RouteAdopted, Error> {
+        Err(Error::new(ErrorKind::NotFound, format!("cannot find {:?}", asked.hostname)))
+    }
+
     fn audit(&self, entry: &Audit<'_>) {
         let result = entry.refused.map_or("done", ErrorKind::word);
         let line = format!("{} {} {} {result}", entry.by.who(), entry.verb, entry.tunnel.unwrap_or("-"));

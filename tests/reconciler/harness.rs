@@ -66,7 +66,11 @@ pub(super) fn name(text: &str) -> TunnelName {
 impl Harness {
     /// With this configuration wanted, and nothing running.
     pub(super) async fn new(text: &str) -> Self {
-        let world = World::new();
+        Self::on(World::new(), text).await
+    }
+
+    /// The same, with an account that others use as well.
+    pub(super) async fn on(world: World, text: &str) -> Self {
         let api = start_api(world.clone()).await.unwrap();
         let (_, token) = watch::channel(Some(world.api_token()));
         let settings = Settings {

@@ -2,6 +2,7 @@
 
 mod feed;
 mod host;
+mod ownership;
 mod person;
 mod tunnels;
 
@@ -22,6 +23,7 @@ pub(super) use feed::{events, logs};
 pub(super) use host::{
     apply, check_credentials, configuration, credentials, health, plan, reload_configuration, status, version,
 };
+pub(super) use ownership::{adopt_route, adopt_tunnel, forget_tunnel, look_at_route, look_at_tunnel};
 pub(super) use person::who_am_i;
 pub(super) use tunnels::{
     add_route, create_tunnel, delete_tunnel, patch_tunnel, plan_restart, remove_route, replace_tunnel, restart_tunnel, routes,

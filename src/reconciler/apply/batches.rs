@@ -73,6 +73,7 @@ fn record_zone(step: &Step) -> Option<&ZoneId> {
         | Step::NoteVersion { .. }
         | Step::CreateTunnel { .. }
         | Step::PutConfiguration { .. }
+        | Step::WriteRules { .. }
         | Step::DeleteConnections { .. }
         | Step::DeleteTunnel { .. }
         | Step::ForgetTunnel { .. }

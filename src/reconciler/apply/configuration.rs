@@ -59,7 +59,7 @@ impl Worker {
         Ok(())
     }
 
-    async fn note_written(&mut self, tunnel: &TunnelName, written: WrittenConfiguration, document: &Value) {
+    pub(super) async fn note_written(&mut self, tunnel: &TunnelName, written: WrittenConfiguration, document: &Value) {
         let note = |record: &mut TunnelRecord| {
             record.written = Some(written);
             record.document = Some(Arc::new(document.clone()));
@@ -69,7 +69,13 @@ impl Worker {
     }
 
     /// Keeps somebody else's document; without that it is not written over.
-    async fn keep_edit(&mut self, tunnel: &TunnelName, version: i64, document: Value, over_edits: bool) -> Result<(), StepError> {
+    pub(super) async fn keep_edit(
+        &mut self,
+        tunnel: &TunnelName,
+        version: i64,
+        document: Value,
+        over_edits: bool,
+    ) -> Result<(), StepError> {
         if !over_edits {
             let why =
                 format!("somebody else wrote version {version} of its configuration, which is left (on_drift = \"report\")");

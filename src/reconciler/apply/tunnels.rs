@@ -89,6 +89,7 @@ impl Worker {
             Step::Network(step) => return self.apply_network_to_record(step).await,
             Step::CreateTunnel { .. }
             | Step::PutConfiguration { .. }
+            | Step::WriteRules { .. }
             | Step::CreateRecord { .. }
             | Step::RepairRecord { .. }
             | Step::MoveRecord { .. }

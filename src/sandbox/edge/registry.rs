@@ -131,12 +131,13 @@ impl Registry {
         Pick::Link(Arc::clone(&link), InFlight(link))
     }
 
-    /// Gives the tunnel's links a configuration, unless they have this version.
+    /// Gives the tunnel's links a configuration, unless they have this version or a later one: who read it a moment ago may come
+    /// behind who read it just now.
     pub(super) fn publish(&self, tunnel: &TunnelId, configuration: Option<(i64, serde_json::Value)>) {
         let Some((version, document)) = configuration else { return };
         if let Some(entry) = self.lock().get(tunnel) {
             entry.configuration.send_if_modified(|published| {
-                let known = published.as_ref().is_some_and(|published| published.version == version);
+                let known = published.as_ref().is_some_and(|published| published.version >= version);
                 if !known {
                     *published = Some(Arc::new(Published { version, document }));
                 }

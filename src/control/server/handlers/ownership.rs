@@ -1,0 +1,74 @@
+//! What becomes ours and what is given up.
+
+use axum::{
+    extract::{Path, Query, State, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+};
+
+use super::{App, bad_query, tunnel_name};
+use crate::{
+    control::{
+        api::{AdoptRoute, AdoptTunnel, Error, ErrorKind},
+        backend::Backend,
+        server::{
+            answer::{self, AnswerTunnel},
+            body::Document,
+            gate::Caller,
+        },
+    },
+    name::TunnelName,
+};
+
+pub(in crate::control::server) async fn look_at_tunnel<B: Backend>(
+    State(shared): App<B>,
+    Path(name): Path<String>,
+    query: Result<Query<AdoptTunnel>, QueryRejection>,
+) -> Result<Response, Error> {
+    let Query(asked) = query.map_err(|error| bad_query(&error))?;
+    Ok(answer::json(&shared.backend.look_at_tunnel(&name_to_be(&name)?, &asked).await?))
+}
+
+pub(in crate::control::server) async fn adopt_tunnel<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Document(asked): Document<AdoptTunnel>,
+) -> Result<Response, Error> {
+    Ok(answer::json(&shared.backend.adopt_tunnel(&caller.principal, &name_to_be(&name)?, &asked).await?))
+}
+
+pub(in crate::control::server) async fn forget_tunnel<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    Path(name): Path<String>,
+) -> Result<Response, Error> {
+    let name = tunnel_name(&shared, &caller, &name)?;
+    Ok(answer::json(&shared.backend.forget_tunnel(&caller.principal, &name).await?))
+}
+
+pub(in crate::control::server) async fn look_at_route<B: Backend>(
+    State(shared): App<B>,
+    query: Result<Query<AdoptRoute>, QueryRejection>,
+) -> Result<Response, Error> {
+    let Query(asked) = query.map_err(|error| bad_query(&error))?;
+    Ok(answer::json(&shared.backend.look_at_route(&asked).await?))
+}
+
+pub(in crate::control::server) async fn adopt_route<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    Document(asked): Document<AdoptRoute>,
+) -> Response {
+    let result = shared.backend.adopt_route(&caller.principal, &asked).await;
+    let named = result.as_ref().ok().map(|adopted| AnswerTunnel(adopted.tunnel.clone()));
+    let mut response = result.map(|adopted| answer::json(&adopted)).into_response();
+    if let Some(named) = named.or(asked.tunnel.map(AnswerTunnel)) {
+        response.extensions_mut().insert(named);
+    }
+    response
+}
+
+/// A name that a tunnel may get.
+fn name_to_be(text: &str) -> Result<TunnelName, Error> {
+    text.parse().map_err(|error| Error::new(ErrorKind::Invalid, format!("cannot adopt a tunnel as {text:?}: {error}")))
+}

@@ -1,0 +1,198 @@
+//! The unit of an installed `cloudflared` service, as `systemctl cat` prints it.
+
+use std::fmt;
+
+use crate::secret::Secret;
+
+/// Where a service's cloudflared takes its tunnel from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServiceTunnel {
+    /// A token in the unit itself.
+    Token(Secret),
+    /// A file with the token.
+    TokenFile(String),
+    /// A configuration file.
+    Config(String),
+    /// Files with variables, one of which may be the token.
+    EnvironmentFiles(Vec<String>),
+}
+
+/// Why a unit tells of no tunnel. It shows nothing of what the unit holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitError {
+    /// It starts nothing.
+    NoExecStart,
+    /// It starts something else.
+    NotCloudflared,
+}
+
+impl fmt::Display for UnitError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NoExecStart => "it has no ExecStart=",
+            Self::NotCloudflared => "its ExecStart= does not run cloudflared",
+        })
+    }
+}
+
+impl std::error::Error for UnitError {}
+
+/// What a unit's cloudflared runs. As in cloudflared a token comes before a token file, and both before a configuration.
+///
+/// # Errors
+///
+/// When the unit does not start cloudflared.
+pub fn service_tunnel(unit: &str) -> Result<ServiceTunnel, UnitError> {
+    let mut exec: Option<Vec<String>> = None;
+    let (mut variables, mut files) = (Vec::new(), Vec::new());
+    let mut in_service = false;
+    for line in joined(unit) {
+        let line = line.trim();
+        if line.starts_with('[') {
+            in_service = line == "[Service]";
+            continue;
+        }
+        if !in_service || line.starts_with(['#', ';']) {
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else { continue };
+        match (key.trim(), value.trim()) {
+            // An empty assignment takes back what stood before it.
+            ("ExecStart", "") => exec = None,
+            ("ExecStart", value) => exec = Some(words(value)),
+            ("Environment", "") => variables.clear(),
+            ("Environment", value) => variables.extend(words(value)),
+            ("EnvironmentFile", "") => files.clear(),
+            ("EnvironmentFile", value) => files.push(value.trim_start_matches('-').to_owned()),
+            _ => {}
+        }
+    }
+    let exec = exec.ok_or(UnitError::NoExecStart)?;
+    let program = exec.first().map(|program| program.trim_start_matches(['@', '-', ':', '+', '!'])).unwrap_or_default();
+    if program.rsplit('/').next() != Some("cloudflared") {
+        return Err(UnitError::NotCloudflared);
+    }
+    let variable = |name: &str| variables.iter().find_map(|text| text.strip_prefix(name)?.strip_prefix('=').map(str::to_owned));
+    let given = |flag: &str, name: &str| argument(&exec, flag).or_else(|| variable(name)).filter(|value| !value.is_empty());
+    Ok(if let Some(token) = given("token", "TUNNEL_TOKEN") {
+        ServiceTunnel::Token(Secret::new(token))
+    } else if let Some(path) = given("token-file", "TUNNEL_TOKEN_FILE") {
+        ServiceTunnel::TokenFile(path)
+    } else if !files.is_empty() && argument(&exec, "config").is_none() {
+        ServiceTunnel::EnvironmentFiles(files)
+    } else {
+        ServiceTunnel::Config(given("config", "TUNNEL_CONFIG").unwrap_or_else(|| "/etc/cloudflared/config.yml".to_owned()))
+    })
+}
+
+/// The token in a file of variables, as systemd reads it.
+pub fn token_in(environment_file: &str) -> Option<Secret> {
+    let lines = environment_file.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
+    let value = lines.filter_map(|line| line.strip_prefix("TUNNEL_TOKEN=")).next_back()?;
+    words(value).first().map(|token| Secret::new(token.as_str())).filter(|token| !token.is_empty())
+}
+
+/// The lines, with those that end in a backslash put together with the next.
+fn joined(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in text.lines() {
+        let (content, continues) = match line.strip_suffix('\\') {
+            Some(content) => (content, true),
+            None => (line, false),
+        };
+        match lines.last_mut().filter(|_| goes_on) {
+            Some(last) => {
+                last.push(' ');
+                last.push_str(content);
+            }
+            None => lines.push(content.to_owned()),
+        }
+        goes_on = continues;
+    }
+    lines
+}
+
+/// Words as systemd splits them: at white space, with single and double quotes and backslashes.
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        match (quote, char) {
+            (Some(open), char) if char == open => quote = None,
+            (Some(_) | None, '\\') => word.get_or_insert_default().extend(chars.next()),
+            (None, '"' | '\'') => {
+                quote = Some(char);
+                word.get_or_insert_default();
+            }
+            (None, char) if char.is_whitespace() => words.extend(word.take()),
+            (Some(_) | None, char) => word.get_or_insert_default().push(char),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// The value of `--flag VALUE` or `--flag=VALUE`.
+fn argument(arguments: &[String], flag: &str) -> Option<String> {
+    arguments.iter().enumerate().find_map(|(index, argument)| {
+        let rest = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-'))?.strip_prefix(flag)?;
+        if rest.is_empty() { arguments.get(index + 1).cloned() } else { rest.strip_prefix('=').map(str::to_owned) }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(lines: &str) -> Result<ServiceTunnel, UnitError> {
+        service_tunnel(&format!("[Unit]\nDescription=x\n[Service]\n{lines}\n[Install]\nWantedBy=multi-user.target\n"))
+    }
+
+    #[test]
+    fn each_form_of_the_installed_service_is_read() {
+        let program = "ExecStart=/usr/bin/cloudflared --no-autoupdate";
+        let token = || ServiceTunnel::Token(Secret::new("eyJ"));
+        for (lines, expected) in [
+            (format!("{program} tunnel run --token eyJ"), token()),
+            (format!("{program} tunnel run --token=eyJ"), token()),
+            (format!("{program} tunnel run \\\n  --token \"eyJ\""), token()),
+            (format!("Environment='TUNNEL_TOKEN=eyJ' A=b\n{program} tunnel run"), token()),
+            (
+                format!("{program} tunnel run --token-file /etc/cloudflared/token"),
+                ServiceTunnel::TokenFile("/etc/cloudflared/token".to_owned()),
+            ),
+            (
+                format!("EnvironmentFile=-/etc/default/cloudflared\n{program} tunnel run"),
+                ServiceTunnel::EnvironmentFiles(vec!["/etc/default/cloudflared".to_owned()]),
+            ),
+            (
+                format!("{program} --config /etc/cloudflared/a.yml tunnel run"),
+                ServiceTunnel::Config("/etc/cloudflared/a.yml".to_owned()),
+            ),
+            (format!("ExecStart=/bin/old\nExecStart=\n{program} tunnel run --token eyJ"), token()),
+            (format!("{program} tunnel run"), ServiceTunnel::Config("/etc/cloudflared/config.yml".to_owned())),
+        ] {
+            assert_eq!(of(&lines), Ok(expected), "{lines}");
+        }
+        assert_eq!(of("Type=notify"), Err(UnitError::NoExecStart));
+        assert_eq!(of("ExecStart=/usr/sbin/nginx"), Err(UnitError::NotCloudflared));
+    }
+
+    #[test]
+    fn the_token_is_found_in_a_file_of_variables() {
+        let text = "# TUNNEL_TOKEN=old\nOTHER=1\nTUNNEL_TOKEN=\"eyJ\"\n";
+        assert_eq!(token_in(text), Some(Secret::new("eyJ")));
+        assert_eq!(token_in("A=b"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_unit_panics(text in "(\\[Service\\]\n)?(ExecStart=|Environment=|\"|'|\\\\|\\PC|\n){0,30}") {
+            let _ = service_tunnel(&text);
+            let _ = token_in(&text);
+        }
+    }
+}
