@@ -15,6 +15,8 @@
 //! - A call never waits out a block: it fails with [`Kind::RateLimited`] and [`Error::retry_after`].
 //! - No token is in any error, whatever the other side echoes.
 
+mod access;
+mod book;
 mod call;
 mod classify;
 mod configuration;
@@ -26,10 +28,13 @@ mod gate;
 mod hostname_routes;
 mod http;
 mod lenient;
+mod load_balancers;
+mod monitors;
 mod networks;
 mod pacer;
 mod pages;
 mod permission;
+mod pools;
 mod rate_limit;
 mod record_document;
 mod retry;
@@ -37,13 +42,14 @@ mod text;
 mod token_kind;
 mod tokens;
 mod transport;
+mod tunnel_secret;
 mod tunnels;
 mod zones;
 
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use reqwest::Url;
 use tokio::sync::watch;
@@ -51,14 +57,19 @@ use tokio::sync::watch;
 use crate::secret::Secret;
 
 pub use self::{
+    access::AccessApp,
+    book::CredentialId,
     configuration::Configuration,
     configuration_text::ConfigurationText,
     dns::{Batch, BatchAnswer, DnsRecord, NewRecord, RecordPatch},
     error::{Conflict, Error, Kind},
     hostname_routes::{HostnameRoute, NewHostnameRoute},
+    load_balancers::{LoadBalancer, LoadBalancerPatch, NewLoadBalancer},
+    monitors::{Monitor, NewMonitor},
     networks::{NetworkRoute, NewNetworkRoute, VirtualNetwork},
     pacer::Budget,
     permission::Permission,
+    pools::{NewPool, Pool},
     record_document::RecordDocument,
     token_kind::TokenKind,
     tokens::{TokenState, TokenStatus},
@@ -67,7 +78,7 @@ pub use self::{
     zones::{Account, Plan, Zone, ZoneStatus},
 };
 
-use self::{gate::Gate, http::Http, http::Limits, pacer::Pacer, transport::Transport};
+use self::{book::Book, gate::Gate, http::Http, http::Limits, pacer::Pacer, transport::Transport};
 
 /// What a [`Client`] is made of.
 pub struct Settings {
@@ -84,6 +95,8 @@ pub struct Settings {
     pub token: watch::Receiver<Option<Secret>>,
     /// Told of every HTTP exchange.
     pub observer: Observer,
+    /// Where is kept what the credential has spent, so that the next client goes on from there; nowhere when `None`.
+    pub book: Option<PathBuf>,
 }
 
 /// The API as one credential sees it. Cheap to clone; clones share one budget and one set of connections.
@@ -103,19 +116,24 @@ impl Client {
     }
 
     fn with_limits(settings: Settings, limits: &Limits) -> Result<Self, Error> {
-        let Settings { api_base, budget_per_second, user_agent, token, observer } = settings;
+        let Settings { api_base, budget_per_second, user_agent, token, observer, book } = settings;
         if !(budget_per_second.is_finite() && budget_per_second >= pacer::BUDGET_MIN) {
             let task = format!("use a budget of {budget_per_second} requests a second");
             return Err(Error::settings(task, format!("it must be at least {}", pacer::BUDGET_MIN)));
         }
         let transport = Transport {
             http: Http::new(&api_base, &user_agent, limits)?,
-            gate: Gate::new(Pacer::new(budget_per_second)),
+            gate: Gate::new(Pacer::new(budget_per_second), book.as_deref().and_then(Book::open)),
             token,
             observer,
             pause_first: limits.pause_first,
         };
         Ok(Self { transport: Arc::new(transport) })
+    }
+
+    /// Which token is in use, without telling it; `None` while there is none.
+    pub fn credential_id(&self) -> Option<CredentialId> {
+        self.transport.token.borrow().as_ref().map(CredentialId::of)
     }
 
     /// What is left of the credential's share, as far as Cloudflare has said.

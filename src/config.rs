@@ -16,11 +16,13 @@ mod check;
 mod clash;
 mod cloudflared;
 mod daemon;
+mod days;
 mod definition;
 mod duration;
 mod forbidden;
 mod grammar;
 mod ingress;
+mod load_balancer;
 mod merge;
 mod origin_request;
 mod path_regex;
@@ -61,12 +63,13 @@ pub use self::{
     daemon::{ApplyMode, Control, Daemon, Metrics, MetricsListen},
     definition::{DefinitionError, tunnel_toml},
     ingress::IngressRule,
+    load_balancer::{LoadBalancer, Monitor, SessionAffinity, SteeringPolicy},
     private_route::{PrivateNetwork, PrivateRoute},
     problem::{Problem, Problems, Severity},
     reference::reference,
     schema::schema,
     service::{Scheme, Service, ServiceError, ServiceUrl},
-    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},
+    tunnel::{AccessDemand, ConfigurationMode, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},
 };
 
 /// One file as it was read.

@@ -46,6 +46,16 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// Whether another reading may give another token without a restart of the program.
+    pub fn may_change(&self) -> bool {
+        match self {
+            Self::File(_) | Self::Command(_) => true,
+            Self::Credential { .. } | Self::Environment { .. } => false,
+        }
+    }
+}
+
 /// Why there is no API token. The text says what to do, and never holds the token.
 #[derive(Debug)]
 pub struct CredentialError {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{Config, ConfigurationMode, OnDrift, Ownership, PrivateRoute, Tunnel},
+    config::{AccessDemand, Config, ConfigurationMode, LoadBalancer, OnDrift, Ownership, PrivateRoute, Service, Tunnel},
     connector::Stop,
     name::{AccountName, Hostname, TunnelName},
     record::ConfigurationSource,
@@ -57,10 +57,31 @@ pub struct DesiredTunnel {
     pub foreign_hostnames: BTreeSet<Hostname>,
     /// Whose its configuration is.
     pub ownership: Ownership,
+    /// The load balancer that the tunnel is a part of; its hostname is in neither list.
+    pub load_balancer: Option<LoadBalancer>,
+    /// Hostnames that an Access application must cover before they are public, with the paths of their rules; `None` for a rule
+    /// that takes every path.
+    pub protected: BTreeMap<Hostname, BTreeSet<Option<String>>>,
+    /// Whether what the balancer leads to is an origin of this host alone: connectors elsewhere would reach another one.
+    pub balanced_here: bool,
+    /// Connectors on this host.
+    pub replicas: u8,
     /// What becomes of others' edits.
     pub on_drift: OnDrift,
     /// The name that the tunnel had before.
     pub renamed_from: Option<TunnelName>,
+}
+
+impl Desired {
+    /// The hostnames of load balancers.
+    pub fn balanced_hostnames(&self) -> impl Iterator<Item = &Hostname> {
+        self.tunnels.values().filter_map(|tunnel| tunnel.load_balancer.as_ref()).map(|balancer| &balancer.hostname)
+    }
+
+    /// Whether a hostname demands an Access application.
+    pub fn demands_access(&self) -> bool {
+        self.tunnels.values().any(|tunnel| !tunnel.protected.is_empty())
+    }
 }
 
 /// What `account` has to hold.
@@ -82,6 +103,13 @@ pub fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
     };
     let hostnames: BTreeSet<Hostname> = tunnel.public_hostnames().into_iter().cloned().collect();
     let all = tunnel.ingress.iter().filter_map(|rule| rule.hostname.clone());
+    let all = all.filter(|hostname| !tunnel.is_balanced(hostname));
+    let mut protected: BTreeMap<Hostname, BTreeSet<Option<String>>> = BTreeMap::new();
+    for rule in tunnel.ingress.iter().filter(|rule| tunnel.access_of(rule) == AccessDemand::Required) {
+        if let Some(hostname) = &rule.hostname {
+            protected.entry(hostname.clone()).or_default().insert(rule.path.clone());
+        }
+    }
     DesiredTunnel {
         source,
         sha256: fingerprint(&document),
@@ -90,6 +118,10 @@ pub fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
         foreign_hostnames: all.filter(|hostname| !hostnames.contains(hostname)).collect(),
         hostnames,
         ownership: tunnel.ownership,
+        load_balancer: tunnel.load_balancer.clone(),
+        protected,
+        balanced_here: tunnel.balanced_services().any(Service::is_on_this_host),
+        replicas: tunnel.replicas,
         on_drift: tunnel.on_drift,
         renamed_from: tunnel.renamed_from.clone(),
     }

@@ -9,6 +9,7 @@ mod daemon;
 mod entry;
 mod program;
 mod provisioning;
+mod rotation;
 mod uplink;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use daemon::DaemonEvent;
 pub use entry::Entry;
 pub use program::{ProgramEvent, ProgramHappening, ProgramView, RolloutState};
 pub use provisioning::{AccountView, CredentialState, PassResult, ProvisioningEvent, WaitingPlan};
+pub use rotation::RotationEvent;
 pub use uplink::UplinkEvent;
 
 use crate::name::{AccountName, TunnelName};

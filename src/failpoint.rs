@@ -1,6 +1,6 @@
 //! Places between two steps where a test can end the daemon as kill -9 would: no destructor runs, nothing is flushed.
 //!
-//! [`hit`] stands between the steps of the state writer, of the spawner and of adoption. In a build with debug assertions a
+//! [`hit`] stands between the steps of the state writer, of a rotation, of the spawner and of adoption. In a build with debug assertions a
 //! daemon that listens (`failpoint::listen`) can be told to end there. In a release build it is an empty function and nobody listens.
 //! `tests/failpoints.rs` has a scenario for every [`Point`], and fails when the daemon does not end there.
 
@@ -51,6 +51,13 @@ points! {
     ChangeDurable = "change-durable",
     /// `intent`: a definition was removed; the stop of that tunnel is still there.
     DefinitionRemoved = "definition-removed",
+
+    /// `reconciler`: it is durable that Cloudflare is asked to take a tunnel's new secret; it was not asked.
+    RotationAsked = "rotation-asked",
+    /// `reconciler`: Cloudflare has a tunnel's new secret; that is not on record.
+    RotationPlaced = "rotation-placed",
+    /// `reconciler`: it is durable that nothing holds a tunnel's former secret any more; nobody was told.
+    RotationFinished = "rotation-finished",
 
     /// `supervisor`: a generation's output files are open; nothing else of it is there.
     OutputOpened = "output-opened",

@@ -68,6 +68,14 @@ identifiers! {
     RouteId;
     /// A virtual network: a UUID.
     VirtualNetworkId;
+    /// A load balancer: 32 hexadecimal digits.
+    BalancerId;
+    /// A load-balancer pool: 32 hexadecimal digits.
+    PoolId;
+    /// A monitor, which checks the health of pools: 32 hexadecimal digits.
+    MonitorId;
+    /// An Access application: a UUID.
+    AccessAppId;
     /// One run of a connector: a UUID that cloudflared makes anew at every start.
     ConnectorId;
 }

@@ -28,6 +28,10 @@
 //! - The reconciler and the supervisor share a `watch` channel and no code. Metrics, health and control only read; they change
 //!   something by calling a handle.
 
+// What the integration tests share with tests in here names this crate as they do.
+#[cfg(test)]
+extern crate self as adit;
+
 // line: cli
 pub mod cli;
 

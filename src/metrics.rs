@@ -7,6 +7,7 @@ mod gauges;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use prometheus::{
     HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
 };
@@ -34,6 +35,7 @@ struct Families {
     reconcile_duration: HistogramVec,
     api_requests: IntCounterVec,
     rate_limit_remaining: IntGaugeVec,
+    credential_expiry: IntGaugeVec,
     // One at a time: a scrape sets every gauge anew before it reads them.
     gauges: Mutex<Gauges>,
 }
@@ -116,6 +118,12 @@ impl Metrics {
                 "Requests left in the scarcest rate-limit window, as Cloudflare said last.",
                 &["account"],
             ),
+            credential_expiry: gauges::of(
+                &registry,
+                "adit_credential_expires_timestamp_seconds",
+                "When an account's API token stops working; none for one that does not, or of which it is not known.",
+                &["account"],
+            ),
             gauges: Mutex::new(Gauges::register(&registry)),
             registry,
         };
@@ -172,6 +180,15 @@ impl Metrics {
         if let Some(remaining) = request.remaining {
             let remaining = i64::try_from(remaining).unwrap_or(i64::MAX);
             self.0.rate_limit_remaining.with_label_values(&[account.as_str()]).set(remaining);
+        }
+    }
+
+    /// Sets when an account's API token stops working; `None` for never, or when it is not known.
+    pub fn set_credential_expiry(&self, account: &AccountName, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.0.credential_expiry.with_label_values(&[account.as_str()]).set(at.as_second()),
+            // It fails when there is none, which is what is wanted.
+            None => drop(self.0.credential_expiry.remove_label_values(&[account.as_str()])),
         }
     }
 

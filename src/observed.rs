@@ -4,6 +4,7 @@
 //! in what was not read. A plan needs a few single reads beyond the lists (what the state knows and a list lacks, who holds a
 //! name, a document that somebody edited); they arrive as [`Answers`].
 
+mod balancing;
 mod networks;
 
 use std::collections::BTreeMap;
@@ -11,10 +12,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use balancing::{
+    Balancing, BalancingObject, Found, ObservedApp, ObservedBalancer, ObservedMonitor, ObservedOrigin, ObservedPool,
+};
 pub use networks::{ObservedNetworks, ObservedRoute, ObservedVirtualNetwork, Presence, RoutePlace};
 
 use crate::{
-    id::{AccountId, RecordId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
+    id::{AccessAppId, AccountId, RecordId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
     name::{Hostname, TunnelName},
     record::ConfigurationSource,
     secret::Secret,
@@ -31,6 +35,10 @@ pub struct Observed {
     pub records: BTreeMap<ZoneId, Part<Vec<ObservedRecord>>>,
     /// Private routes and virtual networks.
     pub networks: ObservedNetworks,
+    /// Load balancing; `None` when nothing of it is wanted or on record, and so it is not read.
+    pub balancing: Option<Balancing>,
+    /// The Access applications; `None` when no hostname demands one.
+    pub access_apps: Option<Part<Vec<ObservedApp>>>,
     /// Single reads that the lists gave reason for.
     pub answers: Answers,
 }
@@ -68,6 +76,12 @@ pub struct Answers {
     pub routes: BTreeMap<RouteId, Part<Presence>>,
     /// Virtual networks read by id.
     pub virtual_networks: BTreeMap<VirtualNetworkId, Part<Presence>>,
+    /// Whether parts of load balancing are there.
+    pub balancing: BTreeMap<BalancingObject, Part<Found<()>>>,
+    /// Access applications read by id.
+    pub apps: BTreeMap<AccessAppId, Part<Found<ObservedApp>>>,
+    /// The addresses that the connectors of a tunnel come from, each connector's once.
+    pub connectors: BTreeMap<TunnelId, Part<Vec<String>>>,
 }
 
 /// What a read by id found.
@@ -167,6 +181,8 @@ impl Observed {
             zones: Part::Gap(gap("the zones")),
             records: BTreeMap::new(),
             networks: ObservedNetworks::unread(why),
+            balancing: Some(Balancing::unread(why)),
+            access_apps: Some(Part::Gap(gap("the Access applications"))),
             answers: Answers::default(),
         }
     }

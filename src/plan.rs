@@ -13,8 +13,11 @@
 //! A DNS record is ours when it carries our marker **and** its id is on record here. A tunnel is ours when it is on record here,
 //! or when its connector token holds the secret that is on record.
 
+mod access;
 mod adoption;
 mod applied;
+mod balancer_step;
+mod balancers;
 mod configurations;
 mod dns;
 mod document;
@@ -27,6 +30,7 @@ mod plans;
 mod refusal;
 mod release;
 mod replacement;
+mod rotation;
 mod shared;
 mod step;
 mod takeover;
@@ -34,11 +38,17 @@ mod tunnels;
 mod view;
 
 #[cfg(test)]
+mod balancer_laws;
+#[cfg(test)]
+mod balancer_tests;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
 mod switching_tests;
+#[cfg(test)]
+mod model_balancing;
 #[cfg(test)]
 mod tests;
 
@@ -50,10 +60,13 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use access::AccessStep;
 pub use adoption::{
     OfferedRecord, OtherConnector, RecordFate, TunnelOffer, configuration_changes, definition_of, fitting_source, hostnames_of,
     install_of_tunnel, may_adopt, record_fate,
 };
+pub use balancer_step::{BalancerStep, ENDPOINT_COST, LetGo, MonitorDrift, PoolDrift, WantedMonitor, WantedPool};
+pub(crate) use balancers::written_fingerprint;
 pub use document::Document;
 pub use guard::is_mass;
 pub use merge::{Merged, RuleChange, RuleChangeKind, RuleConflict, already_there, merge};
@@ -63,16 +76,19 @@ pub use parting::{GRACE, with_parting_rules};
 pub use plans::{PlanHash, Plans};
 pub use refusal::{Refusal, RefusalKind};
 pub use replacement::DRAIN_MAX;
+pub use rotation::{Due, RotationStep, Rotations, due, due_at};
 pub use shared::{document_of, shared_rules};
 pub use step::{CreateReason, ForgetReason, PutReason, RecordDrift, Step};
 pub use takeover::{RouteOffer, offer_route};
-pub use view::{DnsStatus, PrivateRouteStatus, ProvisionedTunnel, RouteState, RouteStatus, view};
+pub use view::{
+    DnsStatus, PrivateRouteStatus, ProvisionedTunnel, RotationStatus, RouteKind, RouteState, RouteStatus, SecretStatus, view,
+};
 
 use crate::{
     desired::Desired,
-    id::{AccountId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
+    id::{AccessAppId, AccountId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
     name::{AccountName, Hostname, TunnelName},
-    observed::{Gap, Observed, Zone, zone_of},
+    observed::{BalancingObject, Gap, Observed, Zone, zone_of},
     record::{DnsRecordRef, Records, TunnelRecord},
 };
 
@@ -97,6 +113,8 @@ pub struct Input<'a> {
     pub behind: &'a BTreeMap<TunnelName, Timestamp>,
     /// This moment, by a clock that never jumps while the daemon runs.
     pub now: Timestamp,
+    /// How far the connectors are with rotations of their tunnels' secrets.
+    pub rotations: &'a Rotations,
 }
 
 /// What has to change in one account, in the order in which it is done.
@@ -149,6 +167,12 @@ pub enum Question {
     HostnameRouteById(RouteId),
     /// Whether a virtual network that the list lacks still exists.
     VirtualNetworkById(VirtualNetworkId),
+    /// Whether a part of load balancing that no list shows still exists.
+    Balancing(BalancingObject),
+    /// An Access application that covered a hostname.
+    AccessApp(AccessAppId),
+    /// Where the connectors of a tunnel run.
+    ConnectorsOf(TunnelId),
 }
 
 /// Decides what has to change.
@@ -163,10 +187,15 @@ pub fn plan(input: &Input<'_>) -> Plan {
     planner.replace_tunnels();
     planner.end_partings();
     planner.plan_tunnels();
+    planner.check_access();
     planner.plan_records();
     planner.plan_networks();
+    planner.plan_balancers();
     planner.plan_configurations();
     planner.plan_releases();
+    planner.plan_withdrawals();
+    planner.plan_balancer_releases();
+    planner.plan_rotations();
     planner.finish()
 }
 
@@ -176,6 +205,23 @@ pub fn zones_needed(desired: &Desired, records: &Records, account_id: &AccountId
     let wanted = wanted.filter_map(|hostname| zone_of(zones, hostname)).map(|zone| zone.id.clone());
     let made = records.in_account(account_id).flat_map(|record| record.dns.values()).map(|dns| dns.zone_id.clone());
     wanted.chain(made).collect()
+}
+
+/// The zones whose load balancers a plan needs; `None` when nothing of load balancing is wanted or on record.
+pub fn balancer_zones_needed(
+    desired: &Desired,
+    records: &Records,
+    account_id: &AccountId,
+    zones: &[Zone],
+) -> Option<BTreeSet<ZoneId>> {
+    let wanted: Vec<&Hostname> = desired.balanced_hostnames().collect();
+    let made: Vec<&TunnelRecord> = records.in_account(account_id).filter(|record| !record.balancing.is_empty()).collect();
+    if wanted.is_empty() && made.is_empty() {
+        return None;
+    }
+    let wanted = wanted.into_iter().filter_map(|hostname| zone_of(zones, hostname)).map(|zone| zone.id.clone());
+    let made = made.into_iter().flat_map(|record| record.balancing.balancers.values()).map(|known| known.zone_id.clone());
+    Some(wanted.chain(made).collect())
 }
 
 impl Plan {
@@ -240,6 +286,10 @@ struct Planner<'a> {
     owners: BTreeMap<Hostname, Vec<(TunnelName, DnsRecordRef)>>,
     zones: BTreeMap<ZoneId, dns::ZoneIndex<'a>>,
     networks: networks::Networks,
+    /// Hostnames that may not be public, because no Access application covers them.
+    closed: BTreeMap<(TunnelName, Hostname), access::Closed>,
+    /// Hostnames that a load balancer leads to their tunnel, now or after this plan.
+    balanced: BTreeSet<(TunnelName, Hostname)>,
     steps: Vec<Step>,
     holds: BTreeSet<Hold>,
     conflicts: Vec<Conflict>,
@@ -261,6 +311,8 @@ impl<'a> Planner<'a> {
             owners: BTreeMap::new(),
             zones: dns::index(input.observed),
             networks: networks::Networks::default(),
+            closed: BTreeMap::new(),
+            balanced: BTreeSet::new(),
             steps: Vec::new(),
             holds: BTreeSet::new(),
             conflicts: Vec::new(),
@@ -285,7 +337,8 @@ impl<'a> Planner<'a> {
     fn finish(mut self) -> Plan {
         // Stable, so that within one rank the order of names stays.
         self.steps.sort_by_key(Step::rank);
-        let (steps, waiting) = guard::divide(&mut self);
+        let (steps, mut waiting) = guard::divide(&mut self);
+        let steps = balancers::guard::divide(&mut self, steps, &mut waiting);
         Plan {
             account: self.input.account.clone(),
             steps,

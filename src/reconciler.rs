@@ -22,6 +22,7 @@ mod observe;
 mod ownership;
 mod pass;
 mod progress;
+mod rotation;
 mod steady;
 mod telling;
 mod trouble;
@@ -48,7 +49,7 @@ pub use pass::{Left, PassReport};
 use crate::{
     cloudflare::Client,
     config::Config,
-    connector::{SlotId, Wanted},
+    connector::{Holders, SlotId, Wanted},
     desired::Intended,
     event::Sink,
     name::{AccountName, TunnelName},
@@ -88,6 +89,8 @@ pub struct Start {
     pub reported: watch::Receiver<Arc<Reported>>,
     /// Which connectors are refused.
     pub refusals: watch::Receiver<Arc<Refusals>>,
+    /// Which processes hold which tunnel's secret.
+    pub holders: watch::Receiver<Arc<Holders>>,
     /// `cloudflared` as an absolute path.
     pub binary: watch::Receiver<PathBuf>,
     /// Who is told.
@@ -125,6 +128,14 @@ pub enum RequestError {
         asked: PlanHash,
         /// The plan as it is.
         now: PlanHash,
+    },
+    /// No rotation can be begun.
+    #[error("cannot rotate the secret of tunnel {tunnel:?}: {why}")]
+    NotRotated {
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// Why not.
+        why: String,
     },
     /// The tunnel is still wanted.
     #[error("cannot delete tunnel {0:?}: the configuration still has it")]
@@ -248,6 +259,30 @@ impl Reconciler {
         }
         self.reconcile_now("deletion").await?;
         Ok(!self.ledger.records().tunnels.contains_key(tunnel))
+    }
+
+    /// Begins to replace the secret of a tunnel, and says whether that changes anything: one that goes on is left alone, unless it
+    /// becomes an emergency. It goes on in passes, also after a restart.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::NotRotated`], and [`RequestError::Busy`] and [`RequestError::Stopping`].
+    pub async fn rotate_tunnel(&self, tunnel: &TunnelName, emergency: bool, by: String) -> Result<bool, RequestError> {
+        let not_rotated = |why: String| RequestError::NotRotated { tunnel: tunnel.clone(), why };
+        let records = self.ledger.records();
+        if let Some(why) = records.held.get(tunnel) {
+            return Err(not_rotated(why.clone()));
+        }
+        if let Some(seal) = &records.seal {
+            return Err(not_rotated(seal.to_string()));
+        }
+        let command = |_: &AccountName, done| worker::Command::Rotate { tunnel: tunnel.clone(), emergency, by: by.clone(), done };
+        let begun = self.ask_all(command).await?.into_values().collect::<Result<Vec<_>, _>>().map_err(not_rotated)?;
+        let Some(begun) = begun.into_iter().flatten().next() else {
+            return Err(not_rotated("it is not made yet, or its account cannot be read".to_owned()));
+        };
+        self.reconcile_now("rotation").await?;
+        Ok(begun)
     }
 
     async fn ask_coordinator(&self, request: impl Fn(oneshot::Sender<()>) -> coordinator::Request) -> Result<(), RequestError> {

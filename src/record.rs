@@ -4,8 +4,10 @@
 //! so that a lost answer can be settled later by looking for exactly that tunnel. `store` keeps records as versioned TOML files;
 //! here are only the values.
 
+mod balancing;
 mod forgotten;
 mod own_rules;
+mod secret_life;
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -16,9 +18,12 @@ use serde_json::Value;
 pub use forgotten::Forgotten;
 pub use own_rules::{OwnRule, RulePlace, SharedPart};
 
+pub use balancing::{BalancerRef, BalancingRecord, MonitorRef, PoolRef};
+pub use secret_life::{Rotation, RotationStage, SecretLife};
+
 use crate::{
     config::PrivateRoute,
-    id::{AccountId, RecordId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
+    id::{AccessAppId, AccountId, RecordId, RouteId, TunnelId, VirtualNetworkId, ZoneId},
     name::{Hostname, TunnelName},
     secret::Secret,
 };
@@ -60,6 +65,8 @@ pub struct TunnelRecord {
     pub cloudflare_name: String,
     /// The tunnel secret, base64, as sent to Cloudflare. Connector tokens are computed from it.
     pub secret: Secret,
+    /// How old that secret is, and the change to another one while it goes on.
+    pub secret_life: SecretLife,
     /// Where its configuration lives; it cannot change in place.
     pub source: ConfigurationSource,
     /// The id, once Cloudflare answered. `None`: the intent is durable, the tunnel may or may not exist.
@@ -72,6 +79,10 @@ pub struct TunnelRecord {
     pub private_routes: BTreeMap<PrivateRoute, PrivateRouteRef>,
     /// Virtual networks that Adit made for this tunnel, by name. `None`: the intent is durable, the network may or may not exist.
     pub virtual_networks: BTreeMap<String, Option<VirtualNetworkId>>,
+    /// What of load balancing Adit made for this tunnel.
+    pub balancing: BalancingRecord,
+    /// The Access applications that covered the hostnames that demand one when they were last seen.
+    pub access: BTreeMap<Hostname, AccessAppId>,
     /// What is to become of it.
     pub fate: Fate,
     /// The name that its connectors run under; `None` for its own. It had that name before, or another tunnel had its own.
@@ -197,12 +208,15 @@ impl TunnelRecord {
             name,
             account_id,
             secret,
+            secret_life: SecretLife::default(),
             source,
             id: None,
             written: None,
             dns: BTreeMap::new(),
             private_routes: BTreeMap::new(),
             virtual_networks: BTreeMap::new(),
+            balancing: BalancingRecord::default(),
+            access: BTreeMap::new(),
             fate: Fate::Keep,
             shared: None,
             slots: None,

@@ -18,6 +18,7 @@
 
 mod accepted;
 mod account_ids;
+mod balancing;
 mod definitions;
 mod durable;
 mod forgotten;

@@ -52,7 +52,7 @@ use self::{
     task::Task,
 };
 use crate::{
-    connector::{self, Wanted},
+    connector::{self, Holders, Wanted},
     event::{DaemonEvent, Sink},
     name::TunnelName,
     notify::Notifications,
@@ -82,6 +82,8 @@ pub struct Settings {
     pub observation: Duration,
     /// `HOST:PORT`s that take TCP connections when Cloudflare's edge can be reached; a change holds from the next question on.
     pub edge_probe: watch::Receiver<Vec<String>>,
+    /// Where it is said which processes hold which tunnel's secret.
+    pub holders: watch::Sender<Arc<Holders>>,
 }
 
 /// How many requests may wait. They are answered at once, so more are a flood.
@@ -119,6 +121,7 @@ impl Settings {
             program_folders: Vec::new(),
             observation: OBSERVATION,
             edge_probe: watch::Sender::new(Vec::new()).subscribe(),
+            holders: watch::Sender::default(),
         }
     }
 }
@@ -186,6 +189,7 @@ impl Supervisor {
             shared_names: name_sender,
             heartbeat: Arc::clone(&heartbeat),
             edge_probe: settings.edge_probe,
+            holders: settings.holders,
         };
         let task = Task::adopt(parts, private, settings.program_folders).await?;
         let observation = Arc::new(observation_sender);

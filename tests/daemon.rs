@@ -31,6 +31,10 @@ mod bad_credential;
 mod bad_files;
 #[path = "daemon/bad_requests.rs"]
 mod bad_requests;
+#[path = "daemon/balancers.rs"]
+mod balancers;
+#[path = "daemon/budget.rs"]
+mod budget;
 #[path = "daemon/causes.rs"]
 mod causes;
 #[path = "daemon/commands.rs"]
@@ -41,6 +45,8 @@ mod configuration;
 mod conflict;
 #[path = "daemon/crash.rs"]
 mod crash;
+#[path = "daemon/credential_change.rs"]
+mod credential_change;
 #[path = "daemon/disk.rs"]
 mod disk;
 #[path = "daemon/drift.rs"]
@@ -67,6 +73,8 @@ mod reload;
 mod replacement;
 #[path = "daemon/rollout.rs"]
 mod rollout;
+#[path = "daemon/rotation.rs"]
+mod rotation;
 #[path = "daemon/secrets.rs"]
 mod secrets;
 #[path = "daemon/sharing.rs"]

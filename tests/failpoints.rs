@@ -44,6 +44,11 @@ async fn a_crash_between_any_two_steps_of_the_state_writer_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_between_any_two_steps_of_a_rotation_leaves_one_secret_that_is_valid() {
+    crash_at(|point| (Point::RotationAsked..=Point::RotationFinished).contains(&point)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_between_any_two_steps_of_a_start_leaves_exactly_one_connector() {
     crash_at(|point| (Point::OutputOpened..=Point::ConnectorLearnt).contains(&point)).await;
 }

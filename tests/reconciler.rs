@@ -4,6 +4,10 @@
 
 #[path = "reconciler/configurations.rs"]
 mod configurations;
+#[path = "reconciler/balancers.rs"]
+mod balancers;
+#[path = "support/contract.rs"]
+mod contract;
 #[path = "reconciler/failures.rs"]
 mod failures;
 #[path = "reconciler/harness.rs"]
@@ -14,5 +18,7 @@ mod lifecycle;
 mod networks;
 #[path = "reconciler/ownership.rs"]
 mod ownership;
+#[path = "reconciler/rotation.rs"]
+mod rotation;
 #[path = "reconciler/scale.rs"]
 mod scale;

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     cargo build --release && tests/system.sh [demo|metrics|unit|namespace|chaos|systemd ...]
+#     cargo build --release && tests/system.sh [demo|metrics|unit|sdk|namespace|chaos|systemd ...]
 #
-# Needs promtool (Debian: prometheus), systemd-analyze, unshare, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
+# Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/support/wait.sh
@@ -34,6 +34,11 @@ start_host() {
     "$adit" daemon --config "$work/adit.toml" 2>"$work/daemon.log" &
     daemon=$!
     until_true 'the tunnel is ready' "$adit" --socket "$work/adit.sock" status
+}
+
+# What Cloudflare's own SDK makes of the sandbox's answers.
+check_sdk() {
+    tests/sdk.sh "$adit"
 }
 
 check_demo() {
@@ -74,7 +79,7 @@ check_systemd() {
     tests/systemd.sh "$adit"
 }
 
-for check in ${*:-unit metrics demo namespace chaos systemd}; do
+for check in ${*:-unit metrics sdk demo namespace chaos systemd}; do
     step "$check"
     "check_$check"
 done

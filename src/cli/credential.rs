@@ -47,8 +47,8 @@ async fn list(context: &mut Context<'_>) -> Result<Ending, Failure> {
     Ok(if unusable { Ending::Attention } else { Ending::Fine })
 }
 
-fn list_table(credentials: &[Credential]) -> Table<4> {
-    let mut table = Table::new(["ACCOUNT", "SOURCE", "STATE", "WHY"]);
+fn list_table(credentials: &[Credential]) -> Table<6> {
+    let mut table = Table::new(["ACCOUNT", "SOURCE", "KIND", "STATE", "EXPIRES", "WHY"]);
     for credential in credentials {
         let (state, tone) = match credential.state {
             CredentialState::Unknown => ("not tried", Tone::Notice),
@@ -58,7 +58,9 @@ fn list_table(credentials: &[Credential]) -> Table<4> {
         table.row([
             Cell::new(&credential.account),
             Cell::new(&credential.source),
+            Cell::maybe(credential.kind.as_ref()),
             Cell::toned(state, tone),
+            Cell::maybe(credential.expires_at),
             Cell::maybe(credential.reason.as_ref().map(|reason| &reason.sentence)),
         ]);
     }

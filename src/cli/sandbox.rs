@@ -1,6 +1,11 @@
 //! `adit sandbox`: an embedded Cloudflare by itself, for measuring and for trying a daemon against it.
 
-use std::path::PathBuf;
+use std::{
+    fs::OpenOptions,
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,11 +15,15 @@ use tokio::{
 };
 
 use super::{Context, Ending, Failure};
-use crate::sandbox::{edge::Edge, stage::Stage, world::World};
+use crate::sandbox::{
+    edge::Edge,
+    stage::Stage,
+    world::{TokenKind, TokenSpec, World},
+};
 
 /// Run an embedded Cloudflare on loopback, until SIGTERM or Ctrl-C
 ///
-/// The folder gets a `cloudflared`, an API token and `sandbox.toml`, the part of a configuration that leads a daemon here. It serves
+/// The folder gets a `cloudflared`, an API token of a user and one of the account (`token`, `account-token`), and `sandbox.toml`, the part of a configuration that leads a daemon here. It serves
 /// zones example.com and example.net, and visitors ask at the address that it prints. Words on its standard input, one a line, break
 /// the edge and mend it: "edge down", "edge up", "udp blocked", "udp open".
 #[derive(Debug, Args)]
@@ -83,8 +92,14 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Stage> {
     let directory =
         arguments.directory.canonicalize().with_context(|| format!("cannot use the folder {:?}", arguments.directory))?;
     let stage = Stage::start(&directory, &program, world).await.context("cannot start the sandbox")?;
+    let owned = stage.world.add_token(TokenSpec { kind: TokenKind::Account, ..TokenSpec::full(&stage.world.account_id()) });
+    write_private(&directory.join("account-token"), owned.expose()).context("cannot write account-token")?;
     std::fs::write(directory.join("sandbox.toml"), stage.configuration()).context("cannot write sandbox.toml")?;
     Ok(stage)
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
 #[cfg(test)]

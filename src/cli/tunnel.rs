@@ -5,6 +5,7 @@ mod change;
 mod create;
 mod delete;
 mod forget;
+mod rotate;
 mod run;
 mod show;
 
@@ -26,6 +27,7 @@ pub(super) enum Command {
     Restart(run::Restart),
     Adopt(adopt::Adopt),
     Forget(forget::Forget),
+    Rotate(rotate::Rotate),
 }
 
 pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<Ending, Failure> {
@@ -40,6 +42,7 @@ pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<E
         Command::Restart(arguments) => run::restart(arguments, context).await,
         Command::Adopt(arguments) => adopt::adopt(arguments, context).await,
         Command::Forget(arguments) => forget::forget(arguments, context).await,
+        Command::Rotate(arguments) => rotate::rotate(arguments, context).await,
     }
 }
 

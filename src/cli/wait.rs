@@ -17,6 +17,8 @@ pub(super) enum Goal {
     Serving,
     /// The same, by connectors of later generations than these, by replica.
     ServingAfresh(Vec<(u8, u64)>),
+    /// No change of its secret goes on.
+    Rotated,
     /// Nothing runs any more.
     Stopped,
     /// The tunnel is no more.
@@ -83,15 +85,25 @@ fn progress(goal: &Goal, tunnel: Option<&Tunnel>) -> Progress {
     match (goal, tunnel) {
         (Goal::Gone, None) => Progress::Reached,
         (Goal::Gone, Some(tunnel)) => Progress::Under(described(tunnel)),
-        (Goal::Serving | Goal::ServingAfresh(_) | Goal::Stopped, None) => {
+        (Goal::Serving | Goal::ServingAfresh(_) | Goal::Rotated | Goal::Stopped, None) => {
             Progress::Stuck(Ending::Failed, "is no more".to_owned())
         }
         (Goal::Stopped, Some(tunnel)) => {
             let runs = tunnel.connectors.iter().any(|connector| connector.pid.is_some());
             if tunnel.stop.is_some() && !runs { Progress::Reached } else { Progress::Under(described(tunnel)) }
         }
+        (Goal::Rotated, Some(tunnel)) => rotated(tunnel),
         (Goal::Serving, Some(tunnel)) => serving(tunnel, &[]),
         (Goal::ServingAfresh(former), Some(tunnel)) => serving(tunnel, former),
+    }
+}
+
+fn rotated(tunnel: &Tunnel) -> Progress {
+    let rotation = tunnel.secret.as_ref().and_then(|secret| secret.rotation.as_ref());
+    let Some(rotation) = rotation else { return Progress::Reached };
+    match tunnel.holds.iter().find(|hold| hold.code == "rotation-failed") {
+        Some(hold) => Progress::Stuck(Ending::Failed, format!("keeps its secret for now: {} ({})", hold.sentence, hold.code)),
+        None => Progress::Under(format!("{}, the change of its secret is {}", described(tunnel), rotation.stage)),
     }
 }
 
@@ -178,6 +190,7 @@ mod tests {
             holds: Vec::new(),
             drift: None,
             written_version: None,
+            secret: None,
         }
     }
 

@@ -64,6 +64,8 @@ pub(super) enum Resource {
     NetworkRoutes,
     VirtualNetworks,
     HostnameRoutes,
+    LoadBalancing,
+    Access,
 }
 
 impl Resource {
@@ -80,6 +82,8 @@ impl Resource {
             Self::NetworkRoutes => "network_routes",
             Self::VirtualNetworks => "virtual_networks",
             Self::HostnameRoutes => "hostname_routes",
+            Self::LoadBalancing => "load_balancing",
+            Self::Access => "access",
         }
     }
 }

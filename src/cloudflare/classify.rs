@@ -80,11 +80,27 @@ fn by_code(problem: &Problem, resource: Resource) -> Option<Kind> {
         | Resource::Zones
         | Resource::Configurations
         | Resource::Connections
-        | Resource::VirtualNetworks => &[],
+        | Resource::VirtualNetworks
+        | Resource::LoadBalancing
+        | Resource::Access => &[],
     };
     let kind = known.iter().find(|(code, _)| problem.has(&[*code])).map(|&(_, kind)| kind);
-    // 81045 is not certain; the words are.
-    kind.or_else(|| (resource == Resource::DnsRecords && problem.says("quota exceeded")).then_some(Kind::Quota))
+    // 81045 is not certain, and no code of load balancing is known; the words are.
+    let counted = match resource {
+        Resource::DnsRecords => problem.says("quota exceeded"),
+        Resource::LoadBalancing => ["quota", "limit", "maximum number"].iter().any(|word| problem.says(word)),
+        Resource::Verify
+        | Resource::Accounts
+        | Resource::Zones
+        | Resource::Tunnels
+        | Resource::Configurations
+        | Resource::Connections
+        | Resource::NetworkRoutes
+        | Resource::VirtualNetworks
+        | Resource::HostnameRoutes
+        | Resource::Access => false,
+    };
+    kind.or_else(|| counted.then_some(Kind::Quota))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::rate_limit::{RateLimit, WINDOW, WINDOW_REQUESTS};
+use super::rate_limit::{RETRY_AFTER_MAX, RateLimit, WINDOW, WINDOW_REQUESTS};
 
 /// Requests that may follow each other at once after a quiet time: an idle pass over 20 zones. Not more, because throttling
 /// (code 971) has been met on bursts far below the published limit.
@@ -21,6 +21,9 @@ const SCARCE_FRACTION: u64 = 10;
 /// The longest that a call waits for a turn because little is left of a quota. Beyond it the call fails as rate limited, so
 /// that its caller can end the pass and do something else.
 const SPACING_WAIT_MAX: Duration = Duration::from_secs(20);
+
+/// The longest block that is taken over from an earlier daemon: the longest `Retry-After` that is believed, and what chance adds.
+const BLOCK_MAX: Duration = RETRY_AFTER_MAX.saturating_mul(2);
 
 /// The lowest budget that makes sense, in requests a second: one request in 100 s.
 pub(super) const BUDGET_MIN: f64 = 0.01;
@@ -45,6 +48,19 @@ pub(super) enum Turn {
     Blocked(Instant),
 }
 
+/// Requests that are written down ahead: what is spent need not be kept at every request, and a daemon that crashes takes no more than
+/// these for sent that were not.
+const KEPT_AHEAD: u32 = 10;
+
+/// What of a credential's share is spent, counted from this moment: what outlives the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spent {
+    /// How far the requests so far run ahead of the pace.
+    pub(super) ahead: Duration,
+    /// How long nothing is sent.
+    pub(super) blocked: Duration,
+}
+
 pub(super) struct Pacer {
     interval: Duration,
     tolerance: Duration,
@@ -52,6 +68,8 @@ pub(super) struct Pacer {
     spacing: Option<Spacing>,
     blocked_until: Option<Instant>,
     remaining: Option<u64>,
+    /// What was written down last: `arrival` may come so far, and the block ends then.
+    kept: Option<(Instant, Option<Instant>)>,
 }
 
 struct Spacing {
@@ -78,7 +96,7 @@ impl Pacer {
         // Rounded up: a shorter interval would let one request too many into a long window.
         let interval = Duration::from_secs_f64(1.0 / per_second) + Duration::from_nanos(1);
         let tolerance = interval * (burst as u32 - 1);
-        Self { interval, tolerance, arrival: None, spacing: None, blocked_until: None, remaining: None }
+        Self { interval, tolerance, arrival: None, spacing: None, blocked_until: None, remaining: None, kept: None }
     }
 
     /// Asks for a turn.
@@ -121,6 +139,40 @@ impl Pacer {
         self.blocked_until = Some(until);
         self.arrival = Some(until + self.tolerance);
         until
+    }
+
+    /// Goes on from what an earlier daemon spent. However wrong that is, it holds nothing up for longer than a burst takes to be earned
+    /// again, or a block may last.
+    pub(super) fn resume(&mut self, spent: Spent, now: Instant) {
+        let ahead = spent.ahead.min(self.tolerance + self.interval * (KEPT_AHEAD + 1));
+        let arrival = now + ahead;
+        self.arrival = Some(self.arrival.map_or(arrival, |own| own.max(arrival)));
+        if !spent.blocked.is_zero() {
+            self.block(spent.blocked.min(BLOCK_MAX), now);
+        }
+    }
+
+    /// As [`Pacer::resume`], of a credential of which it is not known what it spent: its burst.
+    pub(super) fn resume_spent(&mut self, now: Instant) {
+        self.resume(Spent { ahead: self.tolerance, blocked: Duration::ZERO }, now);
+    }
+
+    /// What has to be written down before the request that was just let go is sent; `None` while what was written last covers it.
+    pub(super) fn due_to_keep(&mut self, now: Instant) -> Option<Spent> {
+        let arrival = self.arrival?;
+        let covered = self.kept.is_some_and(|(until, blocked)| arrival <= until && blocked == self.blocked_until);
+        if covered {
+            return None;
+        }
+        let until = arrival + self.interval * KEPT_AHEAD;
+        self.kept = Some((until, self.blocked_until));
+        let left = |moment: Instant| moment.saturating_duration_since(now);
+        Some(Spent { ahead: left(until), blocked: self.blocked_until.map(left).unwrap_or_default() })
+    }
+
+    /// What was to be written down was not.
+    pub(super) fn not_kept(&mut self) {
+        self.kept = None;
     }
 
     pub(super) fn budget(&self, now: Instant) -> Budget {

@@ -59,6 +59,16 @@ impl Transport {
         Err(Error::of(Kind::Incomplete, call).detail("it changed each time while it was read"))
     }
 
+    /// Reads a list that Cloudflare gives on one page: all that it announces, or an error.
+    pub(super) async fn list_whole<T: DeserializeOwned>(&self, call: &Call) -> Result<Vec<T>, Error> {
+        let Answer { value, info, .. } = self.call::<Vec<T>>(call).await?;
+        let announced = info.and_then(|info| info.total_count.max(info.count));
+        if announced.is_some_and(|announced| announced != value.len() as u64) {
+            return Err(Error::of(Kind::Incomplete, call).detail("it holds another number of items than it announces"));
+        }
+        Ok(value)
+    }
+
     /// `None` when the list changed while it was read.
     async fn list_once<T: DeserializeOwned + Identified>(&self, call: &Call, per_page: u64) -> Result<Option<Vec<T>>, Error> {
         let mut pages = Pages::new(per_page);

@@ -21,6 +21,16 @@ pub enum Permission {
     NetworksRead,
     /// Changing private routes and virtual networks. `Cloudflare One Networks` is enough, too.
     NetworksEdit,
+    /// Reading load-balancer pools and monitors.
+    PoolsRead,
+    /// Changing load-balancer pools and monitors.
+    PoolsEdit,
+    /// Reading load balancers.
+    LoadBalancersRead,
+    /// Changing load balancers.
+    LoadBalancersEdit,
+    /// Reading Access applications.
+    AccessRead,
 }
 
 impl fmt::Display for Permission {
@@ -34,6 +44,11 @@ impl fmt::Display for Permission {
             Self::DnsEdit => "Zone > DNS > Edit",
             Self::NetworksRead => "Account > Cloudflare Tunnel > Read (or Cloudflare One Networks > Read)",
             Self::NetworksEdit => "Account > Cloudflare Tunnel > Edit (or Cloudflare One Networks > Edit)",
+            Self::PoolsRead => "Account > Load Balancing: Monitors and Pools > Read",
+            Self::PoolsEdit => "Account > Load Balancing: Monitors and Pools > Edit",
+            Self::LoadBalancersRead => "Zone > Load Balancers > Read",
+            Self::LoadBalancersEdit => "Zone > Load Balancers > Edit",
+            Self::AccessRead => "Account > Access: Apps and Policies > Read",
         })
     }
 }

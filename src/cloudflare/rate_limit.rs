@@ -16,7 +16,7 @@ pub(super) const WINDOW_REQUESTS: u64 = 1_200;
 pub(super) const WINDOW: Duration = Duration::from_secs(300);
 
 /// The longest `Retry-After` that is believed. Cloudflare's pauses are minutes; a day already means that a person must look.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One limit and how much of it is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

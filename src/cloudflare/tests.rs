@@ -1,5 +1,7 @@
 //! The client against a server on loopback: real sockets, real HTTP, answers as good or as bad as the test wants them.
 
+#[path = "../../tests/support/contract.rs"]
+mod contract;
 mod calls;
 mod failures;
 mod lists;
@@ -41,6 +43,7 @@ impl Bench {
             user_agent: "adit/test".to_owned(),
             token: receiver,
             observer: Arc::new(move |exchange| seen.lock().unwrap().push(*exchange)),
+            book: None,
         };
         Self { client: Client::with_limits(settings, &limits).unwrap(), server, token, exchanges }
     }
@@ -55,7 +58,7 @@ fn account() -> AccountId {
 }
 
 fn zone() -> ZoneId {
-    "20ne20ne20ne20ne20ne20ne20ne20ne".parse().unwrap()
+    "20fe20fe20fe20fe20fe20fe20fe20fe".parse().unwrap()
 }
 
 fn tunnel() -> TunnelId {

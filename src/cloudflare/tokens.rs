@@ -37,6 +37,11 @@ pub enum TokenState {
 }
 
 impl Client {
+    /// What the token is by its form; `None` while there is none.
+    pub fn token_kind(&self) -> Option<TokenKind> {
+        self.transport.token.borrow().as_ref().map(TokenKind::of)
+    }
+
     /// Asks whether the token works. Its prefix decides where: a user's token at the user, an account's at `account`, one
     /// without a prefix at the user and then, refused there, at `account`.
     ///
@@ -44,8 +49,7 @@ impl Client {
     ///
     /// [`Kind::Auth`] when it is refused, [`Kind::Invalid`] when it is an account's and `account` is not given.
     pub async fn verify_token(&self, account: Option<&AccountId>) -> Result<TokenStatus, Error> {
-        let kind = self.transport.token.borrow().as_ref().map(TokenKind::of);
-        match kind {
+        match self.token_kind() {
             Some(TokenKind::Account) => match account {
                 Some(account) => self.verify(&at_account(account)).await,
                 None => Err(Error::of(Kind::Invalid, &at_user())

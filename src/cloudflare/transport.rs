@@ -90,6 +90,7 @@ impl Transport {
     }
 
     async fn attempt<T: DeserializeOwned>(&self, call: &Call) -> Result<(T, Option<ResultInfo>), Error> {
+        self.gate.admit(&self.token(call)?);
         let _place = self.gate.turn().await.map_err(|closed| {
             let pause = closed.until.saturating_duration_since(Instant::now());
             Error::of(Kind::RateLimited, call).resting(Some(pause))

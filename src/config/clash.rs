@@ -9,7 +9,7 @@ use super::{
     private_route::PrivateNetwork,
     problem::quoted,
     read_tunnel::ReadTunnel,
-    report::Report,
+    report::{Report, Reported},
     tree::Place,
     tunnel::{Origin, Tunnel},
 };
@@ -24,7 +24,9 @@ pub(super) fn between(tunnels: &BTreeMap<TunnelName, ReadTunnel<'_>>, report: &m
     rules.sort_by(|a, b| (&a.2.hostname, a.1.file, a.1.offset).cmp(&(&b.2.hostname, b.1.file, b.1.offset)));
     for same_hostname in rules.chunk_by(|a, b| a.2.hostname == b.2.hostname) {
         for (index, (name, place, rule)) in same_hostname.iter().enumerate() {
-            let first = same_hostname[..index].iter().find(|(other, _, earlier)| other != name && clash(earlier, rule));
+            let share = |other: &TunnelName| share_balancer(&tunnels[other], &tunnels[*name], rule);
+            let first =
+                same_hostname[..index].iter().find(|(other, _, earlier)| other != name && clash(earlier, rule) && !share(other));
             if let Some((_, first, _)) = first {
                 let at = format!("{} ({})", first.key, report.location(first));
                 report.error(place, message(rule, &at));
@@ -32,6 +34,7 @@ pub(super) fn between(tunnels: &BTreeMap<TunnelName, ReadTunnel<'_>>, report: &m
         }
     }
     parts_claimed_twice(tunnels.values(), report);
+    balancers(tunnels, report);
     renames(tunnels, report);
 }
 
@@ -44,7 +47,9 @@ pub(super) fn with_existing(tunnel: &ReadTunnel<'_>, others: &BTreeMap<TunnelNam
     }
     for (place, rule) in tunnel.rules.iter().filter(|(_, rule)| rule.hostname.is_some()) {
         let first = others.values().filter(|other| other.name != tunnel.name).find_map(|other| {
-            let index = other.ingress.iter().position(|earlier| earlier.hostname == rule.hostname && clash(earlier, rule))?;
+            let share = tunnel.tunnel.as_ref().is_ok_and(|tunnel| in_one_balancer(other, tunnel, rule));
+            let index =
+                other.ingress.iter().position(|earlier| earlier.hostname == rule.hostname && clash(earlier, rule) && !share)?;
             Some(format!("tunnels.{}.ingress[{index}] ({})", other.name, other.origin))
         });
         if let Some(at) = first {
@@ -60,6 +65,11 @@ pub(super) fn with_existing(tunnel: &ReadTunnel<'_>, others: &BTreeMap<TunnelNam
             report.error(place, message);
         }
     }
+    if let (Ok(tunnel), Some(node)) = (&tunnel.tunnel, tunnel.section.get("load_balancer"))
+        && let Some((other, what)) = others.values().find_map(|other| Some((other, disagreement(other, tunnel)?)))
+    {
+        report.error(&node.place, format!("{what} is another one in tunnels.{}.load_balancer ({})", other.name, other.origin));
+    }
     if let Ok(Tunnel { renamed_from: Some(old), .. }) = &tunnel.tunnel
         && let Some(existing) = others.get(old)
     {
@@ -72,6 +82,45 @@ pub(super) fn with_existing(tunnel: &ReadTunnel<'_>, others: &BTreeMap<TunnelNam
 /// Whether two rules with the same hostname cannot stand in two tunnels: a hostname's one DNS record leads to one tunnel.
 fn clash(a: &IngressRule, b: &IngressRule) -> bool {
     (a.dns && b.dns) || a.path == b.path
+}
+
+/// Whether both tunnels are parts of the load balancer of the rule's hostname, which leads to all of them.
+fn in_one_balancer(a: &Tunnel, b: &Tunnel, rule: &IngressRule) -> bool {
+    let hostname = rule.hostname.as_ref();
+    a.account == b.account && hostname.is_some_and(|hostname| a.is_balanced(hostname) && b.is_balanced(hostname))
+}
+
+fn share_balancer(a: &ReadTunnel<'_>, b: &ReadTunnel<'_>, rule: &IngressRule) -> bool {
+    match (&a.tunnel, &b.tunnel) {
+        (Ok(a), Ok(b)) => in_one_balancer(a, b, rule),
+        // With a mistake in it, it may still be meant so.
+        (Err(Reported), _) | (_, Err(Reported)) => [a, b].iter().all(|read| read.section.get("load_balancer").is_some()),
+    }
+}
+
+/// What two tunnels say differently about the load balancer that both are a part of.
+fn disagreement(a: &Tunnel, b: &Tunnel) -> Option<&'static str> {
+    let (one, other) = (a.load_balancer.as_ref()?, b.load_balancer.as_ref()?);
+    if a.name == b.name || a.account != b.account || one.hostname != other.hostname {
+        return None;
+    }
+    let steering = (one.steering_policy != other.steering_policy).then_some("the steering_policy of this balancer");
+    steering.or((one.session_affinity != other.session_affinity).then_some("the session_affinity of this balancer"))
+}
+
+/// One load balancer has one way to steer, whichever tunnel says it.
+fn balancers(tunnels: &BTreeMap<TunnelName, ReadTunnel<'_>>, report: &mut Report<'_>) {
+    let mut parts: Vec<(&Tunnel, &Place)> = tunnels
+        .values()
+        .filter_map(|read| Some((read.tunnel.as_ref().ok()?, &read.section.get("load_balancer")?.place)))
+        .collect();
+    parts.sort_by_key(|(_, place)| (place.file, place.offset));
+    for (index, (tunnel, place)) in parts.iter().enumerate() {
+        let first = parts[..index].iter().find_map(|(other, at)| Some((at, disagreement(other, tunnel)?)));
+        if let Some((at, what)) = first {
+            report.error(place, format!("{what} is another one in {} ({})", at.key, report.location(at)));
+        }
+    }
 }
 
 fn message(rule: &IngressRule, at: &str) -> String {
@@ -90,7 +139,12 @@ fn claims(tunnel: &Tunnel) -> Vec<(Claim, String)> {
         (format!("the private hostname {:?}", hostname.as_str()), format!("hostname_routes[{index}]"))
     };
     let hostnames = tunnel.hostname_routes.iter().enumerate().map(hostname);
-    let pool = tunnel.load_balancer.iter().map(|balancer| (format!("the pool {:?}", balancer.pool), "load_balancer".to_owned()));
+    let pool = tunnel.load_balancer.iter().map(|balancer| {
+        // Left out, the name is made of the tunnel's own.
+        let name =
+            balancer.pool.as_deref().map_or_else(|| format!("the pool of {}", tunnel.name), |pool| format!("the pool {pool:?}"));
+        (name, "load_balancer".to_owned())
+    });
     networks.chain(hostnames).chain(pool).map(|(what, key)| (Claim { account: tunnel.account.clone(), what }, key)).collect()
 }
 

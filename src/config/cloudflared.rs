@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use serde::Serialize;
 
 use super::{
-    duration, paths,
+    days, duration, paths,
     problem::quoted,
     report::{Report, Reported},
     section::{Section, as_text, parsed},
@@ -30,6 +30,9 @@ pub struct Cloudflared {
     pub journal: JournalLines,
     /// `HOST:PORT`s that answer when Cloudflare can be reached.
     pub edge_probe: Vec<String>,
+    /// How old the secret of a tunnel gets at most that does not say so itself; `None` for any age.
+    #[serde(serialize_with = "days::serialize", skip_serializing_if = "Option::is_none")]
+    pub rotate_every: Option<Duration>,
 }
 
 /// Which of connectors' lines go to the systemd journal beside Adit's own log store.
@@ -108,6 +111,7 @@ pub(super) fn cloudflared(section: Section<'_>, report: &mut Report<'_>) -> Resu
     let grace_period = section.required("grace_period", report, grace_period);
     let canary_period = section.required("canary_period", report, canary_period);
     let edge_probe = section.list("edge_probe", report, host_port);
+    let rotate_every = section.optional("rotate_every", report, days::parse);
     let journal =
         section.word("journal", &[("off", JournalLines::Off), ("warn", JournalLines::Warn), ("all", JournalLines::All)]);
     Ok(Cloudflared {
@@ -118,6 +122,7 @@ pub(super) fn cloudflared(section: Section<'_>, report: &mut Report<'_>) -> Resu
         canary_period: canary_period?,
         journal: journal?,
         edge_probe: edge_probe?,
+        rotate_every: rotate_every?,
     })
 }
 

@@ -3,6 +3,8 @@
 //! The check for unknown keys and wrong types, the defaults, the JSON Schema and the reference are all made from it, so that
 //! they cannot say different things.
 
+use super::load_balancer::{SessionAffinity, SteeringPolicy};
+
 /// A table with a fixed set of keys.
 pub(super) struct Grammar {
     pub(super) keys: &'static [Key],
@@ -102,6 +104,9 @@ static REGEX: Form = form("a regular expression for the request's path");
 static SERVICE: Form =
     form("a service such as \"http://localhost:8080\", \"unix:/run/app.sock\", \"http_status:404\" or \"hello_world\"");
 static NETWORK: Form = form_matching("a network such as \"10.20.0.0/16\"", "^[0-9A-Fa-f.:]+/[0-9]+$");
+static DAYS: Form = form_matching("days such as \"90d\"", "^[0-9]+d$");
+static OBJECT_ID: Form = form_matching("32 hexadecimal digits", "^[0-9a-f]{32}$");
+static STATUS_CODES: Form = form_matching("a status such as \"200\" or \"2xx\"", "^[1-5]([0-9][0-9]|xx)$");
 static POOL: Form = form_matching("letters, digits, - and _", "^[A-Za-z0-9_-]+$");
 
 use Presence::{Default, Optional, Required};
@@ -184,12 +189,18 @@ static CLOUDFLARED: Grammar = table(&[
         "Asked by TCP while a connector has no connection, to notice when Cloudflare's edge can be reached again; for a regional \
          tunnel its region's hosts. Empty: never.",
     ),
+    key("rotate_every", Kind::Text(&DAYS), Optional, "As in a tunnel, for every tunnel that does not say so itself."),
 ]);
 
 static ACCOUNT: Grammar = table(&[
     key("account_id", Kind::Text(&ACCOUNT_ID), Optional, "When left out, the one account that the token can see."),
     key("api_token", Kind::Table(&API_TOKEN), Required, "Where the API token comes from: exactly one of the keys."),
-    key("budget", Kind::Text(&BUDGET), Default("'3/s'"), "The most API requests; at most 4 a second."),
+    key(
+        "budget",
+        Kind::Text(&BUDGET),
+        Default("'3/s'"),
+        "The most API requests; at most 4 a second, unless `api_base` is a loopback address.",
+    ),
     key(
         "api_base",
         Kind::Text(&URL),
@@ -252,8 +263,20 @@ static TUNNEL: Grammar = table(&[
         Default("[]"),
         "Private hostnames that lead through the tunnel, for devices of the organisation; no DNS record is made.",
     ),
-    key("load_balancer", Kind::Table(&LOAD_BALANCER), Optional, "The load balancer that the tunnel is a part of."),
+    key(
+        "load_balancer",
+        Kind::Table(&LOAD_BALANCER),
+        Optional,
+        "The load balancer that the tunnel is a part of; it costs money.",
+    ),
     key("health", Kind::Table(&HEALTH), Default("{}"), "How origins are watched: reported, never a reason to restart."),
+    key(
+        "rotate_every",
+        Kind::Text(&DAYS),
+        Optional,
+        "How old the tunnel's secret gets at most, 1d to 365d; it is replaced without a drop. When left out, any age.",
+    ),
+    key("access", ACCESS_DEMAND, Default("'off'"), "Whether the hostnames of all rules need an Access application to be public."),
     key("renamed_from", Kind::Text(&NAME), Optional, "The tunnel's earlier name: it keeps id, secret and connectors."),
 ]);
 
@@ -262,8 +285,16 @@ static RULE: Grammar = table(&[
     key("path", Kind::Text(&REGEX), Optional, "When left out, every path."),
     key("service", Kind::Text(&SERVICE), Required, "What answers, in cloudflared's spelling."),
     key("originRequest", Kind::Table(&ORIGIN_REQUEST), Optional, "How the origin is asked."),
-    key("dns", Kind::Boolean, Optional, "Whether a DNS record points the hostname to the tunnel; when left out, yes."),
+    key(
+        "dns",
+        Kind::Boolean,
+        Optional,
+        "Whether a DNS record points the hostname to the tunnel; when left out, yes, but for a load balancer's.",
+    ),
+    key("access", ACCESS_DEMAND, Optional, "Whether an Access application must cover it; when left out, as the tunnel says."),
 ]);
+
+const ACCESS_DEMAND: Kind = Kind::Word(&["off", "required"]);
 
 const SECONDS: Kind = Kind::Either(&[Kind::Text(&DURATION), Kind::Integer { min: 0, max: 86_400 }]);
 
@@ -306,9 +337,30 @@ static PRIVATE_NETWORK: Grammar = table(&[
 ]);
 
 static LOAD_BALANCER: Grammar = table(&[
-    key("hostname", Kind::Text(&HOSTNAME), Required, "The load balancer's hostname."),
-    key("pool", Kind::Text(&POOL), Required, "The tunnel's own pool."),
+    key("hostname", Kind::Text(&HOSTNAME), Required, "The load balancer's hostname; a rule of the tunnel is for it."),
+    key("pool", Kind::Text(&POOL), Optional, "The name of the tunnel's own pool; when left out, TUNNEL-adit-INSTALL."),
     key("weight", Kind::Number { min: 0.0, max: 1.0 }, Default("1.0"), "The tunnel's weight in the pool."),
+    key(
+        "steering_policy",
+        Kind::Word(SteeringPolicy::WORDS),
+        Default("'random'"),
+        "How a balancer that Adit makes chooses among pools.",
+    ),
+    key(
+        "session_affinity",
+        Kind::Word(SessionAffinity::WORDS),
+        Default("'none'"),
+        "How a balancer that Adit makes keeps a visitor at one pool.",
+    ),
+    key("join", Kind::Text(&OBJECT_ID), Optional, "The id of a balancer that Adit did not make and may add the pool to."),
+    key("monitor", Kind::Table(&MONITOR), Default("{}"), "How Cloudflare checks the tunnel."),
+]);
+
+static MONITOR: Grammar = table(&[
+    key("type", Kind::Word(&["https", "tcp"]), Default("'https'"), "Only https reaches a tunnel."),
+    key("path", Kind::Text(&PATH), Default("'/'"), "The path to ask for."),
+    key("expected_codes", Kind::Text(&STATUS_CODES), Default("'2xx'"), "The status of a healthy answer."),
+    key("interval", Kind::Text(&DURATION), Default("'60s'"), "Between two checks: 15s to 1h."),
 ]);
 
 static HEALTH: Grammar = table(&[key(

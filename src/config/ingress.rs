@@ -14,6 +14,7 @@ use super::{
     section::Section,
     service::Service,
     tree::{Node, Place},
+    tunnel::AccessDemand,
 };
 
 /// The most rules of a tunnel: cloudflared tries them one after the other for every request.
@@ -30,6 +31,8 @@ pub struct IngressRule {
     pub service: Service,
     /// Whether a DNS record points the hostname to the tunnel; false without a hostname.
     pub dns: bool,
+    /// Whether an Access application must cover it; as the tunnel says when `None`. Only with a hostname.
+    pub access: Option<AccessDemand>,
     /// How the origin is asked: cloudflared's keys, times in whole seconds.
     pub origin_request: Option<Map<String, Json>>,
 }
@@ -48,6 +51,9 @@ impl Serialize for IngressRule {
         if self.hostname.is_some() {
             map.serialize_entry("dns", &self.dns)?;
         }
+        if let Some(access) = &self.access {
+            map.serialize_entry("access", access)?;
+        }
         if let Some(origin_request) = &self.origin_request {
             map.serialize_entry("originRequest", origin_request)?;
         }
@@ -59,6 +65,11 @@ impl IngressRule {
     /// Whether cloudflared takes the rule as the last one: it matches every request.
     pub(super) fn is_catch_all(&self) -> bool {
         self.hostname.is_none() && self.path.is_none()
+    }
+
+    /// Whether requests for `hostname` may come to this rule.
+    pub(super) fn takes(&self, hostname: &Hostname) -> bool {
+        self.hostname.as_ref().is_none_or(|own| own == hostname || own.matches(hostname.as_str()))
     }
 
     /// What the rule matches, in words.
@@ -149,8 +160,13 @@ fn rule(section: Section<'_>, own: Own<'_>, report: &mut Report<'_>) -> Result<I
         (None, Some(false) | None) => false,
         (Some(_), dns) => dns.unwrap_or(true),
     };
+    let access = section.get("access").map(|_| section.word("access", AccessDemand::MEANINGS)).transpose()?;
+    if let (None, Some(_), Some(node)) = (&hostname, access, section.get("access")) {
+        return Err(report.error(&node.place, "a rule without a hostname makes none public: say it where the hostname stands"));
+    }
     Ok(IngressRule {
         hostname,
+        access,
         path: path?.filter(|path| !path.is_empty()),
         service: service?,
         dns,

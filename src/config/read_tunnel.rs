@@ -7,16 +7,17 @@ use ipnet::IpNet;
 use crate::name::{AccountName, Hostname, TunnelName};
 
 use super::{
-    bytes,
+    bytes, days,
     forbidden::Own,
     ingress::{self, PlacedRule},
+    load_balancer::load_balancer,
     origin_request::{self, Scope},
     private_route::PrivateNetwork,
     problem::{nearest, quoted},
     report::{Report, Reported},
     section::Section,
     tree::Node,
-    tunnel::{ConfigurationMode, LoadBalancer, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},
+    tunnel::{AccessDemand, ConfigurationMode, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},
 };
 
 /// The longest name of a virtual network that Cloudflare takes, in characters.
@@ -60,6 +61,7 @@ pub(super) fn tunnel<'a>(
     let protocol = section.word("protocol", &[("auto", Protocol::Auto), ("quic", Protocol::Quic), ("http2", Protocol::Http2)]);
     let memory_limit = section.optional("memory_limit", report, bytes::parse);
     let max_procs = section.get("max_procs").map(|_| section.integer("max_procs")).transpose();
+    let rotate_every = section.optional("rotate_every", report, days::parse);
     let renamed_from = section.optional("renamed_from", report, str::parse::<TunnelName>);
     let (rules, complete) = ingress::rules(section.items("ingress"), context.own, report);
     let origin_request = section
@@ -73,10 +75,11 @@ pub(super) fn tunnel<'a>(
         .map(|section| private_network(section, report))
         .collect();
     let hostname_routes = section.list("hostname_routes", report, str::parse::<Hostname>);
-    let load_balancer = section.section("load_balancer").map(|section| load_balancer(section, report)).transpose();
+    let known_rules = complete.is_ok().then_some(rules.as_slice());
+    let load_balancer = section.section("load_balancer").map(|section| load_balancer(section, known_rules, report)).transpose();
+    let access = section.word("access", AccessDemand::MEANINGS);
     let health = section.section("health").ok_or(Reported).and_then(|section| health(section, report));
     let shareable = shareable(section, ownership, configuration, &rules, report);
-    not_acted_on(section, report);
 
     let name = parsed_name.ok()?;
     let build = || {
@@ -93,12 +96,14 @@ pub(super) fn tunnel<'a>(
             protocol: protocol?,
             memory_limit: memory_limit?,
             max_procs: max_procs?,
+            rotate_every: rotate_every?,
             renamed_from: renamed_from?,
             ingress: rules.iter().map(|(_, rule)| rule.clone()).collect(),
             origin_request: origin_request?.filter(|origin_request| !origin_request.is_empty()),
             private_networks: private_networks.into_iter().collect::<Result<_, _>>()?,
             hostname_routes: hostname_routes?,
             load_balancer: load_balancer?,
+            access: access?,
             health: health?,
         })
     };
@@ -178,19 +183,6 @@ fn network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
-fn load_balancer(section: Section<'_>, report: &mut Report<'_>) -> Result<LoadBalancer, Reported> {
-    let hostname = section.required("hostname", report, str::parse::<Hostname>);
-    let pool = section.required("pool", report, |text| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-        if text.is_empty() || !text.bytes().all(allowed) {
-            return Err("a pool's name is made of letters, digits, - and _");
-        }
-        Ok(text.to_owned())
-    });
-    let weight = section.number("weight");
-    Ok(LoadBalancer { hostname: hostname?, pool: pool?, weight: weight? })
-}
-
 fn health(section: Section<'_>, report: &mut Report<'_>) -> Result<OriginHealth, Reported> {
     if let Some(section) = section.section("origin") {
         let path = section.required("http", report, |text| {
@@ -201,13 +193,6 @@ fn health(section: Section<'_>, report: &mut Report<'_>) -> Result<OriginHealth,
     }
     let is_off = section.word("origin", &[("tcp", false), ("off", true)])?;
     Ok(if is_off { OriginHealth::Off } else { OriginHealth::Tcp })
-}
-
-/// What this version reads and checks, but does not carry out.
-fn not_acted_on(section: Section<'_>, report: &mut Report<'_>) {
-    if let Some(node) = section.get("load_balancer") {
-        report.warning(&node.place, "this version of Adit checks it but does not set it up at Cloudflare");
-    }
 }
 
 /// Reads all tunnels of a table.

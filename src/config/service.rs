@@ -76,6 +76,22 @@ impl ServiceUrl {
     }
 }
 
+impl Service {
+    /// Whether it names something that every host has for itself: `localhost`, a loopback address, a Unix socket.
+    pub fn is_on_this_host(&self) -> bool {
+        match self {
+            Self::Url(url) => match url.host() {
+                Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+                Host::Ipv4(address) => address.is_loopback() || address.is_unspecified(),
+                Host::Ipv6(address) => address.is_loopback() || address.is_unspecified(),
+            },
+            Self::Unix(_) | Self::UnixTls(_) => true,
+            // The same wherever it runs, or whatever the client asks for.
+            Self::HttpStatus(_) | Self::HelloWorld | Self::Bastion | Self::SocksProxy => false,
+        }
+    }
+}
+
 /// Why a text is no service. It reads after `cannot use "…": `.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

@@ -1,6 +1,6 @@
 //! `[tunnels.NAME]`: a tunnel, its routes and how it is kept.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
@@ -9,7 +9,9 @@ use crate::name::{AccountName, Hostname, TunnelName};
 
 use super::{
     bytes::Bytes,
+    days,
     ingress::IngressRule,
+    load_balancer::LoadBalancer,
     origin_request,
     private_route::{PrivateNetwork, PrivateRoute},
     service::Service,
@@ -42,6 +44,9 @@ pub struct Tunnel {
     /// On how many processors at once each connector runs: 1 to 1024.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_procs: Option<u16>,
+    /// How old its secret gets at most; as `[cloudflared]` says when `None`.
+    #[serde(serialize_with = "days::serialize", skip_serializing_if = "Option::is_none")]
+    pub rotate_every: Option<Duration>,
     /// Its earlier name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renamed_from: Option<TunnelName>,
@@ -59,6 +64,8 @@ pub struct Tunnel {
     /// The load balancer that the tunnel is a part of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load_balancer: Option<LoadBalancer>,
+    /// Whether hostnames need an Access application before they are public; a rule may say otherwise.
+    pub access: AccessDemand,
     /// How origins are watched.
     #[serde(serialize_with = "serialize_health")]
     pub health: OriginHealth,
@@ -149,15 +156,18 @@ impl fmt::Display for Protocol {
     }
 }
 
-/// A tunnel's part in a load balancer.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LoadBalancer {
-    /// The load balancer's hostname.
-    pub hostname: Hostname,
-    /// The name of the tunnel's own pool.
-    pub pool: String,
-    /// The tunnel's weight in the pool: 0 to 1.
-    pub weight: f64,
+/// Whether a hostname needs an Access application before it is public.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AccessDemand {
+    /// No.
+    Off,
+    /// Yes: without one it is not made public.
+    Required,
+}
+
+impl AccessDemand {
+    pub(super) const MEANINGS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
 }
 
 /// How a tunnel's origins are watched: reported, never a reason to restart.
@@ -210,6 +220,7 @@ impl Tunnel {
             "on_drift": OnDrift::Repair,
             "protocol": Protocol::Auto,
             "health": { "origin": OriginHealth::Tcp },
+            "access": AccessDemand::Off,
         });
         let is_default = |key: &str, value: &Json| defaults.get(key) == Some(value);
         if let Some(table) = table.as_object_mut() {
@@ -234,11 +245,12 @@ impl Tunnel {
         self.ingress_document(origin_request::for_file)
     }
 
-    /// The hostnames that a DNS record points to the tunnel, each once, in the order of the rules.
+    /// The hostnames that a DNS record points to the tunnel, each once, in the order of the rules. A load balancer's hostname has
+    /// none: the balancer would win over it.
     pub fn public_hostnames(&self) -> Vec<&Hostname> {
         let mut hostnames: Vec<&Hostname> = Vec::new();
         for hostname in self.ingress.iter().filter(|rule| rule.dns).filter_map(|rule| rule.hostname.as_ref()) {
-            if !hostnames.contains(&hostname) {
+            if !hostnames.contains(&hostname) && !self.is_balanced(hostname) {
                 hostnames.push(hostname);
             }
         }
@@ -249,6 +261,25 @@ impl Tunnel {
     pub fn private_routes(&self) -> impl Iterator<Item = PrivateRoute> {
         let networks = self.private_networks.iter().cloned().map(PrivateRoute::Network);
         networks.chain(self.hostname_routes.iter().cloned().map(PrivateRoute::hostname))
+    }
+
+    /// Whether a load balancer leads `hostname` here.
+    pub fn is_balanced(&self, hostname: &Hostname) -> bool {
+        self.load_balancer.as_ref().is_some_and(|balancer| balancer.hostname == *hostname)
+    }
+
+    /// The services that answer for the load balancer's hostname: those of its rules up to the first that takes every path.
+    pub fn balanced_services(&self) -> impl Iterator<Item = &Service> {
+        let hostname = self.load_balancer.as_ref().map(|balancer| &balancer.hostname);
+        let rules: Vec<&IngressRule> =
+            hostname.into_iter().flat_map(|hostname| self.ingress.iter().filter(|rule| rule.takes(hostname))).collect();
+        let count = rules.iter().position(|rule| rule.path.is_none()).map_or(rules.len(), |last| last + 1);
+        rules.into_iter().take(count).map(|rule| &rule.service)
+    }
+
+    /// What a rule demands of Access: what it says, else what the tunnel says.
+    pub fn access_of(&self, rule: &IngressRule) -> AccessDemand {
+        rule.access.unwrap_or(self.access)
     }
 
     /// What cloudflared's Go runtime is told by its environment: names and values.

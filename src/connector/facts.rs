@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{BinaryId, Launch, LaunchConfiguration, Transport};
+use crate::secret::Secret;
 
 /// A launch in so few bytes that a generation record and every running generation can keep it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,12 +56,17 @@ impl LaunchFacts {
     }
 }
 
+/// The fingerprint of a connector token, as [`LaunchFacts::token`] has it.
+pub fn token_fingerprint(token: &Secret) -> Fingerprint {
+    Fingerprint::of(token.expose().as_bytes())
+}
+
 impl Launch {
     /// The facts that outlive this launch. Which program file it becomes is decided when it is started.
     pub fn facts(&self) -> LaunchFacts {
         LaunchFacts {
             fingerprint: self.fingerprint(),
-            token: Fingerprint::of(self.token.expose().as_bytes()),
+            token: token_fingerprint(&self.token),
             binary: None,
             grace_period: self.grace_period,
             needs_version: match self.configuration {

@@ -21,6 +21,7 @@ mod adopting;
 mod causes;
 mod choice;
 mod flapping;
+mod holding;
 mod leaving;
 mod programs;
 mod refusal;

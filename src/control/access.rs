@@ -7,7 +7,7 @@ mod object;
 
 use std::sync::Arc;
 
-pub(super) use object::Object;
+pub(super) use object::{Object, waived_access};
 
 use super::peer::{Names, Principal};
 use crate::config::{Access, Grant, Role, Who};

@@ -11,6 +11,7 @@ mod ownership;
 mod person;
 mod plan;
 mod replacement;
+mod rotation;
 mod tunnel;
 
 pub use change::{Change, Changed, CreateTunnel, Reloaded};
@@ -26,4 +27,5 @@ pub use ownership::{
 pub use person::{GrantInEffect, WhoAmI};
 pub use plan::{Applied, Apply, Plan};
 pub use replacement::{Replaced, RestartPlan};
+pub use rotation::{Rotate, Rotation, TunnelSecret};
 pub use tunnel::{Connector, LastExit, Reason, Route, RouteKind, RouteState, State, Stop, Tunnel, TunnelDetail, TunnelRoute};

@@ -72,6 +72,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The connectors that a restart of a tunnel replaces, with the requests that are open.
     fn restart_plan(&self, name: &TunnelName) -> impl Future<Output = Vec<Replaced>> + Send;
 
+    /// Gives a tunnel another secret; in an emergency, cuts off whoever else is connected to it.
+    fn rotate(&self, by: &Principal, name: &TunnelName, emergency: bool) -> impl Future<Output = Result<Change, Error>> + Send;
+
     /// What would change, from the files on disk and a fresh look at Cloudflare.
     fn plan(&self) -> impl Future<Output = Result<Plan, Error>> + Send;
 

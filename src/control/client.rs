@@ -117,6 +117,12 @@ impl Client {
         self.send(Method::POST, &tunnel_path(name, "/restart"), None).await
     }
 
+    /// Gives a tunnel another secret.
+    pub async fn rotate_tunnel(&self, name: &str, emergency: bool) -> Result<api::Changed, Trouble> {
+        let body = serde_json::to_value(api::Rotate { emergency }).expect("a switch has a JSON form");
+        self.send(Method::POST, &tunnel_path(name, "/rotate"), Some(&body)).await
+    }
+
     /// What a restart of a tunnel would do.
     pub async fn plan_restart(&self, name: &str) -> Result<api::RestartPlan, Trouble> {
         self.get(&tunnel_path(name, "/restart")).await

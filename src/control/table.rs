@@ -67,6 +67,7 @@ pub enum Action {
     StopTunnel,
     RestartTunnel,
     PlanRestart,
+    RotateTunnel,
     Logs,
     Routes,
     AddRoute,
@@ -92,7 +93,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 30] = [
+pub const ENDPOINTS: [Endpoint; 31] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -107,6 +108,8 @@ pub const ENDPOINTS: [Endpoint; 30] = [
     change(Does::StopTunnel,          Post,   "/v1/tunnels/{name}/stop",      ForTunnel(Operator), "stop"),
     change(Does::RestartTunnel,       Post,   "/v1/tunnels/{name}/restart",   ForTunnel(Operator), "restart"),
     read(Does::PlanRestart,           Get,    "/v1/tunnels/{name}/restart",   ForTunnel(Viewer)),
+    // Whoever else holds the tunnel's secret is locked out by it.
+    change(Does::RotateTunnel,        Post,   "/v1/tunnels/{name}/rotate",    ForTunnel(Admin),   "rotate"),
     read(Does::Logs,                  Get,    "/v1/tunnels/{name}/logs",      ForTunnel(Operator)),
     read(Does::Routes,                Get,    "/v1/routes",                   Anywhere(Viewer)),
     change(Does::AddRoute,            Post,   "/v1/tunnels/{name}/routes",    ForTunnel(Editor),  "add route"),

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::api::{
-    Account, Applied, Cloudflared, Connector, Event, Finding, Health, LastExit, Level, LogLine, Plan, Reason, Replaced, Route,
-    RouteKind, RouteState, State, Stop, Subject, Tunnel, Uplink, UplinkState, Verdict,
+    Account, Applied, Cloudflared, Connector, Event, Finding, Health, LastExit, Level, LogLine, Plan, Reason, Replaced, Rotation,
+    Route, RouteKind, RouteState, State, Stop, Subject, Tunnel, TunnelSecret, Uplink, UplinkState, Verdict,
 };
 use crate::{
     config, connector,
@@ -62,6 +62,24 @@ pub fn tunnel(intended: &Intended, defined_at: Timestamp, status: &Status, name:
         holds: holds.into_iter().map(hold).chain(unreadable).collect(),
         drift: drift.into_iter().next().map(hold),
         written_version: provisioned.and_then(|provisioned| provisioned.written_version),
+        secret: provisioned.and_then(|provisioned| secret(intended, wanted, provisioned)),
+    })
+}
+
+/// How old the secret of a tunnel is that is made.
+fn secret(intended: &Intended, wanted: Option<&config::Tunnel>, provisioned: &plan::ProvisionedTunnel) -> Option<TunnelSecret> {
+    let id = provisioned.id.as_ref()?;
+    let every = wanted.and_then(|wanted| wanted.rotate_every.or(intended.config.cloudflared.rotate_every));
+    let rotation = provisioned.secret.rotation.as_ref();
+    Some(TunnelSecret {
+        since: provisioned.secret.since,
+        due_at: every.zip(provisioned.secret.since).map(|(every, since)| plan::due_at(since, every, id)),
+        rotation: rotation.map(|rotation| Rotation {
+            stage: rotation.stage.as_str().to_owned(),
+            began_at: rotation.began_at,
+            emergency: rotation.emergency,
+            by: rotation.by.clone(),
+        }),
     })
 }
 
@@ -325,8 +343,12 @@ fn route_state(state: plan::RouteState) -> RouteState {
 }
 
 fn route(route: &plan::RouteStatus) -> Route {
+    let kind = match route.kind {
+        plan::RouteKind::Hostname => RouteKind::Hostname,
+        plan::RouteKind::LoadBalancer => RouteKind::LoadBalancer,
+    };
     Route {
-        kind: RouteKind::Hostname,
+        kind,
         hostname: route.hostname.as_ref().map(ToString::to_string),
         network: None,
         virtual_network: None,

@@ -1,5 +1,6 @@
 //! What the control socket asks of the daemon: each answer is put together from the parts that know.
 
+mod credentials;
 mod feeds;
 mod ownership;
 mod refusals;
@@ -15,16 +16,16 @@ use self::{
     feeds::{follow_lines, followed, newest, wants_entry, wants_line},
     refusals::{invalid, not_asked, not_restarted, refused, slow},
 };
-use super::{audit::Audit, credential_check, reload::Reload, tokens::TokenState, tokens::Tokens};
+use super::{audit::Audit, credential_check, reload::Reload, tokens::Tokens};
 use crate::{
     config::{Access, Config},
     connector::Stop,
     control::{
         self, Backend, Definition, EventQuery, Feed, LogQuery, Principal,
         api::{
-            AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Error,
-            ErrorKind, Event, Followed, Forgotten, LogLine, Overview, Plan, Reason, Reloaded, Replaced, RouteAdopted,
-            RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
+            AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, Daemon, Error, ErrorKind,
+            Event, Followed, Forgotten, LogLine, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel,
+            TunnelAdopted, TunnelAdoption,
         },
         view,
     },
@@ -243,6 +244,18 @@ impl Backend for DaemonBackend {
         Ok(view::plan(&plans, connectors))
     }
 
+    async fn rotate(&self, by: &Principal, name: &TunnelName, emergency: bool) -> Result<Change, Error> {
+        if !self.intended().config.tunnels.contains_key(name) {
+            return Err(refused(ChangeError::NotFound(name.clone())));
+        }
+        let rotating = tokio::time::timeout(REQUEST_TIME_MAX, self.reconciler.rotate_tunnel(name, emergency, by.who()));
+        let begun = rotating.await.map_err(|_| slow())?.map_err(not_asked)?;
+        if begun {
+            self.acted(by, "rotate", name);
+        }
+        Ok(if begun { Change::Accepted } else { Change::Unchanged })
+    }
+
     async fn restart_plan(&self, name: &TunnelName) -> Vec<Replaced> {
         self.replaced_by_restart(name).await
     }
@@ -310,24 +323,10 @@ impl Backend for DaemonBackend {
     }
 
     fn credentials(&self) -> Vec<Credential> {
-        let states = self.tokens.states();
+        let known = self.tokens.known();
+        let now = Timestamp::now();
         let intended = self.intended();
-        let accounts = intended.config.accounts.iter();
-        let credential = accounts.map(|(name, account)| {
-            let (state, why) = match states.get(name) {
-                None | Some(TokenState::Unknown) => (CredentialState::Unknown, None),
-                Some(TokenState::Usable) => (CredentialState::Usable, None),
-                Some(TokenState::Refused) => {
-                    let sentence =
-                        "Cloudflare refuses the token, or something that it is needed for (`adit credential check` tells)";
-                    (CredentialState::Unusable, Some(("refused", sentence.to_owned())))
-                }
-                Some(TokenState::Unreadable(error)) => (CredentialState::Unusable, Some(("unreadable", error.clone()))),
-            };
-            let reason = why.map(|(code, sentence)| Reason { code: code.to_owned(), sentence });
-            Credential { account: name.to_string(), source: account.api_token.to_string(), state, reason }
-        });
-        credential.collect()
+        intended.config.accounts.iter().map(|(name, account)| credentials::shown(name, account, known.get(name), now)).collect()
     }
 
     async fn check_credentials(&self, account: Option<&AccountName>) -> Result<Vec<CredentialCheck>, Error> {
@@ -345,8 +344,14 @@ impl Backend for DaemonBackend {
             let checks = match self.tokens.client(name) {
                 Some(Ok(client)) => {
                     let hostnames = hostnames(&intended, name);
-                    let checking = credential_check::check(&client, settings, &hostnames);
-                    tokio::time::timeout(REQUEST_TIME_MAX, checking).await.map_err(|_| slow())?
+                    let own = intended.config.tunnels.values().filter(|tunnel| tunnel.account == *name);
+                    let beside = credential_check::Beside::of(own);
+                    let checking = credential_check::check(&client, settings, &hostnames, &beside);
+                    let (checks, status) = tokio::time::timeout(REQUEST_TIME_MAX, checking).await.map_err(|_| slow())?;
+                    if let Some(status) = status {
+                        self.tokens.learn(name, &status);
+                    }
+                    checks
                 }
                 Some(Err(why)) => vec![credential_check::unreadable(why)],
                 None => vec![credential_check::unreadable("the account is being set up".to_owned())],

@@ -3,21 +3,31 @@
 //! What may be changed is tried on objects that cannot exist: a token that lacks the permission is refused, one that has it is told
 //! that there is no such thing.
 
+mod beside;
+
 use std::collections::BTreeSet;
 
 use crate::{
-    cloudflare::{Client, Error, RecordPatch, TokenState, Zone},
+    cloudflare::{Client, Error, RecordPatch, TokenKind, TokenState, TokenStatus, Zone},
     config::Account,
     control::api::Check,
     id::{AccountId, RecordId, TunnelId},
     name::Hostname,
 };
 
+pub(super) use beside::Beside;
+
 /// How many zones are tried at most; each costs two calls.
 const ZONES_MAX: usize = 10;
 
-/// Tries everything with `client`. `hostnames` are those that the account's tunnels want records for.
-pub(super) async fn check(client: &Client, account: &Account, hostnames: &[Hostname]) -> Vec<Check> {
+/// Tries everything with `client`. `hostnames` are those that the account's tunnels want records for, `beside` is what else they want.
+/// Gives also what Cloudflare said of the token itself.
+pub(super) async fn check(
+    client: &Client,
+    account: &Account,
+    hostnames: &[Hostname],
+    beside: &Beside,
+) -> (Vec<Check>, Option<TokenStatus>) {
     let mut checks = Vec::new();
     let zones = client.zones().await;
     let account_id = match (&account.account_id, &zones) {
@@ -25,7 +35,8 @@ pub(super) async fn check(client: &Client, account: &Account, hostnames: &[Hostn
         (None, Ok(zones)) => only_account(zones),
         (None, Err(_)) => None,
     };
-    checks.push(verify(client, account_id.as_ref()).await);
+    let (verified, status) = verify(client, account_id.as_ref()).await;
+    checks.push(verified);
     match &account_id {
         Some(id) => checks.extend(tunnels(client, id).await),
         None => checks.push(failed(
@@ -38,10 +49,13 @@ pub(super) async fn check(client: &Client, account: &Account, hostnames: &[Hostn
         Ok(zones) => {
             checks.push(passed("list zones", format!("{} zones", zones.len())));
             checks.extend(records(client, &zones, hostnames).await);
+            if let Some(id) = &account_id {
+                checks.extend(beside.check(client, id, &zones).await);
+            }
         }
         Err(error) => checks.push(failed("list zones", error.to_string())),
     }
-    checks
+    (checks, status)
 }
 
 /// The only check there is of a token that cannot be read.
@@ -49,26 +63,30 @@ pub(super) fn unreadable(why: String) -> Check {
     failed("read the token", why)
 }
 
-async fn verify(client: &Client, account: Option<&AccountId>) -> Check {
+async fn verify(client: &Client, account: Option<&AccountId>) -> (Check, Option<TokenStatus>) {
     let what = "verify the token";
-    match client.verify_token(account).await {
-        Ok(status) if status.status == TokenState::Active => passed(
+    let kind = match client.token_kind() {
+        Some(TokenKind::User) => "a user's token (cfut_)",
+        Some(TokenKind::Account) => "an account's token (cfat_)",
+        Some(TokenKind::GlobalKey) => "a Global API Key",
+        Some(TokenKind::Unmarked) | None => "a token",
+    };
+    let status = match client.verify_token(account).await {
+        Ok(status) => status,
+        Err(error) => return (failed(what, error.to_string()), None),
+    };
+    let check = match status.status {
+        TokenState::Active => passed(
             what,
             match status.expires_on {
-                Some(expires_on) => format!("active, it expires on {expires_on}"),
-                None => "active, it does not expire".to_owned(),
+                Some(expires_on) => format!("{kind}, active, it expires on {expires_on}"),
+                None => format!("{kind}, active, it does not expire"),
             },
         ),
-        Ok(status) => {
-            let word = match status.status {
-                TokenState::Active => "active",
-                TokenState::Disabled => "disabled: somebody switched it off",
-                TokenState::Expired => "expired: make a new one",
-            };
-            failed(what, format!("the token is {word}"))
-        }
-        Err(error) => failed(what, error.to_string()),
-    }
+        TokenState::Disabled => failed(what, format!("{kind}, disabled: somebody switched it off")),
+        TokenState::Expired => failed(what, format!("{kind}, expired: make a new one")),
+    };
+    (check, Some(status))
 }
 
 async fn tunnels(client: &Client, account: &AccountId) -> [Check; 2] {

@@ -51,6 +51,9 @@ use crate::{
 /// Where the state is when neither the files nor systemd say it.
 pub(super) const DEFAULT_STATE_DIR: &str = "/var/lib/adit";
 
+/// Where in the runtime directory is kept what each credential has spent.
+const BUDGETS: &str = "private/budgets";
+
 /// What binds the state to this machine (`machine-id(5)`).
 const MACHINE_ID: &str = "/etc/machine-id";
 
@@ -133,9 +136,11 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     socket_guard.keep(socket_file.clone());
     let mut signals = Signals::new()?;
 
-    let tokens = Tokens::new(environment.clone(), events.clone(), metrics.clone());
+    let books = config.daemon.runtime_dir.join(BUDGETS);
+    let tokens = Tokens::new(environment.clone(), books, events.clone(), metrics.clone());
     tokens.follow(&config);
     let binary = watch::Sender::new(binary::resolve(&config.cloudflared.binary, environment.path.as_deref()));
+    let holders = watch::Sender::default();
     let shutdown = CancellationToken::new();
     let (reconciler, reconciling) = Reconciler::start(reconciler::Start {
         ledger: store.ledger()?,
@@ -144,6 +149,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         clients: tokens.clients(),
         reported: reported.subscribe(),
         refusals: refused.subscribe(),
+        holders: holders.subscribe(),
         binary: binary.subscribe(),
         events: events.clone(),
         interval: config.daemon.sync_interval,
@@ -157,6 +163,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         observation: config.cloudflared.canary_period,
         edge_probe: edge_probe.subscribe(),
         journal: journal(config.cloudflared.journal),
+        holders,
         ..supervisor::Settings::new(config.daemon.runtime_dir.clone(), state_dir.clone())
     };
     let started = Supervisor::start(settings, reconciler.wanted(), events.clone()).await;

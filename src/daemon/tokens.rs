@@ -1,23 +1,32 @@
 //! API tokens and the clients that use them: one of each for every account.
 //!
 //! No source delays anything: an account without a token has the reason why in its place. Each account has a task that reads the
-//! token, tries again while that fails, and reads it again when Cloudflare refuses it or an operator asks.
+//! token, tries again while that fails, and reads it again when its file changes, when it is about to expire, when Cloudflare refuses it
+//! and when an operator asks. A systemd credential is a copy that systemd makes when the unit starts: it changes with a restart, which
+//! drops no tunnel.
+
+mod changes;
+mod expiry;
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::{
     sync::{Notify, watch},
     time::sleep,
 };
 use tokio_util::task::AbortOnDropHandle;
 
+use self::changes::FileChanges;
+pub(super) use self::expiry::{Nearness, nearness};
 use super::options::Environment;
 use crate::{
-    cloudflare::{Client, Exchange, Kind, Settings},
+    cloudflare::{Client, Exchange, Kind, Settings, TokenKind},
     config::{Account, Config, TokenSource},
     credential::{self, Source},
     event::{DaemonEvent, Sink},
@@ -29,6 +38,12 @@ use crate::{
 
 /// How soon after a reading the next one may follow, when Cloudflare refuses the token: a command may be slow and costly.
 const REREAD_AFTER: Duration = Duration::from_secs(60);
+
+/// How the client calls the question whether a token works.
+const VERIFY: &str = "verify";
+
+/// How long a file that was touched is left alone before it is read: whoever writes it may not be done.
+const QUIET: Duration = Duration::from_millis(250);
 
 /// How long to wait after a source failed, at first and at most.
 const RETRY_MIN: Duration = Duration::from_secs(1);
@@ -47,12 +62,24 @@ pub(super) enum TokenState {
     Unreadable(String),
 }
 
+/// All that is known of an account's token.
+#[derive(Debug, Clone)]
+pub(super) struct KnownToken {
+    pub(super) state: TokenState,
+    /// What its form says that it is, once it was read.
+    pub(super) kind: Option<TokenKind>,
+    /// When it stops working, if that is known.
+    pub(super) expires_at: Option<Timestamp>,
+}
+
 /// The tokens of every account. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Tokens(Arc<Inner>);
 
 struct Inner {
     environment: Environment,
+    /// Where is kept what each credential has spent.
+    books: PathBuf,
     events: Sink,
     metrics: Metrics,
     clients: watch::Sender<Arc<Clients>>,
@@ -65,7 +92,7 @@ struct Keeper {
     /// The client, or why the account's settings allow none.
     client: Result<Client, String>,
     shared: Arc<Shared>,
-    _task: Option<AbortOnDropHandle<()>>,
+    _tasks: Option<[AbortOnDropHandle<()>; 2]>,
 }
 
 struct Shared {
@@ -73,13 +100,17 @@ struct Shared {
     state: Mutex<TokenState>,
     refused: Notify,
     asked: Notify,
+    /// When the token stops working, if that is known.
+    expiry: watch::Sender<Option<Timestamp>>,
+    /// How near that was when it was told last.
+    nearness: Mutex<Nearness>,
 }
 
 impl Tokens {
     /// No tokens yet: [`Self::follow`] brings them.
-    pub(super) fn new(environment: Environment, events: Sink, metrics: Metrics) -> Self {
+    pub(super) fn new(environment: Environment, books: PathBuf, events: Sink, metrics: Metrics) -> Self {
         let clients = watch::Sender::new(Arc::new(Clients::new()));
-        Self(Arc::new(Inner { environment, events, metrics, clients, accounts: Mutex::default() }))
+        Self(Arc::new(Inner { environment, books, events, metrics, clients, accounts: Mutex::default() }))
     }
 
     /// The clients of the accounts whose tokens were read, and for the others why they were not.
@@ -93,8 +124,13 @@ impl Tokens {
     }
 
     /// What is known of each account's token.
-    pub(super) fn states(&self) -> BTreeMap<AccountName, TokenState> {
-        lock(&self.0.accounts).iter().map(|(name, keeper)| (name.clone(), lock(&keeper.shared.state).clone())).collect()
+    pub(super) fn known(&self) -> BTreeMap<AccountName, KnownToken> {
+        let known = |shared: &Shared| KnownToken {
+            state: lock(&shared.state).clone(),
+            kind: shared.token.borrow().as_ref().map(TokenKind::of),
+            expires_at: *shared.expiry.borrow(),
+        };
+        lock(&self.0.accounts).iter().map(|(name, keeper)| (name.clone(), known(&keeper.shared))).collect()
     }
 
     /// Takes over the accounts of `config`: one that is new or changed gets a client and a token, one that is gone loses them.
@@ -125,6 +161,8 @@ impl Tokens {
             state: Mutex::new(TokenState::Unknown),
             refused: Notify::new(),
             asked: Notify::new(),
+            expiry: watch::Sender::new(None),
+            nearness: Mutex::new(Nearness::Far),
         });
         let client = Client::new(Settings {
             api_base: account.api_base.clone(),
@@ -132,17 +170,20 @@ impl Tokens {
             user_agent: concat!("adit/", env!("CARGO_PKG_VERSION")).to_owned(),
             token: shared.token.subscribe(),
             observer: Arc::new(self.observer(name, &shared)),
+            book: Some(self.0.books.join(format!("{name}.json"))),
         });
         let client = client.map_err(|error| error.to_string());
-        let task = client.is_ok().then(|| {
+        let tasks = client.as_ref().ok().map(|client| {
             let source = source(&account.api_token, &self.0.environment);
-            AbortOnDropHandle::new(tokio::spawn(self.clone().keep_reading(source, name.clone(), shared.clone())))
+            let reading = self.clone().keep_reading(source, name.clone(), shared.clone());
+            let asking = self.clone().keep_asking(name.clone(), account.clone(), client.clone(), shared.clone());
+            [AbortOnDropHandle::new(tokio::spawn(reading)), AbortOnDropHandle::new(tokio::spawn(asking))]
         });
         if let Err(error) = &client {
             *lock(&shared.state) = TokenState::Unreadable(error.clone());
             self.0.events.tell(DaemonEvent::CredentialFailed { account: name.clone(), error: error.clone() });
         }
-        Keeper { account: account.clone(), client, shared, _task: task }
+        Keeper { account: account.clone(), client, shared, _tasks: tasks }
     }
 
     /// Counts each exchange, and has the token read again when it was refused.
@@ -151,6 +192,10 @@ impl Tokens {
         move |exchange| {
             let Exchange { method, resource, status, rate_limit_remaining: remaining, failure, .. } = *exchange;
             metrics.count_api_request(&name, ApiRequest { method, resource, status, remaining });
+            if resource == VERIFY {
+                // A token of an account is asked at the user as well, where it is refused as if it were a bad one.
+                return;
+            }
             let mut state = lock(&shared.state);
             match failure {
                 Some(Kind::Auth { .. }) => {
@@ -184,6 +229,11 @@ impl Tokens {
     async fn keep_reading(self, source: Source, account: AccountName, shared: Arc<Shared>) {
         let mut retry = RETRY_MIN;
         loop {
+            // Watched first: what changes while it is read comes as an event.
+            let changes = match &source {
+                Source::File(path) => FileChanges::of(path).ok(),
+                Source::Credential { .. } | Source::Command(_) | Source::Environment { .. } => None,
+            };
             let wait = match credential::read(&source).await {
                 Ok(token) => {
                     retry = RETRY_MIN;
@@ -202,6 +252,8 @@ impl Tokens {
                 () = shared.asked.notified() => {}
                 () = async { sleep(REREAD_AFTER).await; shared.refused.notified().await }, if wait.is_none() => {}
                 () = sleep(wait.unwrap_or_default()), if wait.is_some() => {}
+                () = Self::until_it_ends(&shared), if wait.is_none() && source.may_change() => {}
+                () = changed(changes.as_ref()) => {}
             }
         }
     }
@@ -210,6 +262,10 @@ impl Tokens {
         let changed = shared.token.borrow().as_ref() != Some(&token);
         if changed {
             shared.token.send_replace(Some(token));
+            // Of this one nothing is known yet.
+            shared.expiry.send_replace(None);
+            *lock(&shared.nearness) = Nearness::Far;
+            self.0.metrics.set_credential_expiry(account, None);
             *lock(&shared.state) = TokenState::Usable;
             self.0.events.tell(DaemonEvent::CredentialRead { account: account.clone() });
             self.publish();
@@ -224,6 +280,13 @@ impl Tokens {
             self.publish();
         }
     }
+}
+
+/// Waits until the token's file has changed and is left alone for a moment; for ever without a watch.
+async fn changed(changes: Option<&FileChanges>) {
+    let Some(changes) = changes else { return std::future::pending().await };
+    changes.next().await;
+    sleep(QUIET).await;
 }
 
 /// Where a token is, with what the environment says of that.

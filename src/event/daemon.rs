@@ -1,5 +1,7 @@
 //! Events of the daemon itself: its start and stop, its configuration, what operators did.
 
+use jiff::Timestamp;
+
 use super::{Level, Subject};
 use crate::name::{AccountName, TunnelName};
 
@@ -55,6 +57,15 @@ pub enum DaemonEvent {
         /// The account it is for.
         account: AccountName,
     },
+    /// An API token stops working soon.
+    CredentialExpires {
+        /// The account it is for.
+        account: AccountName,
+        /// When.
+        at: Timestamp,
+        /// Whether that is within a day.
+        very_soon: bool,
+    },
     /// An API token cannot be read, or Cloudflare refuses it.
     CredentialFailed {
         /// The account it is for.
@@ -77,6 +88,7 @@ impl DaemonEvent {
             Self::StateNotRead { .. } => "state-not-read",
             Self::OperatorActed { .. } => "operator-acted",
             Self::CredentialRead { .. } => "credential-read",
+            Self::CredentialExpires { .. } => "credential-expires",
             Self::CredentialFailed { .. } => "credential-failed",
         }
     }
@@ -89,9 +101,11 @@ impl DaemonEvent {
             | Self::ConfigAccepted { .. }
             | Self::OperatorActed { .. }
             | Self::CredentialRead { .. } => Level::Info,
+            Self::CredentialExpires { very_soon: false, .. } => Level::Warn,
             Self::ConfigRefused { .. }
             | Self::StateNotWritten { .. }
             | Self::StateNotRead { .. }
+            | Self::CredentialExpires { very_soon: true, .. }
             | Self::CredentialFailed { .. } => Level::Error,
         }
     }
@@ -106,9 +120,9 @@ impl DaemonEvent {
             | Self::StateNotWritten { .. }
             | Self::StateNotRead { .. } => Subject::default(),
             Self::OperatorActed { tunnel, .. } => Subject { tunnel: tunnel.clone(), ..Subject::default() },
-            Self::CredentialRead { account } | Self::CredentialFailed { account, .. } => {
-                Subject { account: Some(account.clone()), ..Subject::default() }
-            }
+            Self::CredentialRead { account }
+            | Self::CredentialExpires { account, .. }
+            | Self::CredentialFailed { account, .. } => Subject { account: Some(account.clone()), ..Subject::default() },
         }
     }
 
@@ -123,6 +137,7 @@ impl DaemonEvent {
             | Self::StateNotWritten { .. }
             | Self::StateNotRead { .. }
             | Self::CredentialRead { .. }
+            | Self::CredentialExpires { .. }
             | Self::CredentialFailed { .. } => None,
         }
     }
@@ -146,6 +161,9 @@ impl DaemonEvent {
             Self::OperatorActed { who, verb, tunnel: Some(tunnel) } => format!("{who}: {verb} {tunnel}"),
             Self::OperatorActed { who, verb, tunnel: None } => format!("{who}: {verb}"),
             Self::CredentialRead { .. } => "the API token was read".to_owned(),
+            Self::CredentialExpires { at, .. } => format!(
+                "the API token expires at {at}: put another one in its place; tunnels run on without, but nothing at Cloudflare is changed"
+            ),
             Self::CredentialFailed { error, .. } => format!("the API token cannot be used: {error}"),
         }
     }

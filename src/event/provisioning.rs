@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::{Level, Subject};
+use super::{Level, RotationEvent, Subject};
 use crate::{
     id::{AccountId, TunnelId},
     name::{AccountName, TunnelName},
@@ -127,6 +127,15 @@ pub enum ProvisioningEvent {
         /// Why.
         error: String,
     },
+    /// A tunnel's secret is being replaced.
+    Rotation {
+        /// The account.
+        account: AccountName,
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// What happened.
+        event: RotationEvent,
+    },
 }
 
 /// All that is known of an account.
@@ -231,6 +240,7 @@ impl ProvisioningEvent {
             Self::TunnelGone { .. } => "tunnel-gone",
             Self::RateLimited { .. } => "rate-limited",
             Self::StateUnwritable { .. } => "state-unwritable",
+            Self::Rotation { event, .. } => event.kind(),
         }
     }
 
@@ -248,6 +258,7 @@ impl ProvisioningEvent {
             | Self::TunnelGone { .. }
             | Self::RateLimited { .. } => Level::Warn,
             Self::StepFailed { needs_operator: true, .. } | Self::StateUnwritable { .. } => Level::Error,
+            Self::Rotation { event, .. } => event.level(),
         }
     }
 
@@ -264,7 +275,8 @@ impl ProvisioningEvent {
             }
             Self::EditFound { account, tunnel, .. }
             | Self::EditOverwritten { account, tunnel, .. }
-            | Self::TunnelGone { account, tunnel, .. } => (account, Some(tunnel)),
+            | Self::TunnelGone { account, tunnel, .. }
+            | Self::Rotation { account, tunnel, .. } => (account, Some(tunnel)),
         };
         Subject { account: Some(account.clone()), tunnel: tunnel.cloned(), ..Subject::default() }
     }
@@ -274,6 +286,7 @@ impl ProvisioningEvent {
             Self::PassFinished { result, .. } => Some(result.as_str()),
             Self::StepApplied { step, .. } | Self::StepFailed { step, .. } => Some(step.word()),
             Self::HoldBegan { hold, .. } | Self::HoldEnded { hold, .. } => Some(hold.code.as_str()),
+            Self::Rotation { event, .. } => event.reason(),
             Self::Seen { .. }
             | Self::ConflictBegan { .. }
             | Self::ConflictEnded { .. }
@@ -321,6 +334,7 @@ impl ProvisioningEvent {
             Self::RateLimited { pause, .. } => {
                 format!("Cloudflare's rate limit is reached; nothing is asked for {:.0} s", pause.as_secs_f64().ceil())
             }
+            Self::Rotation { tunnel, event, .. } => event.sentence(tunnel),
             Self::StateUnwritable { error, .. } => format!("{error}; what happened is known until the daemon ends"),
         }
     }

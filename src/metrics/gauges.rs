@@ -23,6 +23,7 @@ pub(super) struct Gauges {
     connector_config_version: IntGaugeVec,
     ready_connections: IntGaugeVec,
     last_success: GaugeVec,
+    secret_since: GaugeVec,
     holds: IntGaugeVec,
     conflicts: IntGaugeVec,
     cloudflared_info: IntGaugeVec,
@@ -73,6 +74,13 @@ impl Gauges {
                         "When Cloudflare was last read completely and everything that could be done was done.",
                     ),
                     &["account"],
+                ),
+            ),
+            secret_since: registered(
+                registry,
+                GaugeVec::new(
+                    Opts::new("adit_tunnel_secret_timestamp_seconds", "Since when a tunnel has its secret."),
+                    &["tunnel", "account"],
                 ),
             ),
             holds: of("adit_hold", "How many things are left as they are, by reason.", &["account", "reason"]),
@@ -146,6 +154,10 @@ impl Gauges {
         let Some(provisioned) = &tunnel.provisioned else { return };
         let id = provisioned.id.as_ref().map_or("", |id| id.as_str());
         self.tunnel_info.with_label_values(&[name, id, provisioned.account.as_str()]).set(1);
+        if let Some(since) = provisioned.secret.since {
+            let since = since.as_duration().as_secs_f64();
+            self.secret_since.with_label_values(&[name, provisioned.account.as_str()]).set(since);
+        }
         if let Some(version) = provisioned.written_version {
             self.desired_config_version.with_label_values(&[name]).set(version);
         }
@@ -183,6 +195,7 @@ impl Gauges {
 
     fn reset(&self) {
         self.last_success.reset();
+        self.secret_since.reset();
         for gauge in [
             &self.tunnels,
             &self.tunnel_info,

@@ -72,6 +72,9 @@ impl<'a> Planner<'a> {
                 Some(Standing::Live(id)) => Some(id.clone()),
             };
             for hostname in &want.hostnames {
+                if self.is_closed(tunnel, hostname) {
+                    continue;
+                }
                 let Some(zone) = self.readable_zone(tunnel, hostname) else { continue };
                 let route = Route { tunnel, hostname, want, zone, id: id.clone() };
                 if self.plan_record(&route) == Verdict::FirstTime {

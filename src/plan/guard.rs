@@ -19,7 +19,7 @@ pub fn is_mass(count: usize, total: usize) -> bool {
 
 /// Whether `count` of `total` known objects missing at once smells of a broken view rather than of a person's deletion: more
 /// than five, or all. One alone never does.
-fn is_mass_missing(count: usize, total: usize) -> bool {
+pub(super) fn is_mass_missing(count: usize, total: usize) -> bool {
     count >= 2 && (count > MASS || count == total)
 }
 

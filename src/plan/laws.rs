@@ -314,7 +314,10 @@ fn touches(step: &Step, unread: &str) -> bool {
         | Step::TakeRecord { .. }
         | Step::ForgetRecord { .. }
         | Step::NoteVersion { .. }
-        | Step::ForgetTunnel { .. } => return false,
+        | Step::ForgetTunnel { .. }
+        | Step::Rotation(_)
+        | Step::Access(_) => return false,
+        Step::Balancer(_) => return unread == "tunnels",
     };
     zone == Some(unread)
 }

@@ -12,7 +12,10 @@ use std::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Document, ForgetReason, Input, Plan, Question, Step, merge, plan, zones_needed};
+use super::{
+    Document, ForgetReason, Input, Plan, Question, RotationStep, Rotations, Step, merge, model_balancing::ModelBalancing, plan,
+    zones_needed,
+};
 use crate::{
     config::{OnDrift, Ownership},
     connector::document_number,
@@ -21,7 +24,8 @@ use crate::{
     name::{AccountName, Hostname, TunnelName},
     observed::{Answers, Existence, Gap, Observed, ObservedConfiguration, ObservedRecord, ObservedTunnel, Part, Zone},
     record::{
-        ConfigurationSource, DnsRecordRef, Fate, InstallId, OwnRule, Records, SharedPart, TunnelRecord, WrittenConfiguration,
+        ConfigurationSource, DnsRecordRef, Fate, InstallId, OwnRule, Records, RotationStage, SharedPart, TunnelRecord,
+        WrittenConfiguration,
     },
     secret::Secret,
 };
@@ -39,6 +43,9 @@ pub(super) struct Model {
     pub(super) behind: BTreeMap<TunnelName, Timestamp>,
     /// This moment.
     pub(super) now: Timestamp,
+    pub(super) rotations: Rotations,
+    /// Load balancing and Access.
+    pub(super) balancing: ModelBalancing,
     /// What cannot be read.
     pub(super) unreadable: BTreeSet<&'static str>,
     pub(super) networks: networks::ModelNetworks,
@@ -84,6 +91,10 @@ pub(super) fn wanted(hostnames: &[&str]) -> DesiredTunnel {
         private_routes: BTreeSet::new(),
         foreign_hostnames: BTreeSet::new(),
         ownership: Ownership::Owned,
+        load_balancer: None,
+        protected: BTreeMap::new(),
+        balanced_here: false,
+        replicas: 1,
         on_drift: OnDrift::Repair,
         renamed_from: None,
     }
@@ -113,6 +124,8 @@ impl Model {
             contested: BTreeSet::new(),
             behind: BTreeMap::new(),
             now: Timestamp::UNIX_EPOCH,
+            rotations: Rotations::default(),
+            balancing: ModelBalancing::default(),
             unreadable: BTreeSet::new(),
             networks: networks::ModelNetworks::new(),
             counter: 0,
@@ -188,6 +201,7 @@ impl Model {
             contested: &self.contested,
             behind: &self.behind,
             now: self.now,
+            rotations: &self.rotations,
         })
     }
 
@@ -257,6 +271,8 @@ impl Model {
                 })
                 .collect(),
             networks: self.observe_networks(desired),
+            balancing: self.observe_balancing(desired),
+            access_apps: self.observe_access(desired),
             answers: Answers::default(),
         }
     }
@@ -293,6 +309,11 @@ impl Model {
             }
             Question::VirtualNetworkById(id) => {
                 answers.virtual_networks.insert(id.clone(), Part::Complete(self.networks.presence_of_network(id)));
+            }
+            Question::Balancing(object) => self.answer_balancing(object, answers),
+            Question::AccessApp(id) => self.answer_app(id, answers),
+            Question::ConnectorsOf(id) => {
+                answers.connectors.insert(id.clone(), Part::Complete(self.balancing.connectors.clone()));
             }
         }
     }
@@ -439,6 +460,21 @@ impl Model {
                 self.records.tunnels.remove(tunnel);
             }
             Step::Network(step) => self.apply_network(step),
+            Step::Rotation(RotationStep::Place { tunnel, id, .. }) => {
+                let record = self.ours(tunnel);
+                let rotation = record.secret_life.rotation.as_mut().unwrap();
+                std::mem::swap(&mut record.secret, &mut rotation.other);
+                rotation.stage = RotationStage::Placed;
+                let secret = record.secret.clone();
+                self.tunnels.get_mut(id).unwrap().secret = secret;
+                self.rotations.handed_over.insert(tunnel.clone());
+            }
+            Step::Rotation(RotationStep::CutOff { tunnel, .. } | RotationStep::Finish { tunnel }) => {
+                self.ours(tunnel).secret_life.rotation = None;
+                self.rotations.handed_over.remove(tunnel);
+            }
+            Step::Balancer(step) => self.apply_balancer(step),
+            Step::Access(step) => self.apply_access(step),
         }
     }
 

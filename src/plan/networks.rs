@@ -324,7 +324,8 @@ impl<'a> Planner<'a> {
         None
     }
 
-    fn sees_tunnels(&self) -> bool {
+    /// Whether anything of the account can be seen, so that an unknown id proves something.
+    pub(super) fn sees_tunnels(&self) -> bool {
         self.input.observed.tunnels.complete().is_some_and(|tunnels| !tunnels.is_empty())
     }
 

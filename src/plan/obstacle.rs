@@ -106,6 +106,18 @@ pub enum HoldCode {
     RoutesOfOthers,
     /// The configuration shares the tunnel with others, or says so otherwise than when it was adopted.
     NotAdopted,
+    /// The change of a tunnel's secret failed, and is tried again later.
+    RotationFailed,
+    /// Connectors do not get ready with a tunnel's new secret.
+    RotationSlow,
+    /// No Access application covers a hostname that demands one.
+    AccessMissing,
+    /// The load balancer that may be joined is not there.
+    BalancerMissing,
+    /// Something that is not ours uses a pool or monitor of ours.
+    PoolInUse,
+    /// Connectors of a tunnel run elsewhere, while its origin is this host's.
+    RunsElsewhere,
 }
 
 /// A name that somebody else holds. It is left alone.
@@ -168,6 +180,21 @@ pub enum Conflict {
         /// Why it is in its way.
         why: String,
     },
+    /// A load balancer at a hostname of ours, or a pool with the name that ours would have.
+    Balancing {
+        /// The tunnel whose part waits.
+        tunnel: TunnelName,
+        /// The hostname.
+        hostname: Hostname,
+        /// `load balancer`, `pool` or `monitor`.
+        object: String,
+        /// The id of the one that is there.
+        id: String,
+        /// Its description.
+        description: String,
+        /// Why it is not ours, and the way out.
+        why: String,
+    },
 }
 
 impl HoldCode {
@@ -189,6 +216,12 @@ impl HoldCode {
             Self::NotReady => "not-ready",
             Self::NeedsConfirmation => "needs-confirmation",
             Self::WaitsForApply => "waits-for-apply",
+            Self::RotationFailed => "rotation-failed",
+            Self::RotationSlow => "rotation-slow",
+            Self::AccessMissing => "access-missing",
+            Self::BalancerMissing => "balancer-missing",
+            Self::PoolInUse => "pool-in-use",
+            Self::RunsElsewhere => "runs-elsewhere",
             Self::NotAdopted => "not-adopted",
             Self::WantedTwice => "wanted-twice",
             Self::NoVirtualNetwork => "no-virtual-network",
@@ -221,6 +254,12 @@ impl HoldCode {
             | Self::NeedsConfirmation
             | Self::WaitsForApply
             | Self::NotAdopted
+            | Self::RotationFailed
+            | Self::RotationSlow
+            | Self::AccessMissing
+            | Self::BalancerMissing
+            | Self::PoolInUse
+            | Self::RunsElsewhere
             | Self::WantedTwice
             | Self::NoVirtualNetwork
             | Self::RoutesOfOthers
@@ -246,14 +285,15 @@ impl Conflict {
             Self::Tunnel { tunnel, .. }
             | Self::Record { tunnel, .. }
             | Self::Rule { tunnel, .. }
-            | Self::PrivateRoute { tunnel, .. } => tunnel,
+            | Self::PrivateRoute { tunnel, .. }
+            | Self::Balancing { tunnel, .. } => tunnel,
         }
     }
 
     /// The place of the rule, when it is about one.
     pub fn rule(&self) -> Option<&RulePlace> {
         match self {
-            Self::Tunnel { .. } | Self::Record { .. } | Self::PrivateRoute { .. } => None,
+            Self::Tunnel { .. } | Self::Record { .. } | Self::PrivateRoute { .. } | Self::Balancing { .. } => None,
             Self::Rule { place, .. } => Some(place),
         }
     }
@@ -267,14 +307,14 @@ impl Conflict {
     pub fn hostname(&self) -> Option<&Hostname> {
         match self {
             Self::Tunnel { .. } | Self::Rule { .. } | Self::PrivateRoute { .. } => None,
-            Self::Record { hostname, .. } => Some(hostname),
+            Self::Record { hostname, .. } | Self::Balancing { hostname, .. } => Some(hostname),
         }
     }
 
     /// The private route, when it is about one.
     pub fn private_route(&self) -> Option<&PrivateRoute> {
         match self {
-            Self::Tunnel { .. } | Self::Record { .. } | Self::Rule { .. } => None,
+            Self::Tunnel { .. } | Self::Record { .. } | Self::Rule { .. } | Self::Balancing { .. } => None,
             Self::PrivateRoute { route, .. } => Some(route),
         }
     }
@@ -330,6 +370,12 @@ impl fmt::Display for Conflict {
                     None => formatter.write_str(" without a comment")?,
                 }
                 write!(formatter, " stands there; {why}")
+            }
+            Self::Balancing { tunnel, hostname, object, id, description, why } => {
+                write!(
+                    formatter,
+                    "{hostname} of {tunnel}: the {object} {id} with the description {description:?} is there; {why}"
+                )
             }
         }
     }

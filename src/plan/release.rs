@@ -32,6 +32,11 @@ impl Planner<'_> {
             if self.hand_over(name, hostname, dns).is_some() {
                 continue;
             }
+            // A balancer takes over before the record goes.
+            let balanced = want.is_some_and(|want| want.load_balancer.as_ref().is_some_and(|to| to.hostname == *hostname));
+            if balanced && !self.is_balanced(name, hostname) {
+                continue;
+            }
             let Some(want) = want else { continue }; // Orphaned: it stays until somebody asks for its deletion.
             if want.foreign_hostnames.contains(hostname) {
                 self.forget(name, hostname, ForgetReason::HandedOver);
@@ -54,9 +59,10 @@ impl Planner<'_> {
             let release = release.unwrap_or_else(|| self.release(record, hostname, dns));
             blocked |= release == Release::Blocked;
         }
+        blocked |= self.release_balancing(record) == Release::Blocked;
+        blocked |= self.networks.blocked.contains(&record.name);
         // Whoever still comes by it is served until the grace period is over.
-        let is_blocked = blocked || self.networks.blocked.contains(&record.name);
-        if is_blocked || !record.parting.is_empty() || self.moves_from(&record.name) || self.drains(record) {
+        if blocked || !record.parting.is_empty() || self.moves_from(&record.name) || self.drains(record) {
             return;
         }
         let input = self.input;

@@ -11,6 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{ForgetReason, HoldCode, Planner, Release, Step};
 use crate::{
+    config::Ownership,
+    desired::DesiredTunnel,
     name::TunnelName,
     observed::Part,
     record::{ConfigurationSource, Fate, TunnelRecord},
@@ -43,6 +45,7 @@ impl Planner<'_> {
             }
             match self.records.get(name) {
                 Some(record) if record.fate == Fate::Delete || record.source == want.source => continue,
+                Some(record) if !may_be_replaced(record, want) => continue,
                 Some(record) => {
                     let from = record.source;
                     let retired = name.derive(|name| {
@@ -140,4 +143,9 @@ impl Planner<'_> {
     pub(super) fn wake_at(&mut self, at: Timestamp) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
+}
+
+/// Whether another tunnel can take the place of this one: its pool leads to it alone, and what others share is theirs as well.
+fn may_be_replaced(record: &TunnelRecord, want: &DesiredTunnel) -> bool {
+    record.balancing.is_empty() && record.shared.is_none() && want.ownership == Ownership::Owned
 }

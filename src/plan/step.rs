@@ -5,7 +5,10 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::merge::{RuleChange, describe_rules};
+use super::{
+    AccessStep, BalancerStep, RotationStep,
+    merge::{RuleChange, describe_rules},
+};
 use crate::{
     id::{RecordId, TunnelId, ZoneId},
     name::{Hostname, TunnelName},
@@ -203,6 +206,12 @@ pub enum Step {
     },
     /// A change of a private route or a virtual network.
     Network(NetworkStep),
+    /// A part of the change of a tunnel's secret.
+    Rotation(RotationStep),
+    /// A change of load balancing.
+    Balancer(BalancerStep),
+    /// A change of what is on record about Access.
+    Access(AccessStep),
 }
 
 /// Why a tunnel is made.
@@ -286,6 +295,9 @@ impl Step {
             | Self::DeleteTunnel { tunnel, .. }
             | Self::ForgetTunnel { tunnel } => tunnel,
             Self::Network(step) => step.tunnel(),
+            Self::Rotation(step) => step.tunnel(),
+            Self::Balancer(step) => step.tunnel(),
+            Self::Access(step) => step.tunnel(),
         }
     }
 
@@ -313,7 +325,10 @@ impl Step {
             | Self::DeleteConnections { .. }
             | Self::DeleteTunnel { .. }
             | Self::ForgetTunnel { .. }
-            | Self::Network(_) => None,
+            | Self::Network(_)
+            | Self::Rotation(_)
+            | Self::Balancer(_)
+            | Self::Access(_) => None,
         }
     }
 
@@ -335,11 +350,14 @@ impl Step {
             Self::WriteRules { rules, .. } if rules.is_empty() => 7,
             Self::PutConfiguration { .. } | Self::WriteRules { .. } => 3,
             Self::CreateRecord { .. } | Self::RepairRecord { .. } | Self::MoveRecord { .. } => 4,
+            Self::Rotation(_) => 5,
             Self::DeleteRecord { .. } => 6,
             Self::DeleteConnections { .. } => 7,
             Self::DeleteTunnel { .. } => 8,
             Self::ForgetTunnel { .. } => 9,
             Self::Network(step) => step.rank(),
+            Self::Balancer(step) => step.rank(),
+            Self::Access(_) => 1,
         }
     }
 
@@ -367,7 +385,10 @@ impl Step {
             | Self::DeleteRecord { .. }
             | Self::DeleteConnections { .. }
             | Self::DeleteTunnel { .. }
-            | Self::ForgetTunnel { .. } => None,
+            | Self::ForgetTunnel { .. }
+            | Self::Rotation(_)
+            | Self::Balancer(_)
+            | Self::Access(_) => None,
         }
     }
 
@@ -396,6 +417,9 @@ impl Step {
             Self::DeleteTunnel { .. } => "delete-tunnel",
             Self::ForgetTunnel { .. } => "forget-tunnel",
             Self::Network(step) => step.word(),
+            Self::Rotation(step) => step.word(),
+            Self::Balancer(step) => step.word(),
+            Self::Access(AccessStep::NoteApplications { .. }) => "note-applications",
         }
     }
 
@@ -415,7 +439,8 @@ impl Step {
             | Self::PutConfiguration { .. }
             | Self::WriteRules { .. }
             | Self::RepairRecord { .. }
-            | Self::MoveRecord { .. } => '~',
+            | Self::MoveRecord { .. }
+            | Self::Rotation(_) => '~',
             Self::OrphanTunnel { .. }
             | Self::ForgetRecord { .. }
             | Self::DeleteRecord { .. }
@@ -423,6 +448,8 @@ impl Step {
             | Self::DeleteTunnel { .. }
             | Self::ForgetTunnel { .. } => '-',
             Self::Network(step) => step.sign(),
+            Self::Balancer(step) => step.sign(),
+            Self::Access(_) => '~',
         }
     }
 
@@ -477,6 +504,9 @@ impl Step {
             Self::DeleteTunnel { tunnel, id } => format!("tunnel {tunnel} ({id})"),
             Self::ForgetTunnel { tunnel } => format!("tunnel {tunnel}: forget it, nothing of it is left"),
             Self::Network(step) => step.describe(),
+            Self::Rotation(step) => step.describe(),
+            Self::Balancer(step) => step.describe(),
+            Self::Access(step) => step.describe(),
         }
     }
 }

@@ -459,6 +459,7 @@ fn a_route_is_live_only_when_connectors_run_its_rule() {
             contested: &model.contested,
             behind: &model.behind,
             now: model.now,
+            rotations: &model.rotations,
         };
         let tunnels = view(&input, &plan, &BTreeSet::new());
         let route = tunnels[&tunnel("web")].routes[0].clone();

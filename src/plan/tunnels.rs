@@ -126,10 +126,12 @@ impl Planner<'_> {
         }
         if record.source != want.source {
             // Every other tunnel of this kind has just been retired.
-            let why = format!(
-                "its configuration comes from {} to {}, which waits until its record can be read",
-                record.source, want.source
-            );
+            let until = if record.balancing.is_empty() {
+                "waits until its record can be read"
+            } else {
+                "needs another tunnel; take it out of its load balancer first, with its configuration where it was"
+            };
+            let why = format!("its configuration goes from {} to {}, which {until}", record.source, want.source);
             self.hold_tunnel(name, HoldCode::SourceChanged, why);
             return Standing::Held;
         }
@@ -251,5 +253,6 @@ pub(super) fn left_behind(record: &TunnelRecord) -> String {
         1 => " and its private route".to_owned(),
         count => format!(" and its {count} private routes"),
     };
+    let records = if record.balancing.pool.is_some() { format!("{records} and its load balancing") } else { records };
     format!("tunnel {} left the configuration; it{records}{routes} stay at Cloudflare until they are deleted", record.name)
 }

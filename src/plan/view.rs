@@ -1,5 +1,6 @@
 //! What the pass knows about each tunnel, as the status shows it.
 
+mod balancers;
 mod private;
 
 use std::{
@@ -7,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,7 +18,7 @@ use crate::{
     desired::{DesiredTunnel, fingerprint},
     id::{RecordId, TunnelId},
     name::{AccountName, Hostname, TunnelName},
-    record::{ConfigurationSource, Fate, RulePlace, TunnelRecord},
+    record::{ConfigurationSource, Fate, RotationStage, RulePlace, SecretLife, TunnelRecord},
 };
 
 /// What is known of one tunnel at Cloudflare.
@@ -44,11 +46,49 @@ pub struct ProvisionedTunnel {
     pub holds: Vec<Hold>,
     /// Who holds its name at Cloudflare.
     pub conflict: Option<Conflict>,
+    /// How old its secret is.
+    pub secret: SecretStatus,
+}
+
+/// How old a tunnel's secret is. The secret itself is nowhere here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct SecretStatus {
+    /// Since when it is the tunnel's secret, if that is known.
+    pub since: Option<Timestamp>,
+    /// Its change to another one, while that goes on.
+    pub rotation: Option<RotationStatus>,
+}
+
+/// The change of a tunnel's secret that goes on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RotationStatus {
+    /// How far it is.
+    pub stage: RotationStage,
+    /// Whether everybody else is cut off.
+    pub emergency: bool,
+    /// Who asked for it; `None` for the schedule.
+    pub by: Option<String>,
+    /// When it began.
+    pub began_at: Timestamp,
+}
+
+impl SecretStatus {
+    fn of(life: &SecretLife) -> Self {
+        let rotation = life.rotation.as_ref().map(|rotation| RotationStatus {
+            stage: rotation.stage,
+            emergency: rotation.emergency,
+            by: rotation.by.clone(),
+            began_at: rotation.began_at,
+        });
+        Self { since: life.since, rotation }
+    }
 }
 
 /// What is known of one route.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RouteStatus {
+    /// What leads to the tunnel.
+    pub kind: RouteKind,
     /// The hostname; a rule without one matches every hostname.
     pub hostname: Option<Hostname>,
     /// The path, as a regular expression.
@@ -63,6 +103,16 @@ pub struct RouteStatus {
     pub record_id: Option<RecordId>,
     /// Why it is not live.
     pub reason: Option<String>,
+}
+
+/// What leads to a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteKind {
+    /// An ingress rule, mostly with a hostname.
+    Hostname,
+    /// A load balancer, through the tunnel's pool.
+    LoadBalancer,
 }
 
 /// Whose the DNS record of a route is.
@@ -178,6 +228,7 @@ impl View<'_> {
             }
             routes.push(self.route(want, hostname, path, text(rule, "service")));
         }
+        routes.extend(want.load_balancer.as_ref().map(|balancer| self.balancer(balancer)));
         self.tunnel(want.source, routes, self.private_routes(want))
     }
 
@@ -188,6 +239,7 @@ impl View<'_> {
             Fate::Retiring => "another tunnel takes its place, to which its routes move",
         };
         let routes = record.dns.iter().map(|(hostname, dns)| RouteStatus {
+            kind: RouteKind::Hostname,
             hostname: Some(hostname.clone()),
             path: None,
             service: None,
@@ -196,7 +248,8 @@ impl View<'_> {
             record_id: Some(dns.record_id.clone()),
             reason: Some(reason.to_owned()),
         });
-        self.tunnel(record.source, routes.collect(), private::left_behind(record, reason))
+        let routes = routes.chain(self.balancers_left_behind(record, reason)).collect();
+        self.tunnel(record.source, routes, private::left_behind(record, reason))
     }
 
     fn tunnel(
@@ -225,6 +278,7 @@ impl View<'_> {
             private_routes,
             holds: self.holds(),
             conflict: self.tunnel_conflict().cloned(),
+            secret: self.record.map(|record| SecretStatus::of(&record.secret_life)).unwrap_or_default(),
         }
     }
 
@@ -244,7 +298,7 @@ impl View<'_> {
             Some((state, reason)) => (state, Some(reason)),
         };
         let dns = if managed { DnsStatus::Managed } else { DnsStatus::Foreign };
-        RouteStatus { hostname, path, service, dns, state, record_id, reason }
+        RouteStatus { kind: RouteKind::Hostname, hostname, path, service, dns, state, record_id, reason }
     }
 
     /// Whose rule stands in the way of a route's, in a configuration that others edit too.

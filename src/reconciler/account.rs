@@ -91,7 +91,10 @@ impl Worker {
         self.recall_zones().await;
         let stale = self.memory.zones.as_ref().is_none_or(|known| {
             let age = now.duration_since(known.read_at);
-            let hostnames = || desired.iter().flat_map(|desired| desired.tunnels.values()).flat_map(|tunnel| &tunnel.hostnames);
+            let hostnames = || {
+                let records = desired.iter().flat_map(|desired| desired.tunnels.values()).flat_map(|tunnel| &tunnel.hostnames);
+                records.chain(desired.iter().flat_map(|desired| desired.balanced_hostnames()))
+            };
             let misses = || hostnames().any(|hostname| zone_of(&known.zones, hostname).is_none());
             age >= ZONES_FOR
                 || age.is_negative()

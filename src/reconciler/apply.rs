@@ -3,10 +3,13 @@
 //! Every step may run twice, and a crash between any two leaves what the next pass goes on from. A step that fails holds up what
 //! depends on it, which is the rest of its tunnel; everything else goes on, until Cloudflare itself fails or refuses.
 
+mod balancer_places;
+mod balancers;
 mod batches;
 mod configuration;
 mod networks;
 mod records;
+mod rotation;
 mod shared;
 mod tunnels;
 
@@ -16,7 +19,7 @@ use crate::{
     event::ProvisioningEvent,
     id::{AccountId, ZoneId},
     observed::{Observed, Part},
-    plan::Step,
+    plan::{RotationStep, Step},
     store::StoreError,
 };
 
@@ -106,6 +109,10 @@ impl Worker {
                 }
                 Ok(())
             }
+            Step::Rotation(step @ (RotationStep::Place { .. } | RotationStep::CutOff { .. })) => {
+                self.go_on_with_rotation(place, step).await
+            }
+            Step::Balancer(step) => self.apply_balancer(place, step, observed).await,
             Step::RenameTunnel { .. }
             | Step::RetireTunnel { .. }
             | Step::DrainTunnel { .. }
@@ -117,7 +124,9 @@ impl Worker {
             | Step::TakeRecord { .. }
             | Step::ForgetRecord { .. }
             | Step::NoteVersion { .. }
-            | Step::ForgetTunnel { .. } => unreachable!("they change only what is on record"),
+            | Step::ForgetTunnel { .. }
+            | Step::Rotation(RotationStep::Finish { .. })
+            | Step::Access(_) => unreachable!("they change only what is on record"),
             Step::Network(step) => self.apply_network(place, step, observed).await,
             Step::CreateRecord { .. } | Step::RepairRecord { .. } | Step::MoveRecord { .. } | Step::DeleteRecord { .. } => {
                 unreachable!("DNS records are arranged in batches")

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    connector::Wanted,
+    connector::{Holders, Wanted},
     desired::Intended,
     event::{AccountView, CredentialState, ProvisioningEvent},
     name::AccountName,
@@ -45,6 +45,7 @@ pub(super) struct Coordinator {
     intended: watch::Receiver<Arc<Intended>>,
     reported: watch::Receiver<Arc<Reported>>,
     refusals: watch::Receiver<Arc<Refusals>>,
+    holders: watch::Receiver<Arc<Holders>>,
     binary: watch::Receiver<PathBuf>,
     records: watch::Receiver<Arc<Records>>,
     shutdown: CancellationToken,
@@ -60,7 +61,19 @@ pub(super) struct Coordinator {
 
 impl Coordinator {
     pub(super) fn new(start: Start) -> (Self, Reconciler) {
-        let Start { ledger, mut intended, accepted, clients, reported, refusals, mut binary, events, interval, shutdown } = start;
+        let Start {
+            ledger,
+            mut intended,
+            accepted,
+            clients,
+            reported,
+            refusals,
+            holders,
+            mut binary,
+            events,
+            interval,
+            shutdown,
+        } = start;
         let people = intended.borrow_and_update().clone();
         let (config, reason) = in_force(accepted.as_ref(), &people.config);
         let proposal = reason.map(|reason| Arc::new(Proposal { intended: people.clone(), reason }));
@@ -78,6 +91,7 @@ impl Coordinator {
             intended: intended.clone(),
             reported,
             refusals,
+            holders,
             binary,
             shutdown,
             requests,
@@ -208,6 +222,7 @@ impl Coordinator {
             proposal: self.proposal.subscribe(),
             reported: self.reported.clone(),
             refusals: self.refusals.clone(),
+            holders: self.holders.clone(),
             commands,
             memory: Memory::default(),
             zones_doubted: false,

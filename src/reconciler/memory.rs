@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::Reported;
+use super::{Reported, rotation::RotationMemory};
 use crate::{
     desired::Desired,
     name::{Hostname, TunnelName},
@@ -18,6 +18,9 @@ use crate::{
 
 /// How long it is believed who holds a contested name. Whoever removes the other record waits so long, or asks for a pass.
 const CONTESTED_FOR: Duration = Duration::from_secs(300);
+
+/// How long a part that the credential may not read is not asked for again, unless somebody asks for a fresh look.
+const REFUSED_FOR: Duration = Duration::from_secs(300);
 
 /// What a worker remembers.
 #[derive(Debug, Default)]
@@ -32,8 +35,12 @@ pub(super) struct Memory {
     contested: BTreeMap<Hostname, Option<Holders>>,
     /// Tunnels whose ready connectors run an earlier version than was written: which was, and since when they do.
     behind: BTreeMap<TunnelName, (i64, Timestamp)>,
+    /// Rotations that failed, and when those that go on were placed.
+    pub(super) rotations: RotationMemory,
     /// Configurations with another version than ours, by the version that the connectors reported.
     configurations: BTreeMap<TunnelName, (i64, ObservedConfiguration)>,
+    /// Parts that the credential may not read, with when that was said and how.
+    refusals: BTreeMap<String, (Instant, String)>,
 }
 
 /// Zones and when they were listed.
@@ -69,6 +76,7 @@ impl Memory {
     pub(super) fn doubt(&mut self) {
         self.contested.values_mut().for_each(|holders| *holders = None);
         self.configurations.clear();
+        self.refusals.clear();
         self.doubted = true;
     }
 
@@ -122,6 +130,17 @@ impl Memory {
     /// What was read of a configuration is old: we wrote another.
     pub(super) fn forget_configuration(&mut self, tunnel: &TunnelName) {
         self.configurations.remove(tunnel);
+    }
+
+    /// Why a part is not asked for, if the credential was refused it a moment ago.
+    pub(super) fn refusal(&self, what: &str, now: Instant) -> Option<String> {
+        let (at, why) = self.refusals.get(what)?;
+        (now.duration_since(*at) < REFUSED_FOR).then(|| why.clone())
+    }
+
+    /// Remembers that the credential may not read a part.
+    pub(super) fn remember_refusal(&mut self, what: &str, why: String, now: Instant) {
+        self.refusals.insert(what.to_owned(), (now, why));
     }
 
     /// Remembers a configuration whose version the connectors reported.

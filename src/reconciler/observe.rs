@@ -1,5 +1,6 @@
 //! Reads an account: the lists first, then the single reads that a plan asks for.
 
+pub(super) mod balancing;
 pub(super) mod networks;
 
 use std::{
@@ -55,8 +56,10 @@ impl Worker {
             }
         }
         let networks = self.observe_networks(client, id, desired).await;
+        let balancing = self.observe_balancing(client, id, &zones, desired).await;
+        let access_apps = self.observe_access(client, id, desired).await;
         let answers = self.memory.answers(&reported, Instant::now());
-        Observed { tunnels, zones, records, networks, answers }
+        Observed { tunnels, zones, records, networks, balancing, access_apps, answers }
     }
 
     /// Asks what the plan for `desired` needs to know besides, and plans.
@@ -86,6 +89,7 @@ impl Worker {
     pub(super) fn plan(&self, id: &AccountId, desired: &Desired, observed: &Observed) -> Plan {
         let (records, reported, contested) = (self.shared.ledger.records(), self.reported(), self.memory.contested());
         let behind = self.memory.behind();
+        let rotations = self.rotations();
         plan(&Input {
             account: &self.account,
             account_id: id,
@@ -96,6 +100,7 @@ impl Worker {
             contested: &contested,
             behind: &behind,
             now: self.shared.clock.now(),
+            rotations: &rotations,
         })
     }
 
@@ -163,6 +168,18 @@ impl Worker {
                 let found = client.virtual_network(id, &network);
                 let part = self.presence("the virtual network", found, |found| found.deleted_at.is_some()).await;
                 answers.virtual_networks.insert(network, part);
+            }
+            Question::Balancing(object) => {
+                let part = self.read_object(client, id, &object).await;
+                answers.balancing.insert(object, part);
+            }
+            Question::AccessApp(app) => {
+                let part = self.read_app(client, id, &app).await;
+                answers.apps.insert(app, part);
+            }
+            Question::ConnectorsOf(tunnel) => {
+                let part = self.read_connectors(client, id, &tunnel).await;
+                answers.connectors.insert(tunnel, part);
             }
         }
     }

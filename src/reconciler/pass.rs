@@ -118,8 +118,12 @@ impl Worker {
         observed.answers.configurations.clear();
         let due = plan.due;
         let report = self.report(why, started.elapsed(), plan.clone());
+        let rotates = self.begin_scheduled_rotation(report.result, &plan).await;
         self.show(account_id, &wanted, observed, plan, waiting);
         self.plan_next(report.result, due);
+        if rotates {
+            self.next = Instant::now();
+        }
         report
     }
 
@@ -266,6 +270,9 @@ impl Worker {
         let due = due.map(|due| Duration::try_from(due.duration_since(self.shared.clock.now())).unwrap_or_default());
         let due = due.filter(|_| self.pause.is_none() && self.failures == 0);
         self.next = Instant::now() + due.map_or(wait, |due| wait.min(due.max(DUE_MIN)));
+        if let Some(due) = self.rotation_due().filter(|_| self.pause.is_none()) {
+            self.next = self.next.min(due.max(Instant::now()));
+        }
     }
 
     fn show(

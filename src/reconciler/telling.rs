@@ -57,6 +57,7 @@ impl Worker {
         let Some(seen) = self.seen.clone() else { return };
         let records = self.shared.ledger.records();
         let (reported, contested, behind) = (self.reported(), BTreeSet::new(), self.memory.behind());
+        let rotations = self.rotations();
         let stopped: BTreeSet<TunnelName> = self.in_force.borrow().stops.keys().cloned().collect();
         let tunnels = seen.account_id.as_ref().map(|account_id| {
             let input = Input {
@@ -69,6 +70,7 @@ impl Worker {
                 contested: &contested,
                 behind: &behind,
                 now: self.shared.clock.now(),
+                rotations: &rotations,
             };
             view(&input, &seen.plan, &stopped)
         });

@@ -12,7 +12,9 @@ use super::{
     telling::Seen, trouble,
 };
 use crate::{
+    cloudflare::{Client, CredentialId},
     config::Config,
+    connector::Holders,
     desired::{Intended, desired},
     event::{AccountView, CredentialState, Sink},
     id::AccountId,
@@ -58,6 +60,17 @@ pub(super) enum Command {
     },
     /// Something about what is whose.
     Ownership(Ask),
+    /// To begin the rotation of a tunnel's secret.
+    Rotate {
+        /// Which.
+        tunnel: TunnelName,
+        /// Whether everybody else is cut off.
+        emergency: bool,
+        /// Who asks.
+        by: String,
+        /// Gets whether one was begun, `None` when the tunnel is not one of this account, or why it cannot be.
+        done: oneshot::Sender<Result<Option<bool>, String>>,
+    },
     /// A pass that also does what waits for a confirmation.
     Apply {
         /// The plan that was confirmed.
@@ -94,6 +107,7 @@ pub(super) struct Worker {
     pub(super) proposal: watch::Receiver<Option<Arc<Proposal>>>,
     pub(super) reported: watch::Receiver<Arc<Reported>>,
     pub(super) refusals: watch::Receiver<Arc<Refusals>>,
+    pub(super) holders: watch::Receiver<Arc<Holders>>,
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) memory: Memory,
     /// Whether the remembered zones are listed again at the next need.
@@ -122,6 +136,7 @@ enum Woken {
     Clients,
     Reports,
     Refusals,
+    Holders,
     Timer,
     Nobody,
 }
@@ -149,6 +164,7 @@ impl Worker {
                     changed = self.shared.clients.changed() => changed.map_or(Woken::Nobody, |()| Woken::Clients),
                     changed = self.refusals.changed() => changed.map_or(Woken::Nobody, |()| Woken::Refusals),
                     changed = self.reported.changed() => changed.map_or(Woken::Nobody, |()| Woken::Reports),
+                    changed = self.holders.changed() => changed.map_or(Woken::Nobody, |()| Woken::Holders),
                     () = sleep_until(due) => Woken::Timer,
                 },
             };
@@ -169,7 +185,10 @@ impl Worker {
                 }
                 Woken::Clients => {
                     let state = self.client_state();
-                    if std::mem::replace(&mut usable, state) != state || self.pause.is_some() {
+                    let before = std::mem::replace(&mut usable, state.clone());
+                    // Another token may be one of another account, which its zones tell.
+                    self.zones_doubted |= matches!((&before, &state), (Some(Some(one)), Some(Some(other))) if one != other);
+                    if before != state || self.pause.is_some() {
                         self.pass("credential", None).await;
                     }
                 }
@@ -181,6 +200,11 @@ impl Worker {
                     if refused > before {
                         let earliest = looked_at.map_or_else(Instant::now, |at| at + REFUSALS_APART);
                         refusals_at.get_or_insert(earliest.max(Instant::now() + REFUSALS_GATHERED_FOR));
+                    }
+                }
+                Woken::Holders => {
+                    if self.rotation_moved() {
+                        self.pass("rotation", None).await;
                     }
                 }
                 Woken::Timer => {
@@ -213,6 +237,7 @@ impl Worker {
                         command @ (Command::Plan { .. }
                         | Command::Delete { .. }
                         | Command::Ownership(_)
+                        | Command::Rotate { .. }
                         | Command::Apply { .. }) => {
                             put_off.push_back(command);
                         }
@@ -234,6 +259,9 @@ impl Worker {
             }
             Command::Delete { tunnel, done } => drop(done.send(self.mark_for_deletion(&tunnel).await)),
             Command::Ownership(ask) => self.answer_ownership(ask).await,
+            Command::Rotate { tunnel, emergency, by, done } => {
+                drop(done.send(self.begin_rotation(&tunnel, emergency, Some(by)).await));
+            }
             Command::Apply { confirmed, done } => {
                 self.memory.doubt();
                 drop(done.send(self.pass("operator", confirmed).await));
@@ -300,8 +328,8 @@ impl Worker {
         refusals.iter().filter(|(name, _)| own(name)).map(|(_, count)| count).sum()
     }
 
-    /// Whether there is a client, as far as it matters for another try.
-    fn client_state(&self) -> Option<bool> {
-        self.shared.clients.borrow().get(&self.account).map(Result::is_ok)
+    /// Whether there is a client and with which token, as far as it matters for another try.
+    fn client_state(&self) -> Option<Option<CredentialId>> {
+        self.shared.clients.borrow().get(&self.account).map(|client| client.as_ref().ok().and_then(Client::credential_id))
     }
 }

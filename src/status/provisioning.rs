@@ -91,7 +91,8 @@ pub(super) fn fold(status: &mut Status, event: &ProvisioningEvent, at: Timestamp
         | ProvisioningEvent::EditFound { .. }
         | ProvisioningEvent::EditOverwritten { .. }
         | ProvisioningEvent::TunnelGone { .. }
-        | ProvisioningEvent::StateUnwritable { .. } => {}
+        | ProvisioningEvent::StateUnwritable { .. }
+        | ProvisioningEvent::Rotation { .. } => {}
     }
 }
 
@@ -127,6 +128,7 @@ mod tests {
                 routes: Vec::new(),
                 holds: Vec::new(),
                 conflict: None,
+                secret: Default::default(),
             };
             (name.parse().unwrap(), provisioned)
         };

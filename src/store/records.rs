@@ -7,14 +7,19 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{
-    StoreError, durable,
+    StoreError,
+    balancing::{WrittenBalancing, by_hostname, written_apps},
+    durable,
     private_routes::{WrittenRoute, WrittenVirtualNetwork},
     versioned,
 };
 use crate::{
-    id::{AccountId, TunnelId},
+    id::{AccessAppId, AccountId, TunnelId},
     name::TunnelName,
-    record::{ConfigurationSource, DnsRecordRef, Fate, Records, SharedPart, TunnelRecord, WrittenConfiguration},
+    record::{
+        ConfigurationSource, DnsRecordRef, Fate, Records, Rotation, RotationStage, SecretLife, SharedPart, TunnelRecord,
+        WrittenConfiguration,
+    },
     secret::Secret,
 };
 
@@ -27,6 +32,8 @@ struct Written {
     cloudflare_name: String,
     id: Option<TunnelId>,
     secret: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret_since: Option<Timestamp>,
     source: ConfigurationSource,
     fate: Fate,
     written: Option<WrittenConfiguration>,
@@ -47,6 +54,45 @@ struct Written {
     virtual_networks: Vec<WrittenVirtualNetwork>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     shared: Option<SharedPart>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    balancing: Option<WrittenBalancing>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    access: BTreeMap<String, AccessAppId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotation: Option<WrittenRotation>,
+}
+
+/// The change of a secret, as it stands in the file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenRotation {
+    stage: RotationStage,
+    other_secret: String,
+    #[serde(default)]
+    emergency: bool,
+    by: Option<String>,
+    began_at: Timestamp,
+}
+
+impl WrittenRotation {
+    fn of(rotation: &Rotation) -> Self {
+        Self {
+            stage: rotation.stage,
+            other_secret: rotation.other.expose().to_owned(),
+            emergency: rotation.emergency,
+            by: rotation.by.clone(),
+            began_at: rotation.began_at,
+        }
+    }
+
+    fn read(self) -> Result<Rotation, String> {
+        let Self { stage, other_secret, emergency, by, began_at } = self;
+        let other = Secret::new(other_secret);
+        if other.is_empty() {
+            return Err("its rotation has no secret".to_owned());
+        }
+        Ok(Rotation { stage, other, emergency, by, began_at })
+    }
 }
 
 pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
@@ -56,6 +102,8 @@ pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
         cloudflare_name: record.cloudflare_name.clone(),
         id: record.id.clone(),
         secret: record.secret.expose().to_owned(),
+        secret_since: record.secret_life.since,
+        rotation: record.secret_life.rotation.as_ref().map(WrittenRotation::of),
         source: record.source,
         fate: record.fate,
         written: record.written.clone(),
@@ -67,9 +115,12 @@ pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
         private_routes: record.private_routes.iter().map(|(route, made)| WrittenRoute::of(route, made)).collect(),
         virtual_networks: WrittenVirtualNetwork::all_of(&record.virtual_networks),
         shared: record.shared.clone(),
+        balancing: WrittenBalancing::of(&record.balancing),
+        access: written_apps(&record.access),
     };
     let text = versioned::render(&written);
     drop(Zeroizing::new(std::mem::take(&mut written.secret)));
+    drop(written.rotation.take().map(|rotation| Zeroizing::new(rotation.other_secret)));
     text
 }
 
@@ -118,12 +169,18 @@ fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
         account_id: written.account_id,
         cloudflare_name: written.cloudflare_name,
         secret,
+        secret_life: SecretLife {
+            since: written.secret_since,
+            rotation: written.rotation.map(WrittenRotation::read).transpose()?,
+        },
         source: written.source,
         id: written.id,
         written: written.written,
         dns: dns.collect::<Result<_, _>>()?,
         private_routes: written.private_routes.into_iter().map(WrittenRoute::read).collect::<Result<_, _>>()?,
         virtual_networks: written.virtual_networks.into_iter().map(|made| (made.name, made.id)).collect(),
+        balancing: written.balancing.unwrap_or_default().read()?,
+        access: by_hostname(written.access)?,
         fate: written.fate,
         slots: written.slots,
         document: document.transpose().map_err(|_| "its document is no JSON".to_owned())?,

@@ -16,7 +16,10 @@ use crate::{
     id::AccountId,
     name::TunnelName,
     observed::Zone,
-    record::{ConfigurationSource, DnsRecordRef, Fate, PrivateRouteRef, TunnelRecord, WrittenConfiguration},
+    record::{
+        BalancerRef, ConfigurationSource, DnsRecordRef, Fate, MonitorRef, PoolRef, PrivateRouteRef, Rotation, RotationStage,
+        SecretLife, TunnelRecord, WrittenConfiguration,
+    },
     secret::Secret,
 };
 
@@ -45,7 +48,22 @@ fn record(store: &Store, tunnel: &str) -> TunnelRecord {
     record.private_routes.insert(PrivateRoute::Network(network), made);
     let wiki = PrivateRoute::hostname("wiki.internal.example".parse().unwrap());
     record.private_routes.insert(wiki, PrivateRouteRef::default());
+    let known = BalancerRef {
+        zone_id: "z1".parse().unwrap(),
+        id: Some("b1".parse().unwrap()),
+        adopted: true,
+        joined: true,
+        steering: Some("ef".repeat(32)),
+    };
+    record.balancing.balancers.insert("www.example.com".parse().unwrap(), known);
+    record.balancing.pool = Some(PoolRef { id: Some("p1".parse().unwrap()), written: None });
+    record.balancing.monitor = Some(MonitorRef::default());
+    record.access.insert("www.example.com".parse().unwrap(), "a1".parse().unwrap());
     record.fate = Fate::Orphaned;
+    let began_at = "2026-01-02T03:04:05Z".parse().unwrap();
+    let (stage, other, by) = (RotationStage::Asked, Secret::new("b3RoZXI="), Some("jane".to_owned()));
+    record.secret_life =
+        SecretLife { since: Some(began_at), rotation: Some(Rotation { stage, other, emergency: true, by, began_at }) };
     record
 }
 

@@ -29,8 +29,8 @@ use super::{
 };
 use crate::{
     connector::{
-        Command, Exit, Finding, Generation, HostTransport, Launch, Notice, Probe, Reason, Settings, Slot, SlotId, SpawnFailure,
-        Wanted,
+        Command, Exit, Finding, Generation, Holder, Holders, HostTransport, Launch, Notice, Probe, Reason, Settings, Slot,
+        SlotId, SpawnFailure, Wanted,
     },
     event::{ConnectorEvent, Sink},
     failpoint::{self, Point},
@@ -67,6 +67,7 @@ pub(super) struct Parts {
     pub(super) shared_names: watch::Sender<Arc<Names>>,
     pub(super) heartbeat: Arc<AtomicU64>,
     pub(super) edge_probe: watch::Receiver<Vec<String>>,
+    pub(super) holders: watch::Sender<Arc<Holders>>,
 }
 
 pub(super) struct Task {
@@ -550,6 +551,7 @@ impl Task {
             self.connected.remove(id)
         };
         let findings: Vec<Finding> = std::iter::from_fn(|| entry.slot.next_finding()).collect();
+        publish_holders(&self.parts.holders, id, entry.slot.holders());
         if entry.slot.is_forgotten() && entry.children.is_empty() {
             self.uplink.fleet.see(id, None, now());
             self.generations.insert((**id).clone(), entry.slot.generation());
@@ -604,6 +606,27 @@ async fn next_ready(notifications: Option<&Notifications>) -> u32 {
         },
         None => std::future::pending().await,
     }
+}
+
+/// Says which processes of a slot hold a secret, when that changed.
+fn publish_holders(known: &watch::Sender<Arc<Holders>>, id: &SlotId, holders: Vec<Holder>) {
+    known.send_if_modified(|known| {
+        let before = known.get(&id.tunnel).and_then(|replicas| replicas.get(&id.replica));
+        if before.map_or(holders.is_empty(), |before| *before == holders) {
+            return false;
+        }
+        let known = Arc::make_mut(known);
+        let replicas = known.entry(id.tunnel.clone()).or_default();
+        if holders.is_empty() {
+            replicas.remove(&id.replica);
+        } else {
+            replicas.insert(id.replica, holders);
+        }
+        if replicas.is_empty() {
+            known.remove(&id.tunnel);
+        }
+        true
+    });
 }
 
 fn event(slot: SlotId, notice: Notice) -> ConnectorEvent {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 30] = [
+const ALLOWED: [(&str, &str, &str); 31] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -27,6 +27,7 @@ const ALLOWED: [(&str, &str, &str); 30] = [
     ("POST", "/v1/tunnels/{name}/stop", "oea"),
     ("POST", "/v1/tunnels/{name}/restart", "oea"),
     ("GET", "/v1/tunnels/{name}/restart", "voea"),
+    ("POST", "/v1/tunnels/{name}/rotate", "a"),
     ("GET", "/v1/tunnels/{name}/logs", "oea"),
     ("GET", "/v1/routes", "voea"),
     ("POST", "/v1/tunnels/{name}/routes", "ea"),

@@ -263,6 +263,10 @@ impl Backend for Kept {
         Vec::new()
     }
 
+    async fn rotate(&self, _by: &Principal, _name: &TunnelName, _emergency: bool) -> Result<Change, Error> {
+        Ok(Change::Accepted)
+    }
+
     async fn plan(&self) -> Result<api::Plan, Error> {
         let steps = self.0.plan.lock().unwrap().clone();
         let text = steps.iter().map(|step| format!("{step}\n")).collect();
@@ -385,5 +389,6 @@ fn tunnel(name: &str, definition: &Value) -> api::Tunnel {
         holds: Vec::new(),
         drift: None,
         written_version: None,
+        secret: None,
     }
 }

@@ -245,6 +245,7 @@ async fn local_tunnel(host: &Host, name: &str) -> TunnelId {
         user_agent: "adit-test".to_owned(),
         token,
         observer: std::sync::Arc::new(|_| {}),
+        book: None,
     });
     let secret = adit::secret::Secret::new("bm90IGEgc2VjcmV0IGJ1dCB0aGlydHktdHdvIGJ5dGVzIQ==");
     client.unwrap().create_tunnel(&world.account_id(), name, ConfigSource::Local, &secret).await.unwrap().id

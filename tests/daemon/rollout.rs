@@ -333,7 +333,7 @@ impl Host {
         self.until(kind, async |host| host.count_of(kind).await > 0).await;
     }
 
-    async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         let mut stream = UnixStream::connect(self.path("metrics.sock")).await.unwrap();
         stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: adit\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();

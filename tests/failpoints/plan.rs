@@ -36,13 +36,15 @@ fn scenarios(point: Point) -> &'static [(Scenario, u32)] {
     match point {
         // Of a first provisioning: installation, account, and the records of two tunnels, again and again.
         Point::StateBegun | Point::StateSynced | Point::StateDurable => &[(Provision, 1), (Stop, 1), (Reload, 1)],
-        Point::StateCreated | Point::StateWritten => &[(Provision, 3), (Start, 1), (Create, 1)],
-        Point::StateRenamed => &[(Provision, 8), (Stop, 1), (Reload, 2), (Create, 2)],
+        Point::StateCreated | Point::StateWritten => &[(Provision, 3), (Start, 1), (Create, 1), (Rotate, 2)],
+        Point::StateRenamed => &[(Provision, 8), (Stop, 1), (Reload, 2), (Create, 2), (Rotate, 4)],
         Point::StateRemoved | Point::StateRemovalDurable => &[(Delete, 2), (Rename, 1)],
         Point::RecordRenamed => &[(Rename, 1)],
         Point::AcceptedDurable => &[(Reload, 1), (Rename, 1)],
         Point::ChangeDurable => &[(Stop, 1), (Start, 1), (Create, 1), (Delete, 1)],
         Point::DefinitionRemoved => &[(Delete, 1)],
+
+        Point::RotationAsked | Point::RotationPlaced | Point::RotationFinished => &[(Rotate, 1)],
 
         Point::OutputOpened => &[(Provision, 1), (Crash, 1)],
         Point::HandedOver | Point::GenerationOpened | Point::GenerationRecorded => &[(Provision, 2), (Crash, 1), (Restart, 1)],

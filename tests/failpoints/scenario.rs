@@ -54,6 +54,8 @@ pub(crate) enum Scenario {
     Start,
     /// An operator's restart: make before break.
     Restart,
+    /// Another secret for a tunnel.
+    Rotate,
     /// Files that change a flag and add a tunnel.
     Reload,
     /// Files that give a tunnel another name.
@@ -92,7 +94,7 @@ impl Scenario {
                 host.kill();
                 damage(host).await;
             }
-            Crash | Stop | Restart | Reload | Rename | Create | Terminate => begin(host).await,
+            Crash | Stop | Restart | Rotate | Reload | Rename | Create | Terminate => begin(host).await,
             Start => {
                 begin(host).await;
                 host.client.stop_tunnel("api").await.unwrap();
@@ -119,6 +121,7 @@ impl Scenario {
             Create => return answered(create(host).await),
             Delete => return answered(host.client.delete_tunnel("made").await.is_ok()),
             Restart => drop(host.client.restart_tunnel("web").await),
+            Rotate => return answered(rotate_and_wait(host).await),
             Reload => {
                 host.configure(CHANGED);
                 drop(host.client.reload_configuration().await);
@@ -154,6 +157,7 @@ impl Scenario {
             Start => drop(host.client.start_tunnel("api").await),
             Create => drop(create(host).await),
             Delete => drop(host.client.delete_tunnel("made").await),
+            Rotate => settle_secret(host, case).await,
             Provision | TakeOver | TakeOverDamaged | Crash | Restart | Reload | Rename | Terminate => {}
         }
     }
@@ -161,7 +165,9 @@ impl Scenario {
     /// What there is before the act.
     fn before(self) -> Model {
         match self {
-            Provision | TakeOver | TakeOverDamaged | Crash | Stop | Restart | Reload | Rename | Create | Terminate => base(),
+            Provision | TakeOver | TakeOverDamaged | Crash | Stop | Restart | Rotate | Reload | Rename | Create | Terminate => {
+                base()
+            }
             Start => Stop.after(),
             Delete => Model { tunnels: 3, stopped: vec!["made"], ..base() },
         }
@@ -176,7 +182,7 @@ impl Scenario {
             Model { tunnels: 3, ..model }
         };
         match self {
-            Provision | TakeOver | TakeOverDamaged | Crash | Start | Restart | Rename | Delete | Terminate => base(),
+            Provision | TakeOver | TakeOverDamaged | Crash | Start | Restart | Rotate | Rename | Delete | Terminate => base(),
             Stop => Model { running: [("web", 2)].into(), stopped: vec!["api"], hostnames: vec!["app.example.com"], ..base() },
             Reload => more("more", "more.example.com"),
             Create => more("made", "made.example.com"),
@@ -186,7 +192,7 @@ impl Scenario {
     /// Whether connectors are drained, so that there may be a successor beside each.
     fn drains(self) -> bool {
         match self {
-            Restart | Reload | Rename | Terminate => true,
+            Restart | Rotate | Reload | Rename | Terminate => true,
             Provision | TakeOver | TakeOverDamaged | Crash | Stop | Start | Create | Delete => false,
         }
     }
@@ -210,6 +216,34 @@ async fn begin(host: &Host) {
         records(host).iter().all(|(_, record)| !record["process"].is_null() && !record["connector_id"].is_null())
     })
     .await;
+}
+
+/// Asks for another secret and waits for its end, or for the daemon's.
+async fn rotate_and_wait(host: &Host) -> bool {
+    if host.client.rotate_tunnel("web", false).await.is_err() {
+        return false;
+    }
+    while let Ok(detail) = host.client.tunnel("web").await {
+        if detail.tunnel.secret.is_some_and(|secret| secret.rotation.is_none()) {
+            return true;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    false
+}
+
+/// Waits until no rotation goes on: the secret on record is then the one that is valid at Cloudflare.
+async fn settle_secret(host: &Host, case: &str) {
+    host.until(&format!("{case}: no rotation goes on"), async |host| {
+        let detail = host.client.tunnel("web").await;
+        detail.is_ok_and(|detail| detail.tunnel.secret.is_some_and(|secret| secret.rotation.is_none()))
+    })
+    .await;
+    let record = fs::read_to_string(host.path("state/records/web.toml")).unwrap();
+    let record: toml::Table = record.parse().unwrap();
+    let (world, id) = (&host.stage.world, record["id"].as_str().unwrap().parse().unwrap());
+    let valid = world.tunnel_for_registration(&world.account_id(), &id, record["secret"].as_str().unwrap());
+    assert_eq!(valid, Ok(()), "{case}: the secret on record is the valid one");
 }
 
 async fn create(host: &Host) -> bool {

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use adit::{
     cloudflare::{Client, Settings},
     config::{Config, Source, parse},
+    connector::Holders,
     desired::Intended,
     event::{AccountView, Event, ProvisioningEvent, Sink},
     name::TunnelName,
@@ -23,6 +24,8 @@ use adit::{
     sandbox::{Api, start_api, world::World},
     store::Store,
 };
+
+use crate::contract::{self, Sender, Watch};
 
 /// An embedded Cloudflare, a state directory, and at most one reconciler that works on both.
 pub(super) struct Harness {
@@ -34,8 +37,12 @@ pub(super) struct Harness {
     pub(super) reported: watch::Sender<Arc<Reported>>,
     /// How often connectors were refused.
     pub(super) refusals: watch::Sender<Arc<Refusals>>,
+    /// Which processes hold which tunnel's secret.
+    pub(super) holders: watch::Sender<Arc<Holders>>,
     pub(super) events: Arc<Mutex<Vec<ProvisioningEvent>>>,
     running: Option<Running>,
+    /// Fails the test when an exchange breaks the contract of the API.
+    _contract: Watch,
 }
 
 struct Running {
@@ -69,6 +76,14 @@ impl Harness {
         Self::on(World::new(), text).await
     }
 
+    /// Another installation on the same account, whose first pass has ended.
+    pub(super) async fn beside(other: &Self, text: &str) -> Self {
+        let mut harness = Self::on(other.world.clone(), text).await;
+        harness.start(None);
+        harness.pass().await;
+        harness
+    }
+
     /// The same, with an account that others use as well.
     pub(super) async fn on(world: World, text: &str) -> Self {
         let api = start_api(world.clone()).await.unwrap();
@@ -79,20 +94,23 @@ impl Harness {
             user_agent: "adit-test".to_owned(),
             token,
             observer: Arc::new(|_| {}),
+            book: None,
         };
         world.set_rate_limit(None);
         let clients = BTreeMap::from([("default".parse().unwrap(), Client::new(settings).map_err(|error| error.to_string()))]);
         let intended = Intended { config: config(text), stops: BTreeMap::new(), held: BTreeMap::new() };
         Self {
-            world,
             directory: TempDir::new().unwrap(),
             api: Some(api),
             intended: watch::Sender::new(Arc::new(intended)),
             clients: watch::Sender::new(Arc::new(clients)),
             reported: watch::Sender::new(Arc::default()),
             refusals: watch::Sender::new(Arc::default()),
+            holders: watch::Sender::new(Arc::default()),
             events: Arc::default(),
             running: None,
+            _contract: contract::watch(&world, Sender::Client),
+            world,
         }
     }
 
@@ -115,6 +133,7 @@ impl Harness {
             clients: self.clients.subscribe(),
             reported: self.reported.subscribe(),
             refusals: self.refusals.subscribe(),
+            holders: self.holders.subscribe(),
             binary: watch::Sender::new(PathBuf::from("/usr/bin/cloudflared")).subscribe(),
             events: Sink::new(move |event| {
                 let Event::Provisioning(event) = event else { panic!("not an event of provisioning") };

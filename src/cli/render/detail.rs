@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Cell, Look, Table, Tone, age, plain};
-use crate::control::api::{Connector, Reason, Route, RouteKind, Tunnel};
+use crate::control::api::{Connector, Reason, Route, RouteKind, Tunnel, TunnelSecret};
 
 /// One tunnel: what it is, its connectors, its routes.
 pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> String {
@@ -20,6 +20,7 @@ pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> Str
     fact("id", tunnel.id.clone());
     fact("at Cloudflare", tunnel.cloudflare_status.clone());
     fact("configuration", tunnel.written_version.map(|version| format!("version {version}")));
+    fact("secret", tunnel.secret.as_ref().and_then(|secret| secret_age(secret, now)));
     fact("changes", (!tunnel.settled).then(|| "under way".to_owned()));
     fact("stopped", tunnel.stop.as_ref().map(|stop| format!("by {} {} ago", stop.by, age(stop.at, now))));
     for hold in &tunnel.holds {
@@ -35,6 +36,25 @@ pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> Str
         text.push_str(&routes(&tunnel.routes, look));
     }
     text
+}
+
+/// `12d old, replaced in 78d`.
+fn secret_age(secret: &TunnelSecret, now: Timestamp) -> Option<String> {
+    if let Some(rotation) = &secret.rotation {
+        let who = rotation.by.as_deref().unwrap_or("the schedule");
+        let how = if rotation.emergency { ", others are cut off" } else { "" };
+        return Some(format!(
+            "is being replaced ({}) since {}, asked for by {who}{how}",
+            rotation.stage,
+            age(rotation.began_at, now)
+        ));
+    }
+    let old = format!("{} old", age(secret.since?, now));
+    Some(match secret.due_at {
+        Some(due) if due > now => format!("{old}, replaced in {}", age(now, due)),
+        Some(_) => format!("{old}, replaced as soon as nothing is in the way"),
+        None => old,
+    })
 }
 
 fn connectors(connectors: &[Connector], now: Timestamp, look: Look) -> String {
@@ -148,6 +168,7 @@ pub(super) mod tests {
             holds: Vec::new(),
             drift: None,
             written_version: Some(7),
+            secret: None,
         }
     }
 

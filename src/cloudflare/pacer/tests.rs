@@ -153,3 +153,94 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_daemon_that_crashes_again_and_again_stays_within_the_budget() {
+    let mut now = start();
+    let (mut kept, mut sent): (Option<(Spent, Instant)>, Vec<Instant>) = (None, Vec::new());
+    for life in 0..20 {
+        let mut pacer = Pacer::new(3.0);
+        if let Some((spent, at)) = kept {
+            let since = now - at;
+            let left = |span: Duration| span.saturating_sub(since);
+            pacer.resume(Spent { ahead: left(spent.ahead), blocked: left(spent.blocked) }, now);
+        }
+        // It lives for three seconds, asks as fast as it may, and is killed without a word.
+        let end = now + seconds(3);
+        loop {
+            match pacer.take(now) {
+                Turn::Now => {
+                    kept = pacer.due_to_keep(now).map(|spent| (spent, now)).or(kept);
+                    sent.push(now);
+                }
+                Turn::At(next) if next < end => now = next,
+                Turn::At(_) => break,
+                Turn::Blocked(_) => panic!("life {life} is blocked"),
+            }
+        }
+        now = end;
+    }
+    assert!(sent.len() <= 30 + 20 * 3 * 3, "{} requests in a minute", sent.len());
+    assert!(sent.len() >= 60, "and it does not starve: {}", sent.len());
+    assert!(most_in_any_window(&sent, WINDOW) <= 1_200);
+}
+
+#[test]
+fn a_block_is_obeyed_by_the_next_daemon() {
+    let now = start();
+    let mut pacer = Pacer::new(3.0);
+    pacer.block(seconds(120), now);
+    let spent = pacer.due_to_keep(now).expect("a block is written down at once");
+    let mut next = Pacer::new(3.0);
+    next.resume(spent, now);
+    assert!(matches!(next.take(now + seconds(119)), Turn::Blocked(_)));
+    assert_eq!(next.take(now + seconds(120)), Turn::Now);
+    assert!(matches!(next.take(now + seconds(120)), Turn::At(_)), "and there is no burst behind it");
+}
+
+#[test]
+fn what_is_spent_is_written_down_once_for_many_requests() {
+    let mut now = start();
+    let mut pacer = Pacer::new(3.0);
+    let mut written = 0;
+    for _ in 0..110 {
+        now = *send(&mut pacer, &mut now, 1).last().unwrap();
+        written += usize::from(pacer.due_to_keep(now).is_some());
+    }
+    assert_eq!(written, 10, "every eleventh");
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_kept_holds_a_daemon_up_for_ever(ahead in any::<u32>(), blocked in any::<u32>()) {
+        let now = start();
+        let mut pacer = Pacer::new(3.0);
+        pacer.resume(Spent { ahead: seconds(u64::from(ahead)), blocked: seconds(u64::from(blocked)) }, now);
+        match pacer.take(now) {
+            Turn::Now => {}
+            Turn::At(next) => prop_assert!(next <= now + seconds(5)),
+            Turn::Blocked(until) => prop_assert!(until <= now + seconds(2 * 24 * 3_600)),
+        }
+    }
+
+    #[test]
+    fn no_lives_however_short_pass_cloudflares_window(
+        per_second in 0.1_f64..4.0,
+        lives in prop::collection::vec((0_u64..20_000, 1_usize..60), 1..60),
+    ) {
+        let (mut now, mut kept, mut sent): (_, Option<(Spent, Instant)>, _) = (start(), None, Vec::new());
+        for (pause, count) in lives {
+            now += Duration::from_millis(pause);
+            let mut pacer = Pacer::new(per_second);
+            if let Some((spent, at)) = kept {
+                let left = |span: Duration| span.saturating_sub(now - at);
+                pacer.resume(Spent { ahead: left(spent.ahead), blocked: left(spent.blocked) }, now);
+            }
+            for _ in 0..count {
+                sent.extend(send(&mut pacer, &mut now, 1));
+                kept = pacer.due_to_keep(now).map(|spent| (spent, now)).or(kept);
+            }
+        }
+        prop_assert!(most_in_any_window(&sent, WINDOW) <= 1_200);
+    }
+}

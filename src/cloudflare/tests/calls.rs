@@ -125,17 +125,24 @@ async fn live_tunnels_are_asked_for_and_only_they_are_returned() {
 #[tokio::test]
 async fn a_tunnel_is_created_with_our_secret_and_read_back_even_when_deleted() {
     let server = Server::start(|_, request| match request.method.as_str() {
-        "POST" => Reply::success(json!({ "id": "t1", "name": "web", "token": "eyJ", "credentials_file": {} })),
-        _ => Reply::success(json!({ "id": "t1", "name": "web", "deleted_at": "2026-01-02T03:04:05Z" })),
+        "POST" => Reply::success(
+            json!({ "id": "11111111-2222-3333-4444-555555555551", "name": "web", "token": "eyJ", "credentials_file": {} }),
+        ),
+        _ => Reply::success(
+            json!({ "id": "11111111-2222-3333-4444-555555555551", "name": "web", "deleted_at": "2026-01-02T03:04:05Z" }),
+        ),
     });
     let bench = Bench::new(server.await);
-    let secret = Secret::new("c2VjcmV0");
+    let secret = Secret::new("c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=");
     let made = bench.client.create_tunnel(&account(), "web", ConfigSource::Cloudflare, &secret).await.unwrap();
-    assert_eq!(made.id.as_str(), "t1");
+    assert_eq!(made.id.as_str(), "11111111-2222-3333-4444-555555555551");
     let read = bench.client.tunnel(&account(), &made.id).await.unwrap();
     assert!(read.deleted_at.is_some());
     let sent = bench.server.requests()[0].json();
-    assert_eq!(sent, json!({ "name": "web", "config_src": "cloudflare", "tunnel_secret": "c2VjcmV0" }));
+    assert_eq!(
+        sent,
+        json!({ "name": "web", "config_src": "cloudflare", "tunnel_secret": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=" })
+    );
 }
 
 #[tokio::test]
@@ -144,10 +151,10 @@ async fn deletions_are_content_with_any_success() {
         let bench = Bench::new(Server::always(move || Reply::raw(200, body)).await);
         bench.client.delete_tunnel(&account(), &tunnel()).await.unwrap();
         bench.client.delete_connections(&account(), &tunnel()).await.unwrap();
-        bench.client.delete_record(&zone(), &"r1".parse().unwrap()).await.unwrap();
+        bench.client.delete_record(&zone(), &"a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1".parse().unwrap()).await.unwrap();
         let sent: Vec<String> = bench.server.requests().iter().map(|request| request.line()).collect();
         let at = "/accounts/0a1b0a1b0a1b0a1b0a1b0a1b0a1b0a1b/cfd_tunnel/11111111-2222-3333-4444-555555555555";
-        let zone = "/zones/20ne20ne20ne20ne20ne20ne20ne20ne/dns_records/r1";
+        let zone = "/zones/20fe20fe20fe20fe20fe20fe20fe20fe/dns_records/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1";
         assert_eq!(sent, [format!("DELETE {at}"), format!("DELETE {at}/connections"), format!("DELETE {zone}")]);
     }
 }
@@ -196,8 +203,10 @@ async fn a_connector_token_is_a_secret() {
 #[tokio::test]
 async fn records_are_narrowed_to_what_matters() {
     let records = || {
-        vec![json!({ "id": "r1", "type": "CNAME", "name": "app.example.com", "content": "x.cfargotunnel.com",
-                                  "proxied": true, "ttl": 1.0, "comment": null })]
+        vec![
+            json!({ "id": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1", "type": "CNAME", "name": "app.example.com", "content": "x.cfargotunnel.com",
+                                  "proxied": true, "ttl": 1.0, "comment": null }),
+        ]
     };
     let bench = Bench::new(Server::always(move || Reply::page(records(), 1, 5_000, 1)).await);
     let found = bench.client.tunnel_records(&zone()).await.unwrap();
@@ -212,7 +221,9 @@ async fn records_are_narrowed_to_what_matters() {
 
 #[tokio::test]
 async fn records_are_created_changed_and_read() {
-    let server = Server::always(|| Reply::success(json!({ "id": "r1", "type": "CNAME", "name": "app.example.com", "ttl": 1 })));
+    let server = Server::always(|| {
+        Reply::success(json!({ "id": "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1", "type": "CNAME", "name": "app.example.com", "ttl": 1 }))
+    });
     let bench = Bench::new(server.await);
     let made = bench.client.create_record(&zone(), &record("app.example.com")).await.unwrap();
     let patch = RecordPatch { comment: Some(String::new()), ..RecordPatch::default() };
@@ -224,33 +235,38 @@ async fn records_are_created_changed_and_read() {
         json!({ "type": "CNAME", "name": "app.example.com", "content": tunnel().dns_target(), "proxied": true, "ttl": 1,
                 "comment": "adit:install:web" })
     );
-    assert_eq!(requests[1].line(), "PATCH /zones/20ne20ne20ne20ne20ne20ne20ne20ne/dns_records/r1");
+    assert_eq!(requests[1].line(), "PATCH /zones/20fe20fe20fe20fe20fe20fe20fe20fe/dns_records/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1");
     assert_eq!(requests[1].json(), json!({ "comment": "" }));
-    assert_eq!(requests[2].line(), "GET /zones/20ne20ne20ne20ne20ne20ne20ne20ne/dns_records/r1");
+    assert_eq!(requests[2].line(), "GET /zones/20fe20fe20fe20fe20fe20fe20fe20fe/dns_records/a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1");
 }
 
 #[tokio::test]
 async fn a_batch_is_one_request_and_an_empty_one_none() {
     let written = |id: &str| json!({ "id": id, "type": "CNAME", "name": "app.example.com", "content": "x" });
     let server = Server::always(move || {
-        Reply::success(json!({ "deletes": [{ "id": "d1" }], "patches": [written("p1")], "puts": null, "posts": [written("n1")] }))
+        Reply::success(
+            json!({ "deletes": [{ "id": "d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1" }], "patches": [written("b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1")], "puts": null, "posts": [written("c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1")] }),
+        )
     });
     let bench = Bench::new(server.await);
     assert_eq!(bench.client.batch_records(&zone(), &Batch::default()).await.unwrap(), BatchAnswer::default());
     assert!(bench.server.requests().is_empty());
     let patch = RecordPatch { proxied: Some(true), ..RecordPatch::default() };
     let batch = Batch {
-        deletes: vec!["d1".parse().unwrap()],
-        patches: vec![("p1".parse().unwrap(), patch)],
+        deletes: vec!["d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1".parse().unwrap()],
+        patches: vec![("b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1".parse().unwrap(), patch)],
         posts: vec![NewRecord { comment: None, ..record("app.example.com") }],
         ..Batch::default()
     };
     let answer = bench.client.batch_records(&zone(), &batch).await.unwrap();
-    assert_eq!((answer.patches[0].id.as_str(), answer.posts[0].id.as_str()), ("p1", "n1"));
+    assert_eq!(
+        (answer.patches[0].id.as_str(), answer.posts[0].id.as_str()),
+        ("b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1", "c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1")
+    );
     let post = json!({ "type": "CNAME", "name": "app.example.com", "content": tunnel().dns_target(), "proxied": true, "ttl": 1 });
     assert_eq!(
         bench.server.requests()[0].json(),
-        json!({ "deletes": [{ "id": "d1" }], "patches": [{ "id": "p1", "proxied": true }], "posts": [post] })
+        json!({ "deletes": [{ "id": "d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1d1" }], "patches": [{ "id": "b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1", "proxied": true }], "posts": [post] })
     );
 }
 
@@ -292,6 +308,7 @@ async fn what_no_client_can_be_made_of_is_refused() {
         user_agent: "adit".to_owned(),
         token: watch::channel(None).1,
         observer: Arc::new(|_| {}),
+        book: None,
     };
     for (base, budget, expected) in [
         (

@@ -16,7 +16,7 @@ async fn a_refused_token_names_the_permission_and_the_object() {
     });
     let bench = Bench::new(server.await);
     let (client, account, tunnel, zone) = (&bench.client, account(), tunnel(), zone());
-    let secret = Secret::new("c2VjcmV0");
+    let secret = Secret::new("c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=");
     let create = client.create_tunnel(&account, "blog", ConfigSource::Local, &secret).await.unwrap_err();
     assert_eq!(
         create.to_string(),
@@ -32,7 +32,8 @@ async fn a_refused_token_names_the_permission_and_the_object() {
         "cannot list zones: the API token is refused, or lacks the permission Zone > Zone > Read on the zones of the routes \
          (GET /zones, HTTP 403, code 9109 \"Invalid access token\")"
     );
-    let (id, route) = ("r1".parse().unwrap(), "p1".parse().unwrap());
+    let id = "a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1".parse().unwrap();
+    let route = "99999999-8888-7777-6666-555555555555".parse().unwrap();
     for (error, permission, object) in [
         (client.tunnels(&account).await.unwrap_err(), Permission::TunnelRead, account.as_str()),
         (client.configuration(&account, &tunnel).await.unwrap_err(), Permission::TunnelRead, account.as_str()),
@@ -66,14 +67,14 @@ async fn refusals_answer_the_callers_questions() {
         _ => Reply::refusal(400, 1, "Record quota exceeded."),
     });
     let bench = Bench::new(server.await);
-    let secret = Secret::new("c2VjcmV0");
+    let secret = Secret::new("c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=");
     let taken = bench.client.create_tunnel(&account(), "blog", ConfigSource::Local, &secret).await.unwrap_err();
     assert_eq!(taken.kind(), Kind::Conflict(Conflict::TunnelName));
     assert!(taken.to_string().starts_with("cannot create tunnel \"blog\": a live tunnel of this name exists (POST "));
     let exists = bench.client.create_record(&zone(), &record("a.b")).await.unwrap_err();
     assert_eq!(exists.kind(), Kind::Conflict(Conflict::Record));
     assert!(!exists.needs_operator() && !exists.may_have_happened() && !exists.is_gone());
-    let gone = bench.client.delete_record(&zone(), &"r1".parse().unwrap()).await.unwrap_err();
+    let gone = bench.client.delete_record(&zone(), &"a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1".parse().unwrap()).await.unwrap_err();
     assert!(gone.is_gone());
     let full = bench.client.create_record(&zone(), &record("a.b")).await.unwrap_err();
     assert_eq!(full.kind(), Kind::Quota);

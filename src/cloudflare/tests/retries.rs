@@ -28,7 +28,11 @@ async fn the_third_failure_is_the_last() {
 #[tokio::test]
 async fn a_refusal_is_not_repeated() {
     let bench = Bench::new(Server::always(|| Reply::refusal(400, 1_056, "Bad Configuration")).await);
-    let error = bench.client.put_configuration(&account(), &tunnel(), &json!({})).await.unwrap_err();
+    let error = bench
+        .client
+        .put_configuration(&account(), &tunnel(), &json!({ "ingress": [{ "service": "http_status:404" }] }))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
     assert_eq!(bench.server.requests().len(), 1);
 }
@@ -41,7 +45,7 @@ async fn a_post_is_not_repeated_after_a_lost_answer() {
         || Reply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_vec()),
     ] {
         let bench = Bench::new(Server::always(reply).await);
-        let secret = Secret::new("c2VjcmV0");
+        let secret = Secret::new("c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3I=");
         let error = bench.client.create_tunnel(&account(), "web", ConfigSource::Cloudflare, &secret).await.unwrap_err();
         assert!(error.may_have_happened(), "{error}");
         assert_eq!(bench.server.requests().len(), 1);
@@ -66,7 +70,11 @@ async fn a_repeated_write_says_so() {
         _ => Reply::success(json!({ "version": 6, "config": {} })),
     });
     let bench = Bench::new(server.await);
-    let written = bench.client.put_configuration(&account(), &tunnel(), &json!({})).await.unwrap();
+    let written = bench
+        .client
+        .put_configuration(&account(), &tunnel(), &json!({ "ingress": [{ "service": "http_status:404" }] }))
+        .await
+        .unwrap();
     assert_eq!((written.version, written.writes), (6, 2));
 }
 
@@ -77,6 +85,6 @@ async fn a_lost_change_followed_by_a_clear_refusal_may_still_have_happened() {
         _ => Reply::refusal(404, 81_044, "Record does not exist."),
     });
     let bench = Bench::new(server.await);
-    let error = bench.client.delete_record(&zone(), &"r1".parse().unwrap()).await.unwrap_err();
+    let error = bench.client.delete_record(&zone(), &"a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1".parse().unwrap()).await.unwrap_err();
     assert!(error.is_gone() && error.may_have_happened());
 }

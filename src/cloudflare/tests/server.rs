@@ -10,6 +10,9 @@ use tokio::{
     task::JoinHandle,
 };
 
+use super::contract::{Contract, Sender};
+use adit::sandbox::world::Exchange;
+
 /// What arrived.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
@@ -138,8 +141,24 @@ impl Server {
 }
 
 impl Drop for Server {
+    /// The client keeps to the contract whatever it is answered.
     fn drop(&mut self) {
         self.task.abort();
+        if !std::thread::panicking() {
+            for request in self.requests() {
+                // The answers may break every rule.
+                let exchange = Exchange {
+                    method: request.method.parse().unwrap(),
+                    path: request.path,
+                    query: request.query,
+                    request_body: request.body,
+                    status: 200,
+                    response_body: Vec::new(),
+                    damaged: true,
+                };
+                Contract::get().check(&exchange, Sender::Client).unwrap_or_else(|broken| panic!("{broken}"));
+            }
+        }
     }
 }
 

@@ -100,19 +100,21 @@ tunnels.a.hostname_routes[0] (adit.toml:2): it has one tunnel",
 #[test]
 fn networks_pools_and_old_names_have_one_tunnel() {
     let expected = "\
-adit.toml:6: tunnels.b.private_networks[1]: the network 10.0.0.0/8 in the default virtual network is also in \
+adit.toml:7: tunnels.b.private_networks[1]: the network 10.0.0.0/8 in the default virtual network is also in \
 tunnels.a.private_networks[0] (adit.toml:2): it has one tunnel
-adit.toml:7: tunnels.b.load_balancer: the pool \"p\" is also in tunnels.a.load_balancer (adit.toml:3): it has one tunnel
-adit.toml:8: tunnels.b.renamed_from: cannot use \"old\": it is also in tunnels.a.renamed_from (adit.toml:4)
-adit.toml:10: tunnels.c.renamed_from: cannot use \"a\": there is still a tunnel of this name in adit.toml:1";
+adit.toml:8: tunnels.b.load_balancer: the pool \"p\" is also in tunnels.a.load_balancer (adit.toml:3): it has one tunnel
+adit.toml:10: tunnels.b.renamed_from: cannot use \"old\": it is also in tunnels.a.renamed_from (adit.toml:5)
+adit.toml:12: tunnels.c.renamed_from: cannot use \"a\": there is still a tunnel of this name in adit.toml:1";
     assert_problems(
         "[tunnels.a]
 private_networks = [{ network = '10.0.0.0/8' }]
 load_balancer = { hostname = 'www.example.com', pool = 'p' }
+ingress = [{ hostname = 'www.example.com', service = 'http://localhost:1' }]
 renamed_from = 'old'
 [tunnels.b]
 private_networks = [{ network = '10.0.0.0/8', virtual_network = 'lab' }, { network = '10.0.0.0/8' }]
 load_balancer = { hostname = 'www.example.com', pool = 'p' }
+ingress = [{ hostname = 'www.example.com', service = 'http://localhost:1' }]
 renamed_from = 'old'
 [tunnels.c]
 renamed_from = 'a'

@@ -64,18 +64,27 @@ fn hostnames_of_other_tunnels_are_refused_with_their_place() {
 #[test]
 fn networks_pools_and_names_of_other_tunnels_are_refused() {
     let mut config = config();
+    let balanced = made(
+        &config,
+        "balanced",
+        json!({
+            "ingress": [{ "hostname": "www.example.com", "service": "http://localhost:3" }],
+            "load_balancer": { "hostname": "www.example.com", "pool": "p" },
+        }),
+    );
     let web = config.tunnels.get_mut(&"web".parse().unwrap()).unwrap();
+    web.load_balancer = balanced.unwrap().load_balancer;
     web.private_networks = vec![PrivateNetwork { network: "10.0.0.0/8".parse().unwrap(), virtual_network: None }];
-    web.load_balancer = Some(LoadBalancer { hostname: "www.example.com".parse().unwrap(), pool: "p".to_owned(), weight: 1.0 });
     let definition = json!({
         "renamed_from": "made",
+        "ingress": [{ "hostname": "www.example.com", "service": "http://localhost:3" }],
         "private_networks": [{ "network": "10.0.0.0/8" }, { "network": "10.0.0.0/8", "virtual_network": "lab" }],
         "load_balancer": { "hostname": "www.example.com", "pool": "p" },
     });
     let expected = "\
 made.toml:2: tunnels.new.renamed_from: cannot use \"made\": there is still a tunnel of this name (api)
-made.toml:4: tunnels.new.load_balancer: the pool \"p\" is also in tunnels.web.load_balancer (file:adit.toml): it has one tunnel
-made.toml:8: tunnels.new.private_networks[0]: the network 10.0.0.0/8 in the default virtual network is also in \
+made.toml:8: tunnels.new.load_balancer: the pool \"p\" is also in tunnels.web.load_balancer (file:adit.toml): it has one tunnel
+made.toml:12: tunnels.new.private_networks[0]: the network 10.0.0.0/8 in the default virtual network is also in \
 tunnels.web.private_networks[0] (file:adit.toml): it has one tunnel";
     assert_eq!(problems_of(made(&config, "new", definition)), expected);
 }

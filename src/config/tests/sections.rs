@@ -225,6 +225,9 @@ fn a_budget_is_a_rate_within_cloudflares_limit() {
         let config = parse_files(&[("adit.toml", &text)]).unwrap();
         assert_eq!(config.accounts[&"a".parse().unwrap()].budget.per_second(), per_second);
     }
+    let local = "[accounts.a]\napi_token = { env = 'T' }\nbudget = '500/s'\napi_base = 'http://127.0.0.1:1/v4'";
+    let config = parse_files(&[("adit.toml", local)]).unwrap();
+    assert_eq!(config.accounts[&"a".parse().unwrap()].budget.per_second(), 500.0, "what is not Cloudflare has no such limit");
     for (text, reason) in [
         ("4.1/s", "Cloudflare allows 4 requests a second (1,200 in 5 minutes), all of a user's tokens together"),
         ("0/s", "with no request at all nothing could ever be provisioned"),

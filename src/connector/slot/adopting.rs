@@ -26,8 +26,9 @@ impl Slot {
             if survivor.told == Told::Recorded {
                 let kill_at = now + survivor.facts.grace_period + self.settings.stop_margin;
                 let exit = LeaverPhase::Draining { kill_at };
+                let (token, connector_id) = (survivor.facts.token, alive.watch.vitals.connector_id.clone());
                 let doubted = Some(Doubted::new(Box::new(alive), survivor.facts, now));
-                self.leaving.push(Leaver { generation, since: Some(now), exit, doubted });
+                self.leaving.push(Leaver { generation, token, connector_id, since: Some(now), exit, doubted });
             } else {
                 let run =
                     Box::new(Run { generation, facts: survivor.facts, adopted: true, phase: Phase::Alive(Box::new(alive)) });

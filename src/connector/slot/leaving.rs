@@ -45,22 +45,26 @@ impl Slot {
 
     /// Tells the process of `run` to finish, and gives it a time to.
     pub(super) fn leave(&mut self, run: Run, leave: Leave, now: Instant) {
-        let generation = run.generation;
+        let (generation, token) = (run.generation, run.facts.token);
         match run.phase {
-            Phase::Spawning => self.leaving.push(Leaver { generation, since: None, exit: LeaverPhase::Unspawned, doubted: None }),
+            Phase::Spawning => {
+                let exit = LeaverPhase::Unspawned;
+                self.leaving.push(Leaver { generation, token, connector_id: None, since: None, exit, doubted: None });
+            }
             Phase::Alive(alive) => {
                 let limit = match leave {
                     Leave::Gracefully => run.facts.grace_period + self.settings.stop_margin,
                     Leave::Soon => self.settings.stop_margin,
                 };
                 let (since, exit) = (Some(alive.since), LeaverPhase::Draining { kill_at: now + limit });
+                let connector_id = alive.watch.vitals.connector_id.clone();
                 let doubted = if alive.doubted_since.is_some() {
                     Some(Doubted::new(alive, run.facts, now))
                 } else {
                     self.commands.push_back(Command::Terminate { generation });
                     None
                 };
-                self.leaving.push(Leaver { generation, since, exit, doubted });
+                self.leaving.push(Leaver { generation, token, connector_id, since, exit, doubted });
                 self.tell(Happening::Draining { generation, limit });
             }
         }

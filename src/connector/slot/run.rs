@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Instant};
 
 use super::{signs::Signs, told::Doubted};
-use crate::connector::{Ask, Command, Generation, LaunchFacts, Settings, watch::Watch};
+use crate::{
+    connector::{Ask, Command, Fingerprint, Generation, LaunchFacts, Settings, watch::Watch},
+    id::ConnectorId,
+};
 
 /// A generation that is wanted.
 #[derive(Debug)]
@@ -39,6 +42,10 @@ pub(super) struct Alive {
 #[derive(Debug)]
 pub(super) struct Leaver {
     pub(super) generation: Generation,
+    /// The token that it was started with.
+    pub(super) token: Fingerprint,
+    /// Its id at Cloudflare, if it has said it.
+    pub(super) connector_id: Option<ConnectorId>,
     /// Since when its process runs, if it does.
     pub(super) since: Option<Instant>,
     pub(super) exit: LeaverPhase,

@@ -21,10 +21,10 @@ pub(in crate::control) struct Object {
 
 /// What an editor may write into a tunnel's definition. Whatever is not listed needs an admin, so that a key which the
 /// configuration learns later is not open to everybody by accident.
-const EDITOR_KEYS: [&str; 6] = ["account", "replicas", "configuration", "on_drift", "ingress", "health"];
+const EDITOR_KEYS: [&str; 7] = ["account", "replicas", "configuration", "on_drift", "ingress", "health", "access"];
 
 /// What an editor may write into a rule.
-const EDITOR_RULE_KEYS: [&str; 5] = ["hostname", "path", "service", "originRequest", "dns"];
+const EDITOR_RULE_KEYS: [&str; 6] = ["hostname", "path", "service", "originRequest", "dns", "access"];
 
 /// What an editor may write into `originRequest`: nothing that names a file or sends requests elsewhere than the service says.
 const EDITOR_ORIGIN_KEYS: [&str; 12] = [
@@ -66,7 +66,10 @@ impl Object {
                 .or_else(|| beyond(origin, &EDITOR_ORIGIN_KEYS, &format!("{place}originRequest.")));
             let service = text(rule, "service").unwrap_or_default();
             let special = is_special(&service).then(|| format!("service {service:?}"));
-            object.for_admins = object.for_admins.or(beyond).or(special);
+            // Demanding Access is for everybody, waiving what the whole tunnel demands is not.
+            let waives = demands(definition) && rule.get("access").is_some() && !demands(rule);
+            let waives = waives.then(|| format!("\"{place}access\""));
+            object.for_admins = object.for_admins.or(beyond).or(special).or(waives);
             object.take_rule(text(rule, "hostname").as_deref(), &service);
         }
         object
@@ -105,6 +108,28 @@ fn is_special(service: &str) -> bool {
     service == "bastion" || service.starts_with("socks-proxy") || !service.chars().all(plain)
 }
 
+/// What of `before` demands an Access application and is still public in `after`, where nothing demands one any more.
+pub(in crate::control) fn waived_access(before: &Value, after: &Value) -> Option<String> {
+    if demands(before) && !demands(after) {
+        return Some("removing \"access\"".to_owned());
+    }
+    let rules = |definition: &Value| definition.get("ingress").and_then(Value::as_array).cloned().unwrap_or_default();
+    let after_rules = rules(after);
+    let place = |rule: &Value| (rule.get("hostname").cloned(), rule.get("path").cloned());
+    let waives = |former: &&Value| {
+        demands(former) && !demands(after) && after_rules.iter().any(|rule| place(rule) == place(former) && !demands(rule))
+    };
+    let before_rules = rules(before);
+    let former = before_rules.iter().find(waives)?;
+    let hostname = former.get("hostname").and_then(Value::as_str).unwrap_or_default();
+    Some(format!("removing \"access\" of {hostname}"))
+}
+
+/// Whether a rule or a tunnel demands an Access application.
+fn demands(value: &Value) -> bool {
+    value.get("access").and_then(Value::as_str) == Some("required")
+}
+
 fn beyond(value: &Value, allowed: &[&str], place: &str) -> Option<String> {
     let key = value.as_object()?.keys().find(|key| !allowed.contains(&key.as_str()))?;
     Some(format!("\"{place}{key}\""))
@@ -133,6 +158,24 @@ mod tests {
                 for_admins: None,
             }
         );
+    }
+
+    #[test]
+    fn an_editor_may_demand_access_and_not_waive_it() {
+        let open = json!({ "ingress": [{ "hostname": "a.example.com", "service": "http://localhost:1" }] });
+        let rule = |access: &str| json!({ "hostname": "a.example.com", "service": "http://localhost:1", "access": access });
+        let by_rule = json!({ "ingress": [rule("required")] });
+        let by_tunnel = json!({ "access": "required", "ingress": open["ingress"] });
+        let waived = json!({ "access": "required", "ingress": [rule("off")] });
+        for definition in [&open, &by_rule, &by_tunnel] {
+            assert_eq!(Object::of_definition("web", definition).for_admins, None, "{definition}");
+            assert_eq!(waived_access(&open, definition), None);
+            assert_eq!(waived_access(definition, &by_tunnel), None);
+        }
+        assert_eq!(Object::of_definition("web", &waived).for_admins.as_deref(), Some("\"ingress[0].access\""));
+        assert_eq!(waived_access(&by_tunnel, &open).as_deref(), Some("removing \"access\""));
+        assert_eq!(waived_access(&by_rule, &open).as_deref(), Some("removing \"access\" of a.example.com"));
+        assert_eq!(waived_access(&by_rule, &json!({ "ingress": [] })), None, "a route that goes is public no longer");
     }
 
     #[test]

@@ -145,8 +145,14 @@ pub struct Credential {
     pub source: String,
     /// Whether it can be used.
     pub state: CredentialState,
-    /// Why not, when it cannot.
+    /// Why not, when it cannot; or what is to be done before it cannot any more.
     pub reason: Option<Reason>,
+    /// Whose it is by its form: `user`, `account`, `unmarked` (an older one of either) or `global-key`, once it was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// When it stops working, if it does and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Whether a token can be used.

@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::TunnelSecret;
+
 /// One tunnel: what is wanted of it, what is at Cloudflare and what runs on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tunnel {
@@ -37,6 +39,9 @@ pub struct Tunnel {
     pub drift: Option<Reason>,
     /// The version of the configuration that Adit wrote last.
     pub written_version: Option<i64>,
+    /// How old its secret is, once there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<TunnelSecret>,
 }
 
 /// One tunnel with the definition that it was made from: the answer to `GET /v1/tunnels/{name}`.
@@ -175,6 +180,8 @@ pub enum RouteKind {
     Network,
     /// A hostname, for devices of the organisation.
     PrivateHostname,
+    /// A load balancer, through the tunnel's pool.
+    LoadBalancer,
 }
 
 /// How far a route is.
@@ -235,6 +242,7 @@ impl Route {
         match (self.kind, self.dns) {
             (RouteKind::Hostname, true) => "yes",
             (RouteKind::Hostname, false) => "no",
+            (RouteKind::LoadBalancer, _) => "balancer",
             (RouteKind::Network | RouteKind::PrivateHostname, _) => "",
         }
     }
@@ -247,6 +255,7 @@ impl RouteKind {
             Self::Hostname => "hostname",
             Self::Network => "network",
             Self::PrivateHostname => "private hostname",
+            Self::LoadBalancer => "load balancer",
         }
     }
 }

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     config::{Access, Role},
     control::{
-        access::{Object, Policy, Standing},
+        access::{Object, Policy, Standing, waived_access},
         api::{Error, ErrorKind, Tunnel},
         backend::{Audit, Backend},
         peer::{Names, Principal},
@@ -192,6 +192,24 @@ impl Caller {
         self.standing.may_define(&object).map_err(|why| {
             Error::new(ErrorKind::NotPermitted, format!("cannot write tunnel {:?}: {why}", name.as_str())).with_hint(HINT)
         })
+    }
+}
+
+impl Caller {
+    /// Refuses a change by which something is public without the Access application that it demanded, but to admins.
+    pub(super) fn check_access_kept(
+        &self,
+        name: &TunnelName,
+        before: &serde_json::Value,
+        after: &serde_json::Value,
+    ) -> Result<(), Error> {
+        match waived_access(before, after) {
+            Some(what) if !self.standing.everywhere(Role::Admin) => {
+                let message = format!("cannot write tunnel {:?}: {what} needs role \"admin\"", name.as_str());
+                Err(Error::new(ErrorKind::NotPermitted, message).with_hint(HINT))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 }
 

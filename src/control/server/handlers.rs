@@ -26,8 +26,8 @@ pub(super) use host::{
 pub(super) use ownership::{adopt_route, adopt_tunnel, forget_tunnel, look_at_route, look_at_tunnel};
 pub(super) use person::who_am_i;
 pub(super) use tunnels::{
-    add_route, create_tunnel, delete_tunnel, patch_tunnel, plan_restart, remove_route, replace_tunnel, restart_tunnel, routes,
-    start_tunnel, stop_tunnel, tunnel, tunnels,
+    add_route, create_tunnel, delete_tunnel, patch_tunnel, plan_restart, remove_route, replace_tunnel, restart_tunnel,
+    rotate_tunnel, routes, start_tunnel, stop_tunnel, tunnel, tunnels,
 };
 
 type App<B> = State<Arc<Shared<B>>>;

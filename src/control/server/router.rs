@@ -75,6 +75,7 @@ fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc
         Action::StopTunnel => on(filter, handlers::stop_tunnel::<B>),
         Action::RestartTunnel => on(filter, handlers::restart_tunnel::<B>),
         Action::PlanRestart => on(filter, handlers::plan_restart::<B>),
+        Action::RotateTunnel => on(filter, handlers::rotate_tunnel::<B>),
         Action::Logs => on(filter, handlers::logs::<B>),
         Action::Routes => on(filter, handlers::routes::<B>),
         Action::AddRoute => on(filter, handlers::add_route::<B>),

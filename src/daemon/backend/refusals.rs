@@ -50,7 +50,7 @@ pub(super) fn not_asked(error: RequestError) -> Error {
         RequestError::Busy => ErrorKind::Busy,
         RequestError::Stopping => ErrorKind::Unavailable,
         RequestError::Changed { .. } => ErrorKind::Conflict,
-        RequestError::StillWanted(_) | RequestError::Held { .. } => ErrorKind::Hold,
+        RequestError::StillWanted(_) | RequestError::Held { .. } | RequestError::NotRotated { .. } => ErrorKind::Hold,
     };
     Error::new(kind, message)
 }

@@ -323,6 +323,7 @@ fn a_tunnel_that_left_the_configuration_keeps_its_private_routes_until_it_is_del
         contested: &contested,
         behind: &behind,
         now: model.now,
+        rotations: &model.rotations,
     };
     let routes = view(&input, &plan, &Default::default())[&tunnel("web")].private_routes.clone();
     assert_eq!(routes[0].state, RouteState::Orphaned);

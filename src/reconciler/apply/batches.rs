@@ -77,7 +77,10 @@ fn record_zone(step: &Step) -> Option<&ZoneId> {
         | Step::DeleteConnections { .. }
         | Step::DeleteTunnel { .. }
         | Step::ForgetTunnel { .. }
-        | Step::Network(_) => None,
+        | Step::Network(_)
+        | Step::Rotation(_)
+        | Step::Balancer(_)
+        | Step::Access(_) => None,
     }
 }
 

@@ -256,12 +256,6 @@ impl Worker {
         }
     }
 
-    /// The record of a tunnel that a step is about.
-    fn record_of(&self, tunnel: &TunnelName) -> Result<TunnelRecord, StepError> {
-        let record = self.shared.ledger.records().tunnels.get(tunnel).cloned();
-        record.ok_or_else(|| StepError::Other(format!("tunnel {tunnel} is not on record yet")))
-    }
-
     async fn amend(&mut self, tunnel: &TunnelName, change: impl FnOnce(&mut TunnelRecord)) {
         let noted = self.shared.ledger.amend(tunnel, change).await;
         self.noted(noted);

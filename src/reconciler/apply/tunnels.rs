@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{Place, StepError};
 use crate::{
     cloudflare::ConfigSource,
@@ -9,9 +11,9 @@ use crate::{
     event::ProvisioningEvent,
     name::TunnelName,
     observed::{Observed, Part},
-    plan::{CreateReason, ForgetReason, Step},
+    plan::{CreateReason, ForgetReason, RotationStep, Step},
     reconciler::{observe::seen_tunnel, worker::Worker},
-    record::{ConfigurationSource, DnsRecordRef, Fate, TunnelRecord},
+    record::{ConfigurationSource, DnsRecordRef, Fate, SecretLife, TunnelRecord},
 };
 
 impl Worker {
@@ -33,7 +35,8 @@ impl Worker {
                     let (account, tunnel) = (self.account.clone(), tunnel.clone());
                     self.shared.events.tell(ProvisioningEvent::TunnelGone { account, tunnel, id });
                 }
-                TunnelRecord { id: None, secret: new_tunnel_secret(), written: None, source, ..record.clone() }
+                let (secret, secret_life) = (new_tunnel_secret(), SecretLife::new(Timestamp::now()));
+                TunnelRecord { id: None, secret, secret_life, written: None, source, ..record.clone() }
             }
             (None, _) => {
                 let account_id = place.account_id.clone();
@@ -41,7 +44,12 @@ impl Worker {
                 // Another tunnel may live under its name at Cloudflare, and have its connectors under it here.
                 let is_taken = |slots: &TunnelName| records.tunnels.values().any(|record| record.slots() == slots);
                 let slots = is_taken(tunnel).then(|| tunnel.derive(is_taken));
-                TunnelRecord { cloudflare_name: cloudflare_name.to_owned(), slots, ..intent }
+                TunnelRecord {
+                    cloudflare_name: cloudflare_name.to_owned(),
+                    slots,
+                    secret_life: SecretLife::new(Timestamp::now()),
+                    ..intent
+                }
             }
         };
         self.shared.ledger.save(record.clone()).await?;
@@ -87,6 +95,9 @@ impl Worker {
             Step::NoteVersion { tunnel, written } => ledger.amend(tunnel, |record| record.written = Some(written.clone())).await,
             Step::ForgetTunnel { tunnel } => ledger.remove(tunnel).await,
             Step::Network(step) => return self.apply_network_to_record(step).await,
+            Step::Rotation(RotationStep::Finish { tunnel }) => return Some(self.finish_rotation(tunnel).await),
+            Step::Balancer(step) => return self.apply_balancer_to_record(step).await,
+            Step::Access(step) => return Some(self.note_access(step).await),
             Step::CreateTunnel { .. }
             | Step::PutConfiguration { .. }
             | Step::WriteRules { .. }
@@ -95,7 +106,8 @@ impl Worker {
             | Step::MoveRecord { .. }
             | Step::DeleteRecord { .. }
             | Step::DeleteConnections { .. }
-            | Step::DeleteTunnel { .. } => return None,
+            | Step::DeleteTunnel { .. }
+            | Step::Rotation(RotationStep::Place { .. } | RotationStep::CutOff { .. }) => return None,
         };
         Some(result.map_err(StepError::Store))
     }

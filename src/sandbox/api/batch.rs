@@ -56,7 +56,7 @@ pub(super) fn run(state: &mut State, call: &Call) -> Result<Answer, Failure> {
     for post in batch.posts {
         posts.push(zone.create_record(post, call.now)?);
     }
-    let render = |records: Vec<Record>| records.iter().map(|record| render(&zone, record)).collect::<Vec<_>>();
+    let render = |records: Vec<Record>| records.iter().map(render).collect::<Vec<_>>();
     let result = json!({
         "deletes": render(deletes),
         "patches": render(patches),

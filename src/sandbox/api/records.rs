@@ -9,7 +9,7 @@ use super::{
     query::PageSizes,
     record_filter::{RecordFilter, sort},
 };
-use crate::sandbox::world::{Record, RecordBody, Zone, state::State};
+use crate::sandbox::world::{Record, RecordBody, state::State};
 
 pub(super) fn list(state: &mut State, call: &Call) -> Result<Answer, Failure> {
     let page = call.query.page(PageSizes::RECORDS)?;
@@ -18,7 +18,7 @@ pub(super) fn list(state: &mut State, call: &Call) -> Result<Answer, Failure> {
     let mut records = zone.records();
     records.retain(|record| filter.matches(record));
     sort(&mut records, &call.query);
-    let mut answer = page.cut(&records, |record| render(zone, record));
+    let mut answer = page.cut(&records, |record| render(record));
     if let Some(info) = &mut answer.info {
         info.total_pages = Some(info.total_count.div_ceil(info.per_page));
     }
@@ -29,14 +29,14 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Answer, Failure> 
     let body: RecordBody = call.body()?;
     let zone = state.zone_mut(&call.zone())?;
     let record = zone.create_record(body, call.now)?;
-    let answer = Answer::one(render(zone, &record));
+    let answer = Answer::one(render(&record));
     state.touch();
     Ok(answer)
 }
 
 pub(super) fn get(state: &mut State, call: &Call) -> Result<Answer, Failure> {
     let zone = state.zone(&call.zone())?;
-    Ok(Answer::one(render(zone, zone.record(&call.record())?)))
+    Ok(Answer::one(render(zone.record(&call.record())?)))
 }
 
 /// Overwrites: what is left out returns to its default.
@@ -44,7 +44,7 @@ pub(super) fn put(state: &mut State, call: &Call) -> Result<Answer, Failure> {
     let body: RecordBody = call.body()?;
     let zone = state.zone_mut(&call.zone())?;
     let record = zone.overwrite_record(&call.record(), body, call.now)?;
-    let answer = Answer::one(render(zone, &record));
+    let answer = Answer::one(render(&record));
     state.touch();
     Ok(answer)
 }
@@ -53,7 +53,7 @@ pub(super) fn patch(state: &mut State, call: &Call) -> Result<Answer, Failure> {
     let patch = call.patch()?;
     let zone = state.zone_mut(&call.zone())?;
     let record = zone.patch_record(&call.record(), patch, call.now)?;
-    let answer = Answer::one(render(zone, &record));
+    let answer = Answer::one(render(&record));
     state.touch();
     Ok(answer)
 }
@@ -69,7 +69,7 @@ pub(super) fn usage(state: &mut State, call: &Call) -> Result<Answer, Failure> {
     Ok(Answer::one(json!({ "record_quota": zone.plan.records_max(), "record_usage": zone.record_count() })))
 }
 
-pub(super) fn render(zone: &Zone, record: &Record) -> Value {
+pub(super) fn render(record: &Record) -> Value {
     let body = &record.body;
     let mut result = json!({
         "id": record.id,
@@ -83,8 +83,6 @@ pub(super) fn render(zone: &Zone, record: &Record) -> Value {
         "tags": body.tags,
         "settings": body.settings,
         "meta": {},
-        "zone_id": zone.id,
-        "zone_name": zone.name,
         "created_on": time(record.created),
         "modified_on": time(record.modified),
     });

@@ -44,6 +44,11 @@ pub(super) trait Resource: Serialize + DeserializeOwned {
 
     /// The object as the API shows it.
     fn render(state: &State, call: &Call, document: &Document) -> Value;
+
+    /// The same as an item of a list, which may tell more.
+    fn render_listed(state: &State, call: &Call, document: &Document) -> Value {
+        Self::render(state, call, document)
+    }
 }
 
 /// The form of an object's id.
@@ -73,7 +78,7 @@ pub(super) fn list<R: Resource>(state: &mut State, call: &Call) -> Result<Answer
             shown.push(document);
         }
     }
-    let render = |document: &&Document| R::render(state, call, document);
+    let render = |document: &&Document| R::render_listed(state, call, document);
     match R::PAGING {
         Paging::One => Ok(Answer::all(shown.iter().map(render).collect())),
         Paging::Pages => Ok(call.query.page(PageSizes::MANY)?.cut(&shown, render)),

@@ -91,7 +91,14 @@ impl Resource for Route {
             && superset.is_none_or(|superset| own.is_some_and(|own| own.contains(&superset))))
     }
 
-    fn render(state: &State, call: &Call, document: &Document) -> Value {
+    fn render(_: &State, _: &Call, document: &Document) -> Value {
+        shown(
+            document,
+            json!({ "id": document.id, "created_at": time(document.created), "deleted_at": optional_time(document.deleted) }),
+        )
+    }
+
+    fn render_listed(state: &State, call: &Call, document: &Document) -> Value {
         let network = document.text("virtual_network_id").unwrap_or_default();
         let network = state.documents.get(Collection::VirtualNetworks, call.owner(), network);
         shown(
@@ -123,7 +130,7 @@ pub(super) fn resolve(state: &mut State, call: &Call) -> Result<Answer, Failure>
         route.map(|(_, route)| route)
     };
     let route = named.or(default).and_then(longest).or_else(|| fallback.and_then(longest));
-    Ok(Answer::one(Route::render(state, call, route.ok_or(Error::DocumentNotFound)?)))
+    Ok(Answer::one(Route::render_listed(state, call, route.ok_or(Error::DocumentNotFound)?)))
 }
 
 /// Whether a document fits `is_deleted` and `existed_at`.

@@ -73,7 +73,7 @@ fn render(state: &State, zone: &Zone) -> Value {
         "activated_on": time(zone.created),
         "development_mode": 0,
         "meta": { "page_rule_quota": 3 },
-        "owner": { "id": null, "type": "user", "email": null },
+        "owner": { "id": null, "type": "user" },
         "plan": { "id": zone.plan.legacy_id(), "name": zone.plan.legacy_id(), "legacy_id": zone.plan.legacy_id() },
         "permissions": ["#dns_records:read", "#dns_records:edit", "#zone:read"],
     })

@@ -3,6 +3,7 @@
 //! They pass the same checks as the API's own calls, but no limit, no permission and no fault.
 
 mod networks;
+mod objects;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

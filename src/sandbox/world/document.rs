@@ -95,6 +95,14 @@ impl Documents {
         self.0.get(&(collection, owner.to_owned()))?.get(id)
     }
 
+    /// The live object of a kind, by the kind's name in a snapshot, with the collection and the owner that it has.
+    pub(crate) fn find(&self, kind: &str, id: &str) -> Option<(Collection, String, Document)> {
+        self.0.iter().filter(|((collection, _), _)| collection.name() == kind).find_map(|((collection, owner), documents)| {
+            let document = documents.get(id).filter(|document| document.is_live())?;
+            Some((*collection, owner.clone(), document.clone()))
+        })
+    }
+
     /// Stores an object under its id, in the place of one that is there.
     pub(crate) fn put(&mut self, collection: Collection, owner: &str, document: Document) {
         self.0.entry((collection, owner.to_owned())).or_default().insert(document.id.clone(), document);

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{App, bad_query, tunnel_name};
 use crate::{
     control::{
-        api::{Change, Changed, CreateTunnel, Error, ErrorKind, RestartPlan, TunnelDetail, TunnelRoute},
+        api::{Change, Changed, CreateTunnel, Error, ErrorKind, RestartPlan, Rotate, TunnelDetail, TunnelRoute},
         backend::Backend,
         edit::{self, Network, PrivateHostname, PrivateRoute},
         server::{
@@ -199,6 +199,7 @@ async fn edit<B: Backend>(
     let mut value = definition.value.clone();
     change(&mut value)?;
     caller.check_definition(&name, &with_account(shared, &value))?;
+    caller.check_access_kept(&name, &definition.value, &value)?;
     let change = shared.backend.replace(&caller.principal, &name, value, Some(expected)).await?;
     Ok(changed(&name, change))
 }
@@ -250,6 +251,16 @@ pub(in crate::control::server) async fn restart_tunnel<B: Backend>(
     let replaces = shared.backend.restart_plan(&name).await;
     let change = shared.backend.restart(&caller.principal, &name).await?;
     Ok(answer::json(&Changed { tunnel: name.as_str().to_owned(), change, replaces }))
+}
+
+pub(in crate::control::server) async fn rotate_tunnel<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Document(Rotate { emergency }): Document<Rotate>,
+) -> Result<Response, Error> {
+    let name = existing(&shared, &caller, &name)?;
+    Ok(changed(&name, shared.backend.rotate(&caller.principal, &name, emergency).await?))
 }
 
 pub(in crate::control::server) async fn plan_restart<B: Backend>(

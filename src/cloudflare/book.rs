@@ -1,0 +1,180 @@
+//! What a credential has spent, kept for the next daemon: one that crashes again and again must not exceed the budget, nor forget that
+//! Cloudflare asked for a pause.
+//!
+//! A small file, written and renamed without a sync: it lies in the runtime directory, and a reboot, which takes longer than a burst
+//! lasts, voids it by the boot's id. Its times are those of the clock that counts from the boot, so that no step of the wall clock
+//! matters. It names the credential by a fingerprint: another one has a budget of its own.
+
+use std::{
+    fmt::Write as _,
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::pacer::Spent;
+use crate::secret::Secret;
+
+/// The version of the file. One of another version is taken for one that cannot be read.
+const VERSION: u32 = 1;
+
+/// The largest file that is read; what is written has some 200 bytes.
+const FILE_MAX: u64 = 4 * 1024;
+
+/// Where the kernel says which boot this is.
+const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
+
+/// Where one credential's spending is kept.
+#[derive(Debug)]
+pub(super) struct Book {
+    path: PathBuf,
+    boot_id: String,
+}
+
+/// Which credential it is, without telling what it is: the first 64 bits of a SHA-256 over it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialId(String);
+
+/// What was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Nothing, or nothing that counts any more.
+    Nothing,
+    /// This.
+    Spent(Spent),
+    /// Something that cannot be read.
+    Unreadable,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Page {
+    version: u32,
+    boot_id: String,
+    credential: CredentialId,
+    /// Milliseconds since the boot until which requests are spent.
+    spent_until: u64,
+    /// Milliseconds since the boot until which nothing is sent.
+    blocked_until: u64,
+}
+
+impl CredentialId {
+    pub(super) fn of(token: &Secret) -> Self {
+        let digest = Sha256::new().chain_update(b"adit budget\0").chain_update(token.expose()).finalize();
+        let mut text = String::new();
+        for byte in &digest[..8] {
+            write!(text, "{byte:02x}").expect("writing to a String never fails");
+        }
+        Self(text)
+    }
+}
+
+impl Book {
+    /// A book at `path`. `None` where the kernel does not say which boot this is: then nothing is kept.
+    pub(super) fn open(path: &Path) -> Option<Self> {
+        let boot_id = fs::read_to_string(BOOT_ID).ok()?.trim().to_owned();
+        Some(Self { path: path.to_owned(), boot_id })
+    }
+
+    /// What an earlier daemon kept of this credential.
+    pub(super) fn read(&self, credential: &CredentialId) -> Kept {
+        match fs::symlink_metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Kept::Nothing,
+            Ok(metadata) if metadata.is_file() && metadata.len() <= FILE_MAX => {}
+            Ok(_) | Err(_) => return Kept::Unreadable,
+        }
+        let page = fs::read(&self.path).ok().and_then(|bytes| serde_json::from_slice::<Page>(&bytes).ok());
+        let Some(page) = page.filter(|page| page.version == VERSION) else { return Kept::Unreadable };
+        if page.boot_id != self.boot_id || page.credential != *credential {
+            return Kept::Nothing;
+        }
+        let now = since_boot();
+        let left = |until: u64| Duration::from_millis(until).saturating_sub(now);
+        Kept::Spent(Spent { ahead: left(page.spent_until), blocked: left(page.blocked_until) })
+    }
+
+    /// Keeps what is spent.
+    pub(super) fn write(&self, credential: &CredentialId, spent: Spent) -> io::Result<()> {
+        let now = since_boot();
+        let until = |left: Duration| u64::try_from((now + left).as_millis()).unwrap_or(u64::MAX);
+        let page = Page {
+            version: VERSION,
+            boot_id: self.boot_id.clone(),
+            credential: credential.clone(),
+            spent_until: until(spent.ahead),
+            blocked_until: until(spent.blocked),
+        };
+        let bytes = serde_json::to_vec(&page).expect("numbers and texts have a JSON form");
+        let beside = self.path.with_extension("new");
+        if let Some(folder) = self.path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        file.write_all(&bytes)?;
+        fs::rename(&beside, &self.path)
+    }
+}
+
+/// How long the machine runs, sleep included.
+fn since_boot() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(token: &str) -> CredentialId {
+        CredentialId::of(&Secret::new(token))
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_by_the_same_credential_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("budget/default.json");
+        let book = Book::open(&path).unwrap();
+        assert_eq!(book.read(&credential("one")), Kept::Nothing);
+        book.write(&credential("one"), Spent { ahead: seconds(7), blocked: seconds(120) }).unwrap();
+        let Kept::Spent(spent) = Book::open(&path).unwrap().read(&credential("one")) else { panic!("it was kept") };
+        assert!(spent.ahead <= seconds(7) && spent.ahead > seconds(5), "{spent:?}");
+        assert!(spent.blocked <= seconds(120) && spent.blocked > seconds(115), "{spent:?}");
+        assert_eq!(book.read(&credential("another")), Kept::Nothing);
+    }
+
+    #[test]
+    fn another_boot_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("default.json");
+        let before = Book { path: path.clone(), boot_id: "an earlier one".to_owned() };
+        before.write(&credential("one"), Spent { ahead: seconds(7), blocked: seconds(120) }).unwrap();
+        assert_eq!(Book::open(&path).unwrap().read(&credential("one")), Kept::Nothing);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_from_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("default.json");
+        let book = Book::open(&path).unwrap();
+        for text in ["", "{", "{\"version\":2}", "[]", &"x".repeat(5_000)] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(book.read(&credential("one")), Kept::Unreadable, "{text:.20}");
+        }
+    }
+
+    #[test]
+    fn the_token_is_not_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("default.json");
+        Book::open(&path).unwrap().write(&credential("canary"), Spent { ahead: seconds(1), blocked: seconds(0) }).unwrap();
+        assert!(!fs::read_to_string(&path).unwrap().contains("canary"));
+    }
+}

@@ -1,0 +1,62 @@
+//! What load balancers and Access need of a token, tried when the configuration wants them.
+
+use super::{attempted, failed, passed};
+use crate::{
+    cloudflare::{Client, LoadBalancerPatch, Zone},
+    config::{AccessDemand, Tunnel},
+    control::api::Check,
+    id::{AccountId, BalancerId, PoolId},
+    name::Hostname,
+};
+
+/// What is wanted beside tunnels and DNS records.
+#[derive(Debug, Default)]
+pub(in crate::daemon) struct Beside {
+    /// The hostnames of load balancers.
+    balanced: Vec<Hostname>,
+    /// Whether a hostname demands an Access application.
+    access: bool,
+}
+
+impl Beside {
+    /// What these tunnels want.
+    pub(in crate::daemon) fn of<'a>(tunnels: impl Iterator<Item = &'a Tunnel>) -> Self {
+        let mut beside = Self::default();
+        for tunnel in tunnels {
+            beside.balanced.extend(tunnel.load_balancer.iter().map(|balancer| balancer.hostname.clone()));
+            beside.access |= tunnel.ingress.iter().any(|rule| tunnel.access_of(rule) == AccessDemand::Required);
+        }
+        beside
+    }
+
+    pub(super) async fn check(&self, client: &Client, account: &AccountId, zones: &[Zone]) -> Vec<Check> {
+        let mut checks = Vec::new();
+        if !self.balanced.is_empty() {
+            let nobody: PoolId = "00000000000000000000000000000000".parse().expect("it has the form of an identifier");
+            checks.push(match client.pools(account).await {
+                Ok(pools) => passed("read pools and monitors", format!("{} pools", pools.len())),
+                Err(error) => failed("read pools and monitors", error.to_string()),
+            });
+            checks.push(attempted("change pools and monitors", client.delete_pool(account, &nobody).await));
+        }
+        let mut wanted: Vec<&Zone> = self.balanced.iter().filter_map(|hostname| zone_of(zones, hostname)).collect();
+        wanted.dedup_by(|one, other| one.id == other.id);
+        for zone in wanted {
+            let nobody: BalancerId = "00000000000000000000000000000000".parse().expect("it has the form of an identifier");
+            let patch = LoadBalancerPatch { description: Some(String::new()), ..LoadBalancerPatch::default() };
+            let changed = client.patch_load_balancer(&zone.id, &nobody, &patch).await.map(drop);
+            checks.push(attempted(&format!("change load balancers of {}", zone.name), changed));
+        }
+        if self.access {
+            checks.push(match client.access_apps(account).await {
+                Ok(apps) => passed("read Access applications", format!("{} applications", apps.len())),
+                Err(error) => failed("read Access applications", error.to_string()),
+            });
+        }
+        checks
+    }
+}
+
+fn zone_of<'a>(zones: &'a [Zone], hostname: &Hostname) -> Option<&'a Zone> {
+    zones.iter().filter(|zone| hostname.is_in_zone(&zone.name)).max_by_key(|zone| zone.name.len())
+}

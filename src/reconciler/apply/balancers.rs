@@ -1,0 +1,231 @@
+//! Monitors, pools, and what is on record about load balancing and Access.
+
+use std::collections::BTreeMap;
+
+use super::{Place, StepError, gone_is_done};
+use crate::{
+    cloudflare::{NewMonitor, NewPool},
+    name::TunnelName,
+    observed::{Balancing, Observed, Part},
+    plan::{AccessStep, BalancerStep, WantedMonitor, WantedPool, written_fingerprint},
+    reconciler::{
+        observe::balancing::{seen_monitor, seen_pool},
+        trouble,
+        worker::Worker,
+    },
+    record::{BalancerRef, MonitorRef, PoolRef, TunnelRecord},
+};
+
+/// The port of HTTPS: the only one that reaches a tunnel by its name.
+const HTTPS: u16 = 443;
+
+impl Worker {
+    /// Carries out a change of load balancing. That the credential lacks a permission for it holds up its tunnel and nothing else.
+    pub(super) async fn apply_balancer(
+        &mut self,
+        place: Place<'_>,
+        step: &BalancerStep,
+        observed: &mut Observed,
+    ) -> Result<(), StepError> {
+        let result = match step {
+            BalancerStep::CreateMonitor { tunnel, monitor, .. } => self.create_monitor(place, tunnel, monitor, observed).await,
+            BalancerStep::CreatePool { tunnel, pool, .. } => self.create_pool(place, tunnel, pool, observed).await,
+            BalancerStep::RepairMonitor { tunnel, id, monitor, .. } => {
+                let patched = place.client.patch_monitor(place.account_id, id, &new_monitor(monitor)).await;
+                match patched {
+                    Ok(patched) => {
+                        take_in(observed, |balancing| &mut balancing.monitors, |one| one.id == *id, Some(seen_monitor(patched)));
+                        let made = MonitorRef { id: Some(id.clone()), written: Some(written_fingerprint(monitor)) };
+                        self.note(tunnel, |record| record.balancing.monitor = Some(made)).await;
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+            BalancerStep::RepairPool { tunnel, id, pool, .. } => {
+                let new = self.new_pool(tunnel, pool)?;
+                match place.client.patch_pool(place.account_id, id, &new).await {
+                    Ok(patched) => {
+                        take_in(observed, |balancing| &mut balancing.pools, |one| one.id == *id, Some(seen_pool(patched)));
+                        let made = PoolRef { id: Some(id.clone()), written: Some(written_fingerprint(pool)) };
+                        self.note(tunnel, |record| record.balancing.pool = Some(made)).await;
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+            BalancerStep::DeletePool { tunnel, id } => match gone_is_done(place.client.delete_pool(place.account_id, id).await) {
+                Ok(()) => {
+                    take_in(observed, |balancing| &mut balancing.pools, |one| one.id == *id, None);
+                    self.note(tunnel, |record| record.balancing.pool = None).await;
+                    Ok(())
+                }
+                Err(error) => Err(error.into()),
+            },
+            BalancerStep::DeleteMonitor { tunnel, id } => {
+                match gone_is_done(place.client.delete_monitor(place.account_id, id).await) {
+                    Ok(()) => {
+                        take_in(observed, |balancing| &mut balancing.monitors, |one| one.id == *id, None);
+                        self.note(tunnel, |record| record.balancing.monitor = None).await;
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+            BalancerStep::CreateBalancer { .. }
+            | BalancerStep::RepairBalancer { .. }
+            | BalancerStep::JoinBalancer { .. }
+            | BalancerStep::LeaveBalancer { .. }
+            | BalancerStep::DeleteBalancer { .. } => self.change_balancer(place, step, observed).await,
+            BalancerStep::TakeMonitor { .. }
+            | BalancerStep::TakePool { .. }
+            | BalancerStep::TakeBalancer { .. }
+            | BalancerStep::ForgetMonitor { .. }
+            | BalancerStep::ForgetPool { .. }
+            | BalancerStep::ForgetBalancer { .. } => unreachable!("they change only what is on record"),
+        };
+        match result {
+            Err(StepError::Api(error)) if trouble::is_refusal(&error) && self.progress.has_answered => {
+                Err(StepError::Other(trouble::text(&error)))
+            }
+            other => other,
+        }
+    }
+
+    /// A step that changes nothing but what is on record here; `None` for every other step.
+    pub(super) async fn apply_balancer_to_record(&mut self, step: &BalancerStep) -> Option<Result<(), StepError>> {
+        let ledger = self.shared.ledger.clone();
+        let result = match step {
+            BalancerStep::TakeMonitor { tunnel, id } => {
+                let made = MonitorRef { id: Some(id.clone()), written: None };
+                ledger.amend(tunnel, |record| record.balancing.monitor = Some(made)).await
+            }
+            BalancerStep::TakePool { tunnel, id } => {
+                let made = PoolRef { id: Some(id.clone()), written: None };
+                ledger.amend(tunnel, |record| record.balancing.pool = Some(made)).await
+            }
+            BalancerStep::TakeBalancer { tunnel, hostname, zone_id, id } => {
+                let made =
+                    BalancerRef { zone_id: zone_id.clone(), id: Some(id.clone()), adopted: false, joined: true, steering: None };
+                ledger.amend(tunnel, |record| drop(record.balancing.balancers.insert(hostname.clone(), made))).await
+            }
+            BalancerStep::ForgetMonitor { tunnel, .. } => ledger.amend(tunnel, |record| record.balancing.monitor = None).await,
+            BalancerStep::ForgetPool { tunnel, .. } => ledger.amend(tunnel, |record| record.balancing.pool = None).await,
+            BalancerStep::ForgetBalancer { tunnel, hostname, .. } => {
+                ledger.amend(tunnel, |record| drop(record.balancing.balancers.remove(hostname))).await
+            }
+            BalancerStep::CreateMonitor { .. }
+            | BalancerStep::RepairMonitor { .. }
+            | BalancerStep::CreatePool { .. }
+            | BalancerStep::RepairPool { .. }
+            | BalancerStep::CreateBalancer { .. }
+            | BalancerStep::RepairBalancer { .. }
+            | BalancerStep::JoinBalancer { .. }
+            | BalancerStep::LeaveBalancer { .. }
+            | BalancerStep::DeleteBalancer { .. }
+            | BalancerStep::DeletePool { .. }
+            | BalancerStep::DeleteMonitor { .. } => return None,
+        };
+        Some(result.map_err(StepError::Store))
+    }
+
+    /// Puts on record which applications cover the hostnames of a tunnel.
+    pub(super) async fn note_access(&mut self, step: &AccessStep) -> Result<(), StepError> {
+        let AccessStep::NoteApplications { tunnel, applications } = step;
+        let applications: BTreeMap<_, _> = applications.clone();
+        Ok(self.shared.ledger.amend(tunnel, |record| record.access = applications).await?)
+    }
+
+    /// The record of a tunnel, which an earlier step made.
+    pub(super) fn record_of(&self, tunnel: &TunnelName) -> Result<TunnelRecord, StepError> {
+        let record = self.shared.ledger.records().tunnels.get(tunnel).cloned();
+        record.ok_or_else(|| StepError::Other("the tunnel has no record".to_owned()))
+    }
+
+    /// Puts on record what has happened at Cloudflare.
+    pub(super) async fn note(&mut self, tunnel: &TunnelName, change: impl FnOnce(&mut TunnelRecord)) {
+        let noted = self.shared.ledger.amend(tunnel, change).await;
+        self.noted(noted);
+    }
+
+    async fn create_monitor(
+        &mut self,
+        place: Place<'_>,
+        tunnel: &TunnelName,
+        monitor: &WantedMonitor,
+        observed: &mut Observed,
+    ) -> Result<(), StepError> {
+        let mut record = self.record_of(tunnel)?;
+        record.balancing.monitor = Some(MonitorRef::default());
+        self.shared.ledger.save(record).await?;
+        let made = place.client.create_monitor(place.account_id, &new_monitor(monitor)).await?;
+        let id = made.id.clone();
+        take_in(observed, |balancing| &mut balancing.monitors, |one| one.id == id, Some(seen_monitor(made)));
+        let known = MonitorRef { id: Some(id), written: Some(written_fingerprint(monitor)) };
+        self.note(tunnel, |record| record.balancing.monitor = Some(known)).await;
+        Ok(())
+    }
+
+    async fn create_pool(
+        &mut self,
+        place: Place<'_>,
+        tunnel: &TunnelName,
+        pool: &WantedPool,
+        observed: &mut Observed,
+    ) -> Result<(), StepError> {
+        let new = self.new_pool(tunnel, pool)?;
+        let mut record = self.record_of(tunnel)?;
+        record.balancing.pool = Some(PoolRef::default());
+        self.shared.ledger.save(record).await?;
+        let made = place.client.create_pool(place.account_id, &new).await?;
+        let id = made.id.clone();
+        take_in(observed, |balancing| &mut balancing.pools, |one| one.id == id, Some(seen_pool(made)));
+        let known = PoolRef { id: Some(id), written: Some(written_fingerprint(pool)) };
+        self.note(tunnel, |record| record.balancing.pool = Some(known)).await;
+        Ok(())
+    }
+
+    /// The pool as it is sent, with the ids that earlier steps brought.
+    fn new_pool(&self, tunnel: &TunnelName, pool: &WantedPool) -> Result<NewPool, StepError> {
+        let record = self.record_of(tunnel)?;
+        let (Some(id), Some(monitor)) = (&record.id, record.balancing.monitor_id()) else {
+            return Err(StepError::Other("the tunnel or its monitor has no id".to_owned()));
+        };
+        Ok(NewPool {
+            name: pool.name.clone(),
+            description: pool.description.clone(),
+            monitor: monitor.clone(),
+            origin: tunnel.to_string(),
+            address: id.dns_target(),
+            host: pool.host.to_string(),
+            weight: pool.weight,
+        })
+    }
+}
+
+fn new_monitor(monitor: &WantedMonitor) -> NewMonitor {
+    NewMonitor {
+        kind: "https",
+        description: monitor.description.clone(),
+        path: monitor.path.clone(),
+        port: HTTPS,
+        expected_codes: monitor.expected_codes.clone(),
+        interval: monitor.interval,
+        header: BTreeMap::from([("Host".to_owned(), vec![monitor.host.to_string()])]),
+    }
+}
+
+/// What Cloudflare answered counts as read: `changed` takes the place of what `is_same`.
+pub(super) fn take_in<T>(
+    observed: &mut Observed,
+    part: impl FnOnce(&mut Balancing) -> &mut Part<Vec<T>>,
+    is_same: impl Fn(&T) -> bool,
+    changed: Option<T>,
+) {
+    let Some(Part::Complete(items)) = observed.balancing.as_mut().map(part) else { return };
+    let at = items.iter().position(&is_same);
+    items.retain(|item| !is_same(item));
+    if let Some(changed) = changed {
+        items.insert(at.unwrap_or(items.len()), changed);
+    }
+}
