@@ -17,6 +17,8 @@ mod ending;
 mod events;
 mod export;
 mod follow;
+mod gc;
+mod identity;
 mod import;
 mod logs;
 mod plan;
@@ -83,12 +85,14 @@ enum Command {
     Apply(apply::Arguments),
     Import(import::Arguments),
     Export(export::Arguments),
+    Gc(gc::Arguments),
     Logs(logs::Arguments),
     Events(events::Arguments),
     #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
     Credential(credential::Command),
+    Identity(identity::Arguments),
     Whoami(whoami::Arguments),
     Version(version::Arguments),
     Completion(completion::Arguments),
@@ -139,10 +143,12 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Apply(arguments) => apply::run(arguments, &mut context).await,
         Command::Import(arguments) => import::run(arguments, &mut context).await,
         Command::Export(arguments) => export::run(arguments, &mut context).await,
+        Command::Gc(arguments) => gc::run(arguments, &mut context).await,
         Command::Logs(arguments) => logs::run(arguments, &mut context).await,
         Command::Events(arguments) => events::run(arguments, &mut context).await,
         Command::Config(command) => config::run(command, &mut context).await,
         Command::Credential(command) => credential::run(command, &mut context).await,
+        Command::Identity(arguments) => identity::run(arguments, &mut context).await,
         Command::Whoami(arguments) => whoami::run(arguments, &mut context).await,
         Command::Version(arguments) => version::run(arguments, &mut context).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut context),
@@ -166,10 +172,12 @@ impl CommandLine {
             | Command::Apply(_)
             | Command::Import(_)
             | Command::Export(_)
+            | Command::Gc(_)
             | Command::Logs(_)
             | Command::Events(_)
             | Command::Config(_)
             | Command::Credential(_)
+            | Command::Identity(_)
             | Command::Whoami(_)
             | Command::Version(_)
             | Command::Completion(_) => Runtime::Client,

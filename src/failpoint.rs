@@ -2,6 +2,7 @@
 //!
 //! [`hit`] stands between the steps of the state writer, of a rotation, of the spawner and of adoption. In a build with debug assertions a
 //! daemon that listens (`failpoint::listen`) can be told to end there. In a release build it is an empty function and nobody listens.
+//! A test that runs in the same process watches the writes below one directory ([`hit_at`], `failpoint::watch`) and can halt them.
 //! `tests/failpoints.rs` has a scenario for every [`Point`], and fails when the daemon does not end there.
 
 macro_rules! points {
@@ -114,12 +115,17 @@ points! {
 }
 
 #[cfg(debug_assertions)]
-pub use armed::{hit, listen};
+pub use armed::{Watch, hit, hit_at, listen, watch};
 
 /// Marks a place between two steps. It does nothing in this build.
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn hit(_: Point) {}
+
+/// Marks a place between two steps that are about a file. It does nothing in this build.
+#[cfg(not(debug_assertions))]
+#[inline(always)]
+pub fn hit_at(_: Point, _: &std::path::Path) {}
 
 #[cfg(debug_assertions)]
 mod armed {
@@ -127,7 +133,7 @@ mod armed {
         fs::{self, OpenOptions},
         io::Write,
         path::{Path, PathBuf},
-        sync::{Mutex, OnceLock, PoisonError},
+        sync::{Arc, Mutex, OnceLock, PoisonError},
     };
 
     use rustix::process::{Signal, getpid, kill_process};
@@ -138,6 +144,39 @@ mod armed {
 
     /// What was armed at the last hit of the point that it names, and how often that was hit since.
     static COUNTED: Mutex<(String, u32)> = Mutex::new((String::new(), 0));
+
+    /// What is told of the hits below a directory.
+    type Watcher = Arc<dyn Fn(Point) + Send + Sync>;
+
+    static WATCHED: Mutex<Vec<(PathBuf, Watcher)>> = Mutex::new(Vec::new());
+
+    /// A directory whose hits somebody is told of, until this is dropped.
+    #[derive(Debug)]
+    pub struct Watch(PathBuf);
+
+    /// Tells `watcher` of every [`hit_at`] below `directory`, on the thread that hits, which waits for it. A thread that unwinds out
+    /// of it does not come to the next step.
+    pub fn watch(directory: PathBuf, watcher: impl Fn(Point) + Send + Sync + 'static) -> Watch {
+        WATCHED.lock().unwrap_or_else(PoisonError::into_inner).push((directory.clone(), Arc::new(watcher)));
+        Watch(directory)
+    }
+
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            WATCHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|(directory, _)| *directory != self.0);
+        }
+    }
+
+    /// Marks a place between two steps that are about the file at `path`.
+    pub fn hit_at(point: Point, path: &Path) {
+        let watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
+        let watcher = watched.iter().find(|(directory, _)| path.starts_with(directory)).map(|(_, watcher)| watcher.clone());
+        drop(watched);
+        if let Some(watcher) = watcher {
+            watcher(point);
+        }
+        hit(point);
+    }
 
     /// Has this process look into `directory` at every hit. The file `armed` in it names the point where it ends: `NAME` at the
     /// first hit, `NAME:N` at the Nth; it may appear and change while the process runs. Every hit adds the point's name to the file

@@ -145,7 +145,7 @@ impl Intent {
         };
         if !problems.is_empty() {
             events.tell(DaemonEvent::ConfigRefused { problems: problems.join("; ") });
-        } else if config.daemon.apply == ApplyMode::Auto
+        } else if config.daemon.apply != ApplyMode::Ask
             && let Err(error) = store.write_accepted(&sources)
         {
             // A disk that is full must not keep a good configuration from running; it is written with the next one.
@@ -243,7 +243,7 @@ impl Inner {
         };
         // Durable before it is in force: after a crash the daemon starts with what it ran. One that waits for an operator is kept
         // when it is confirmed.
-        if config.daemon.apply == ApplyMode::Auto
+        if config.daemon.apply != ApplyMode::Ask
             && let Err(error) = self.store.write_accepted(&sources)
         {
             let problem = causes(&error);

@@ -78,8 +78,9 @@ pub mod status;
 // line: event
 pub mod event;
 
-// line: plan
+// line: plan | orphan
 pub mod plan;
+pub mod orphan;
 
 // line: desired | observed
 pub mod desired;

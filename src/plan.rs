@@ -18,6 +18,7 @@ mod adoption;
 mod applied;
 mod balancer_step;
 mod balancers;
+mod change;
 mod configurations;
 mod dns;
 mod document;
@@ -67,6 +68,7 @@ pub use adoption::{
 };
 pub use balancer_step::{BalancerStep, ENDPOINT_COST, LetGo, MonitorDrift, PoolDrift, WantedMonitor, WantedPool};
 pub(crate) use balancers::written_fingerprint;
+pub use change::{Change, calls, explain};
 pub use document::Document;
 pub use guard::is_mass;
 pub use merge::{Merged, RuleChange, RuleChangeKind, RuleConflict, already_there, merge};
@@ -132,6 +134,12 @@ pub struct Plan {
     pub conflicts: Vec<Conflict>,
     /// What an operator may want to know besides.
     pub notes: Vec<String>,
+    /// The steps with before and after, those that wait behind the others; only in a plan that somebody asked to see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
+    /// How many calls of the API its steps take, in such a plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub calls: Option<usize>,
     /// Single reads with which the plan could say more.
     #[serde(skip)]
     pub questions: Vec<Question>,
@@ -234,6 +242,8 @@ impl Plan {
             holds: Vec::new(),
             conflicts: Vec::new(),
             notes: Vec::new(),
+            changes: Vec::new(),
+            calls: None,
             questions: Vec::new(),
             due: None,
         }
@@ -290,6 +300,8 @@ struct Planner<'a> {
     closed: BTreeMap<(TunnelName, Hostname), access::Closed>,
     /// Hostnames that a load balancer leads to their tunnel, now or after this plan.
     balanced: BTreeSet<(TunnelName, Hostname)>,
+    /// What a record that leads to a tunnel of ours points to, in lower case.
+    targets: BTreeSet<String>,
     steps: Vec<Step>,
     holds: BTreeSet<Hold>,
     conflicts: Vec<Conflict>,
@@ -300,8 +312,12 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(input: &'a Input<'a>) -> Self {
-        let records = input.records.in_account(input.account_id).map(|record| (record.name.clone(), record.clone())).collect();
+        let records: BTreeMap<TunnelName, TunnelRecord> =
+            input.records.in_account(input.account_id).map(|record| (record.name.clone(), record.clone())).collect();
+        let ids = records.values().filter_map(|record| record.id.as_ref());
+        let targets = ids.map(|id| id.dns_target().to_ascii_lowercase()).collect();
         Self {
+            targets,
             input,
             records,
             reported: Cow::Borrowed(input.reported),
@@ -346,6 +362,8 @@ impl<'a> Planner<'a> {
             holds: self.holds.into_iter().collect(),
             conflicts: self.conflicts,
             notes: self.notes,
+            changes: Vec::new(),
+            calls: None,
             questions: self.questions.into_iter().collect(),
             due: self.due,
         }

@@ -16,9 +16,11 @@ mod account;
 mod apply;
 mod changes;
 mod coordinator;
+mod identity;
 mod in_force;
 mod memory;
 mod observe;
+mod orphans;
 mod ownership;
 mod pass;
 mod progress;
@@ -32,7 +34,7 @@ mod worker;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -43,16 +45,19 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use changes::ConnectorChange;
+pub use identity::IdentityError;
+pub use orphans::Deletion;
 pub use ownership::{OwnershipError, RouteTaken, Taking, TunnelAdopted, Which, Wish};
 pub use pass::{Left, PassReport};
 
 use crate::{
     cloudflare::Client,
-    config::Config,
+    config::{ApplyMode, Config},
     connector::{Holders, SlotId, Wanted},
     desired::Intended,
     event::Sink,
     name::{AccountName, TunnelName},
+    orphan::{self, Orphan, Orphans},
     plan::{Hold, HoldCode, Plan, PlanHash, Plans, Scope},
     record::{Fate, TunnelRecord},
     store::Ledger,
@@ -110,6 +115,8 @@ pub struct Reconciler {
     in_force: watch::Receiver<Arc<Intended>>,
     workers: watch::Receiver<BTreeMap<AccountName, mpsc::Sender<worker::Command>>>,
     requests: mpsc::Sender<coordinator::Request>,
+    /// Held while the workers are told to stand by.
+    standing_by: Arc<Mutex<()>>,
 }
 
 /// Why a request was not carried out.
@@ -137,9 +144,33 @@ pub enum RequestError {
         /// Why not.
         why: String,
     },
+    /// The configuration says that Adit only looks.
+    #[error(
+        "cannot write anything: [daemon] apply = \"observe\" in the configuration lets Adit only look (set it to \"auto\" or \"ask\")"
+    )]
+    ObserveOnly,
     /// The tunnel is still wanted.
     #[error("cannot delete tunnel {0:?}: the configuration still has it")]
     StillWanted(TunnelName),
+    /// What is left over is something else by now.
+    #[error("cannot delete what {asked} names: what is left over is {now} by now (look at it again)")]
+    OrphansChanged {
+        /// The list that was asked for.
+        asked: String,
+        /// The list as it is.
+        now: String,
+    },
+    /// Nothing that is left over has this name.
+    #[error("cannot delete item {0:?}: nothing that is left over has that name")]
+    NoSuchOrphan(String),
+    /// What is left over is in use, or not proved to be ours.
+    #[error("cannot delete item {item:?}: {why}")]
+    OrphanKept {
+        /// Which.
+        item: String,
+        /// Why not.
+        why: String,
+    },
     /// Nothing can be done about the tunnel.
     #[error("cannot delete tunnel {tunnel:?}: {why}")]
     Held {
@@ -213,24 +244,82 @@ impl Reconciler {
     ///
     /// # Errors
     ///
-    /// [`RequestError::Changed`], and [`RequestError::Busy`] and [`RequestError::Stopping`].
+    /// [`RequestError::Changed`], [`RequestError::ObserveOnly`], and [`RequestError::Busy`] and [`RequestError::Stopping`].
     pub async fn apply(&self, hash: Option<PlanHash>) -> Result<BTreeMap<AccountName, PassReport>, RequestError> {
-        let confirmed = match hash {
-            None => BTreeMap::new(),
-            Some(asked) => {
-                let plans = self.plan(None).await?;
-                let now = plans.hash();
-                if now != asked {
-                    return Err(RequestError::Changed { asked, now });
-                }
-                plans.0.into_iter().map(|(account, plan)| (account, plan.hash())).collect()
+        self.check_writes()?;
+        let reports = match hash {
+            None => {
+                self.ask_coordinator(coordinator::Request::Promote).await?;
+                self.ask_all(|_, done| worker::Command::Apply { done }).await?
             }
+            Some(asked) => self.apply_exactly(asked).await?,
         };
-        self.ask_coordinator(coordinator::Request::Promote).await?;
-        let apply = |account: &AccountName, done| worker::Command::Apply { confirmed: confirmed.get(account).cloned(), done };
-        let reports = self.ask_all(apply).await?;
         self.ask_coordinator(coordinator::Request::CatchUp).await?;
         Ok(reports)
+    }
+
+    /// Every account looks once more and stands by; only when each has the plan that was asked for, it is put in force and they go.
+    /// Nothing is read a second time in between, so that what is done is what was compared.
+    async fn apply_exactly(&self, asked: PlanHash) -> Result<BTreeMap<AccountName, PassReport>, RequestError> {
+        let plans = self.plan(None).await?;
+        let now = plans.hash();
+        if now != asked {
+            return Err(RequestError::Changed { asked, now });
+        }
+        let (mut standing_by, mut reports) = (Vec::new(), Vec::new());
+        {
+            // Every worker gets two who ask at once in the same order: else each could have the worker that the other waits for.
+            let _turn = self.standing_by.lock().unwrap_or_else(PoisonError::into_inner);
+            for (account, worker) in self.workers.borrow().clone() {
+                let Some(plan) = plans.0.get(&account) else {
+                    return Err(RequestError::Changed { asked: asked.clone(), now: asked });
+                };
+                let (looked, plan_now) = oneshot::channel();
+                let (go, told) = oneshot::channel();
+                let (done, report) = oneshot::channel();
+                let command = worker::Command::Confirm { confirmed: plan.hash(), looked, go: told, done };
+                worker.try_send(command).map_err(|error| match error {
+                    mpsc::error::TrySendError::Full(_) => RequestError::Busy,
+                    mpsc::error::TrySendError::Closed(_) => RequestError::Stopping,
+                })?;
+                standing_by.push((plan.hash(), plan_now, go));
+                reports.push((account, report));
+            }
+        }
+        let mut goes = Vec::new();
+        for (confirmed, plan_now, go) in standing_by {
+            let plan_now = plan_now.await.map_err(|_| RequestError::Stopping)?;
+            if plan_now != confirmed {
+                return Err(RequestError::Changed { asked: confirmed, now: plan_now });
+            }
+            goes.push(go);
+        }
+        self.ask_coordinator(coordinator::Request::Promote).await?;
+        // A worker that ended with its account has nothing to go for.
+        for go in goes {
+            let _ = go.send(());
+        }
+        let mut result = BTreeMap::new();
+        for (account, report) in reports {
+            result.insert(account, report.await.map_err(|_| RequestError::Stopping)?);
+        }
+        // What is on record here can change in that moment too; then a pass has left everything as it was.
+        match result.iter().find(|(account, report)| report.refused(&plans.0[*account])) {
+            Some((account, report)) => Err(RequestError::Changed { asked: plans.0[account].hash(), now: report.plan.hash() }),
+            None => Ok(result),
+        }
+    }
+
+    /// Whether anything may be written at Cloudflare.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::ObserveOnly`].
+    pub fn check_writes(&self) -> Result<(), RequestError> {
+        match self.intended.borrow().config.daemon.apply {
+            ApplyMode::Observe => Err(RequestError::ObserveOnly),
+            ApplyMode::Auto | ApplyMode::Ask => Ok(()),
+        }
     }
 
     /// Deletes a tunnel that the configuration has no longer, with everything that it has at Cloudflare, and says whether nothing
@@ -268,6 +357,7 @@ impl Reconciler {
     ///
     /// [`RequestError::NotRotated`], and [`RequestError::Busy`] and [`RequestError::Stopping`].
     pub async fn rotate_tunnel(&self, tunnel: &TunnelName, emergency: bool, by: String) -> Result<bool, RequestError> {
+        self.check_writes()?;
         let not_rotated = |why: String| RequestError::NotRotated { tunnel: tunnel.clone(), why };
         let records = self.ledger.records();
         if let Some(why) = records.held.get(tunnel) {
@@ -283,6 +373,45 @@ impl Reconciler {
         };
         self.reconcile_now("rotation").await?;
         Ok(begun)
+    }
+
+    /// Everything that is left over at Cloudflare of this installation, by account. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Busy`] and [`RequestError::Stopping`].
+    pub async fn orphans(&self) -> Result<BTreeMap<AccountName, Orphans>, RequestError> {
+        self.ask_all(|_, done| worker::Command::FindOrphans { done }).await
+    }
+
+    /// Deletes `items` of what is left over, or with none of them all that can be deleted, if what can be is exactly what `hash`
+    /// names still ([`orphan::hash`]). Each is looked at again right before.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::ObserveOnly`], [`RequestError::OrphansChanged`], [`RequestError::NoSuchOrphan`] and
+    /// [`RequestError::OrphanKept`], when nothing is deleted, and [`RequestError::Busy`] and [`RequestError::Stopping`].
+    pub async fn delete_orphans(&self, hash: &str, items: &[String]) -> Result<Vec<Deletion>, RequestError> {
+        self.check_writes()?;
+        let found = self.orphans().await?;
+        let all = || found.values().flat_map(|found| &found.orphans);
+        let now = orphan::hash(all());
+        if now != hash {
+            return Err(RequestError::OrphansChanged { asked: hash.to_owned(), now });
+        }
+        for item in items {
+            let orphan = all().find(|orphan| orphan.item == *item).ok_or_else(|| RequestError::NoSuchOrphan(item.clone()))?;
+            if let Some(why) = &orphan.kept {
+                return Err(RequestError::OrphanKept { item: item.clone(), why: why.clone() });
+            }
+        }
+        let is_chosen = |orphan: &&Orphan| orphan.is_deletable() && (items.is_empty() || items.contains(&orphan.item));
+        let chosen = |account: &AccountName| -> Vec<Orphan> {
+            found.get(account).into_iter().flat_map(|found| &found.orphans).filter(is_chosen).cloned().collect()
+        };
+        let deletions = self.ask_all(|account, done| worker::Command::DeleteOrphans { chosen: chosen(account), done }).await?;
+        self.ask_coordinator(coordinator::Request::CatchUp).await?;
+        Ok(deletions.into_values().flatten().collect())
     }
 
     async fn ask_coordinator(&self, request: impl Fn(oneshot::Sender<()>) -> coordinator::Request) -> Result<(), RequestError> {

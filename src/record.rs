@@ -187,7 +187,7 @@ impl fmt::Display for Seal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OtherMachine => formatter.write_str(
-                "the state directory was made on another machine (a restored backup or a clone); take it over if that machine is gone",
+                "the state directory was made on another machine (a restored backup or a clone): `adit identity take-over` if that machine is gone, `adit identity new` if this is a clone",
             ),
             Self::Unreadable(why) => formatter.write_str(why),
         }

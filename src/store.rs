@@ -9,6 +9,7 @@
 //!  accepted/sources.toml   the configuration in force: the files' paths and texts
 //!  replaced/NAME.V.json    a configuration that somebody else wrote and Adit wrote over; dns.HOSTNAME.N.json: its DNS records
 //!  forgotten/NAME.toml     what a tunnel has at Cloudflare that is ours no longer; no secret
+//!  set-aside/ID-TIME/      what was here of the installation ID before `adit identity new`: its install.toml and records
 //!  cache/zones-NAME.toml   an account's zones; nothing is lost with it
 //! ```
 //!
@@ -38,9 +39,10 @@ use std::{
     fs::File,
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
+use jiff::Timestamp;
 use rustix::fs::{FlockOperation, flock};
 
 pub use definitions::Definitions;
@@ -57,11 +59,18 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     directory: PathBuf,
-    install: InstallId,
-    seal: Option<Seal>,
+    standing: RwLock<Standing>,
     purpose: Purpose,
     /// Holds the lock for as long as the store lives.
     lock: File,
+}
+
+/// Which installation the state is of, and why nothing may be written, if that is so. It changes only by an operator's word.
+#[derive(Debug, Clone)]
+struct Standing {
+    install: InstallId,
+    seal: Option<Seal>,
+    since: Option<Timestamp>,
 }
 
 /// What a state directory was opened for.
@@ -145,11 +154,11 @@ impl Store {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(StoreError::Locked { directory: directory.to_owned() }),
             Err(error) => return Err(StoreError::io("lock", directory, error.into())),
         }
-        let (install, seal) = identity::establish(directory, machine_id)?;
-        if seal.is_none() {
+        let standing = identity::establish(directory, machine_id)?;
+        if standing.seal.is_none() {
             durable::remove_leftovers(directory);
         }
-        let inner = Inner { directory: directory.to_owned(), install, seal, purpose: Purpose::Run, lock };
+        let inner = Inner { directory: directory.to_owned(), standing: RwLock::new(standing), purpose: Purpose::Run, lock };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -165,19 +174,29 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::io("open", directory, error)),
         };
-        let Some((install, seal)) = identity::known(directory, machine_id) else { return Ok(None) };
-        let inner = Inner { directory: directory.to_owned(), install, seal, purpose: Purpose::Look, lock: opened };
+        let Some(standing) = identity::known(directory, machine_id) else { return Ok(None) };
+        let standing = RwLock::new(standing);
+        let inner = Inner { directory: directory.to_owned(), standing, purpose: Purpose::Look, lock: opened };
         Ok(Some(Self { inner: Arc::new(inner) }))
     }
 
     /// The id of this installation.
-    pub fn install(&self) -> &InstallId {
-        &self.inner.install
+    pub fn install(&self) -> InstallId {
+        self.standing().install
+    }
+
+    /// Since when it is of this machine; unknown for state of an early release.
+    pub fn since(&self) -> Option<Timestamp> {
+        self.standing().since
     }
 
     /// Why nothing may be written, if that is so.
-    pub fn seal(&self) -> Option<&Seal> {
-        self.inner.seal.as_ref()
+    pub fn seal(&self) -> Option<Seal> {
+        self.standing().seal
+    }
+
+    fn standing(&self) -> Standing {
+        self.inner.standing.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Reads the records and hands out the ledger that keeps them from here on. Called once.
@@ -195,8 +214,8 @@ impl Store {
     ///
     /// When the directory of the records cannot be listed.
     pub fn records(&self) -> Result<Records, StoreError> {
-        let mut records = Records::new(self.inner.install.clone());
-        records.seal = self.inner.seal.clone();
+        let mut records = Records::new(self.install());
+        records.seal = self.seal();
         records::read_all(&self.path("records"), &mut records)?;
         Ok(records)
     }
@@ -206,10 +225,10 @@ impl Store {
     }
 
     fn check_writable(&self) -> Result<(), StoreError> {
-        match &self.inner.seal {
+        match self.seal() {
             _ if self.inner.purpose == Purpose::Look => Err(StoreError::OnlyLooked { directory: self.inner.directory.clone() }),
             None => Ok(()),
-            Some(seal) => Err(StoreError::Sealed(seal.clone())),
+            Some(seal) => Err(StoreError::Sealed(seal)),
         }
     }
 }

@@ -55,6 +55,12 @@ mod drift;
 mod import;
 #[path = "daemon/interrupted.rs"]
 mod interrupted;
+#[path = "daemon/identity.rs"]
+mod identity;
+#[path = "daemon/observe.rs"]
+mod observe;
+#[path = "daemon/prune.rs"]
+mod prune;
 #[path = "daemon/memory.rs"]
 mod memory;
 #[path = "daemon/networks.rs"]

@@ -10,15 +10,26 @@ mod balancers;
 mod contract;
 #[path = "reconciler/failures.rs"]
 mod failures;
+#[path = "reconciler/confirmation.rs"]
+mod confirmation;
 #[path = "reconciler/harness.rs"]
 mod harness;
+#[cfg(debug_assertions)]
+#[path = "reconciler/kill.rs"]
+mod kill;
 #[path = "reconciler/lifecycle.rs"]
 mod lifecycle;
 #[path = "reconciler/networks.rs"]
 mod networks;
+#[path = "reconciler/orphans.rs"]
+mod orphans;
 #[path = "reconciler/ownership.rs"]
 mod ownership;
 #[path = "reconciler/rotation.rs"]
 mod rotation;
 #[path = "reconciler/scale.rs"]
 mod scale;
+#[path = "reconciler/teardown.rs"]
+mod teardown;
+#[path = "reconciler/weather.rs"]
+mod weather;

@@ -36,7 +36,7 @@ const SYNC_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// The longest: what somebody deletes behind Adit's back is missed for that long.
 const SYNC_INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 
-/// Whether a reload is applied at once.
+/// Whether a reload is applied at once, and whether anything is written at Cloudflare at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApplyMode {
@@ -44,6 +44,8 @@ pub enum ApplyMode {
     Auto,
     /// After `adit apply`.
     Ask,
+    /// At once on this host, and never at Cloudflare: passes look and tell what they would do.
+    Observe,
 }
 
 /// The socket over which the daemon is controlled.
@@ -100,7 +102,7 @@ fn serialize_mode<S: Serializer>(mode: &u32, serializer: S) -> Result<S::Ok, S::
 pub(super) fn daemon(section: Section<'_>, report: &mut Report<'_>) -> Result<Daemon, Reported> {
     let state_dir = section.required("state_dir", report, paths::absolute);
     let runtime_dir = section.required("runtime_dir", report, paths::absolute);
-    let apply = section.word("apply", &[("auto", ApplyMode::Auto), ("ask", ApplyMode::Ask)]);
+    let apply = section.word("apply", &[("auto", ApplyMode::Auto), ("ask", ApplyMode::Ask), ("observe", ApplyMode::Observe)]);
     let sync_interval = section.required("sync_interval", report, sync_interval);
     let daemon = Daemon { state_dir: state_dir?, runtime_dir: runtime_dir?, apply: apply?, sync_interval: sync_interval? };
     let overlap = |a: &Path, b: &Path| paths::is_inside(a, b) || paths::is_inside(b, a);

@@ -141,9 +141,9 @@ static DAEMON: Grammar = table(&[
     key("runtime_dir", Kind::Text(&PATH), Default("'/run/adit'"), "Socket, records of running connectors; on tmpfs."),
     key(
         "apply",
-        Kind::Word(&["auto", "ask"]),
+        Kind::Word(&["auto", "ask", "observe"]),
         Default("'auto'"),
-        "Whether a reload is applied at once or waits for `adit apply`; repairs of what was applied continue either way.",
+        "Whether a reload is applied at once or waits for `adit apply`, with repairs either way; \"observe\": nothing is written at Cloudflare.",
     ),
     key(
         "sync_interval",

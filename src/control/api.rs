@@ -6,6 +6,8 @@
 mod change;
 mod error;
 mod feed;
+mod identity;
+mod orphans;
 mod overview;
 mod ownership;
 mod person;
@@ -17,6 +19,8 @@ mod tunnel;
 pub use change::{Change, Changed, CreateTunnel, Reloaded};
 pub use error::{Error, ErrorBody, ErrorKind, Problem};
 pub use feed::{Event, Followed, Level, LogLine, Subject};
+pub use identity::Identity;
+pub use orphans::{DeleteOrphans, DeletedOrphans, Orphan, Orphans};
 pub use overview::{
     Account, Check, Cloudflared, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Finding, Health, Overview,
     Status, Uplink, UplinkState, Verdict, Version,

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::{
     api::{
-        AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, Error, ErrorKind, Event, Followed,
-        Forgotten, LogLine, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted,
-        TunnelAdoption,
+        AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, DeleteOrphans, DeletedOrphans,
+        Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, Orphans, Overview, Plan, Reloaded, Replaced,
+        RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
     },
     peer::Principal,
 };
@@ -131,6 +131,24 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Puts our record in its place, if it is what was shown with `asked.hash` still: else a `conflict`.
     fn adopt_route(&self, by: &Principal, asked: &AdoptRoute) -> impl Future<Output = Result<RouteAdopted, Error>> + Send;
+    /// Which installation the state directory is of.
+    fn identity(&self) -> Identity;
+
+    /// Goes on with state of another machine, because that one is gone.
+    fn take_over_identity(&self, by: &Principal) -> impl Future<Output = Result<Identity, Error>> + Send;
+
+    /// Becomes an installation that has made nothing, because this machine is a clone.
+    fn new_identity(&self, by: &Principal) -> impl Future<Output = Result<Identity, Error>> + Send;
+
+    /// What is left over at Cloudflare of this installation, from a fresh look.
+    fn orphans(&self) -> impl Future<Output = Result<Orphans, Error>> + Send;
+
+    /// Deletes what was chosen of it, if what can be deleted is exactly what was looked at still: else a `conflict`.
+    fn delete_orphans(
+        &self,
+        by: &Principal,
+        request: &DeleteOrphans,
+    ) -> impl Future<Output = Result<DeletedOrphans, Error>> + Send;
 
     /// Keeps what somebody changed, or was refused to change.
     fn audit(&self, entry: &Audit<'_>);

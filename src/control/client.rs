@@ -205,6 +205,32 @@ impl Client {
         self.exchange(Method::POST, &format!("/v1/credentials/check{query}"), None, SLOW_ANSWER_TIME_MAX).await
     }
 
+    /// Which installation the daemon's state is of.
+    pub async fn identity(&self) -> Result<api::Identity, Trouble> {
+        self.get("/v1/identity").await
+    }
+
+    /// Has the daemon go on with state of another machine.
+    pub async fn take_over_identity(&self) -> Result<api::Identity, Trouble> {
+        self.send(Method::POST, "/v1/identity/take-over", None).await
+    }
+
+    /// Has the daemon begin as a new installation.
+    pub async fn new_identity(&self) -> Result<api::Identity, Trouble> {
+        self.send(Method::POST, "/v1/identity/new", None).await
+    }
+
+    /// What is left over at Cloudflare.
+    pub async fn orphans(&self) -> Result<api::Orphans, Trouble> {
+        self.get_slow("/v1/orphans").await
+    }
+
+    /// Deletes what is left over: these items, or with none all that can be, if the list has this hash still.
+    pub async fn delete_orphans(&self, hash: &str, items: &[String]) -> Result<api::DeletedOrphans, Trouble> {
+        let body = serde_json::json!({ "hash": hash, "items": items });
+        self.exchange(Method::POST, "/v1/orphans", Some(&body), SLOW_ANSWER_TIME_MAX).await
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         self.exchange(Method::GET, path, None, ANSWER_TIME_MAX).await
     }

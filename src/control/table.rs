@@ -84,6 +84,11 @@ pub enum Action {
     ForgetTunnel,
     LookAtRoute,
     AdoptRoute,
+    Identity,
+    TakeOverIdentity,
+    NewIdentity,
+    Orphans,
+    DeleteOrphans,
 }
 
 use Action as Does;
@@ -93,7 +98,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 31] = [
+pub const ENDPOINTS: [Endpoint; 36] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -127,6 +132,12 @@ pub const ENDPOINTS: [Endpoint; 31] = [
     change(Does::ForgetTunnel,        Post,   "/v1/tunnels/{name}/forget",    Everywhere(Admin),  "forget"),
     read(Does::LookAtRoute,           Get,    "/v1/routes/adoption",          Everywhere(Admin)),
     change(Does::AdoptRoute,          Post,   "/v1/routes/adoption",          Everywhere(Admin),  "adopt route"),
+    read(Does::Identity,              Get,    "/v1/identity",                 Everywhere(Viewer)),
+    change(Does::TakeOverIdentity,    Post,   "/v1/identity/take-over",       Everywhere(Admin),  "identity take-over"),
+    change(Does::NewIdentity,         Post,   "/v1/identity/new",             Everywhere(Admin),  "identity new"),
+    // It spends calls, too.
+    read(Does::Orphans,               Get,    "/v1/orphans",                  Everywhere(Operator)),
+    change(Does::DeleteOrphans,       Post,   "/v1/orphans",                  Everywhere(Admin),  "gc"),
 ];
 
 const fn read(action: Action, method: Method, path: &'static str, need: Need) -> Endpoint {

@@ -2,9 +2,13 @@
 //!
 //! Here, and only here, stands what turns configuration and status into the types of `api`: pure functions over values.
 
+mod orphans;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+
+pub use orphans::{deleted_orphans, orphans};
 
 use super::api::{
     Account, Applied, Cloudflared, Connector, Event, Finding, Health, LastExit, Level, LogLine, Plan, Reason, Replaced, Rotation,
@@ -139,6 +143,7 @@ pub fn account(name: &AccountName, known: Option<&AccountStatus>) -> Account {
         id: known.and_then(|known| known.view.account_id.as_ref()).map(ToString::to_string),
         synced_at: known.and_then(|known| known.last_success),
         holds: holds.filter(|hold| hold.tunnel().is_none()).map(hold_with_scope).collect(),
+        orphans: known.map_or(0, |known| known.view.orphans),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod feeds;
+mod identity;
 mod ownership;
 mod refusals;
 mod replacements;
@@ -18,14 +19,14 @@ use self::{
 };
 use super::{audit::Audit, credential_check, reload::Reload, tokens::Tokens};
 use crate::{
-    config::{Access, Config},
+    config::{Access, ApplyMode, Config},
     connector::Stop,
     control::{
         self, Backend, Definition, EventQuery, Feed, LogQuery, Principal,
         api::{
-            AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, Daemon, Error, ErrorKind,
-            Event, Followed, Forgotten, LogLine, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel,
-            TunnelAdopted, TunnelAdoption,
+            AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, Daemon, DeleteOrphans,
+            DeletedOrphans, Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, Orphans, Overview, Plan, Reloaded,
+            Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
         },
         view,
     },
@@ -200,6 +201,7 @@ impl Backend for DaemonBackend {
     }
 
     async fn delete(&self, by: &Principal, name: &TunnelName, expected: Option<&str>) -> Result<Change, Error> {
+        self.reconciler.check_writes().map_err(not_asked)?;
         match self.intent.remove(name.clone(), expected.map(str::to_owned)).await {
             Ok(_) => self.acted(by, "delete", name),
             // Its definition is gone already and something of it is left: deleting goes on.
@@ -261,6 +263,11 @@ impl Backend for DaemonBackend {
     }
 
     async fn apply(&self, by: &Principal, hash: Option<&str>) -> Result<Applied, Error> {
+        let preview = self.intent.preview().await;
+        let preview = preview.map_err(|problems| invalid("cannot apply: the configuration is wrong", problems))?;
+        if preview.config.daemon.apply == ApplyMode::Observe {
+            return Err(not_asked(RequestError::ObserveOnly));
+        }
         let looked_at = match hash {
             Some(hash) => Some(self.looked_at(PlanHash::new(hash)).await?),
             None => None,
@@ -379,6 +386,30 @@ impl Backend for DaemonBackend {
 
     async fn adopt_route(&self, by: &Principal, asked: &AdoptRoute) -> Result<RouteAdopted, Error> {
         self.take_route(by, asked).await
+    }
+
+    fn identity(&self) -> Identity {
+        self.identity_view()
+    }
+
+    async fn take_over_identity(&self, by: &Principal) -> Result<Identity, Error> {
+        self.take_over(by).await
+    }
+
+    async fn new_identity(&self, by: &Principal) -> Result<Identity, Error> {
+        self.begin_anew(by).await
+    }
+
+    async fn orphans(&self) -> Result<Orphans, Error> {
+        let looking = tokio::time::timeout(REQUEST_TIME_MAX, self.reconciler.orphans());
+        Ok(view::orphans(&looking.await.map_err(|_| slow())?.map_err(not_asked)?))
+    }
+
+    async fn delete_orphans(&self, by: &Principal, request: &DeleteOrphans) -> Result<DeletedOrphans, Error> {
+        let deleting = self.reconciler.delete_orphans(&request.hash, &request.items);
+        let deletions = tokio::time::timeout(REQUEST_TIME_MAX, deleting).await.map_err(|_| slow())?.map_err(not_asked)?;
+        self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb: "gc", tunnel: None });
+        Ok(view::deleted_orphans(&deletions))
     }
 
     fn audit(&self, entry: &control::Audit<'_>) {

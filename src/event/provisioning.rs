@@ -8,6 +8,7 @@ use super::{Level, RotationEvent, Subject};
 use crate::{
     id::{AccountId, TunnelId},
     name::{AccountName, TunnelName},
+    orphan::Orphan,
     plan::{Conflict, Hold, PlanHash, ProvisionedTunnel, Step},
 };
 
@@ -136,6 +137,33 @@ pub enum ProvisioningEvent {
         /// What happened.
         event: RotationEvent,
     },
+    /// Connectors that are not of this host lost their connections, because their tunnel is being deleted.
+    ConnectionsCut {
+        /// The account.
+        account: AccountName,
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// How many connectors there were.
+        connectors: usize,
+        /// The addresses that they came from, as far as Cloudflare tells.
+        from: Vec<String>,
+    },
+    /// Something that was left over was deleted, or marked for its deletion, because an operator chose it.
+    OrphanDeleted {
+        /// The account.
+        account: AccountName,
+        /// What.
+        orphan: Orphan,
+    },
+    /// Something that an operator chose for deletion stays.
+    OrphanKept {
+        /// The account.
+        account: AccountName,
+        /// What.
+        orphan: Orphan,
+        /// Why.
+        why: String,
+    },
 }
 
 /// All that is known of an account.
@@ -158,6 +186,8 @@ pub struct AccountView {
     pub waiting: Option<WaitingPlan>,
     /// Requests left in the scarcest rate-limit window.
     pub rate_limit_remaining: Option<u64>,
+    /// How many things are left over in it, as far as a pass sees it.
+    pub orphans: usize,
 }
 
 /// A plan that waits for an operator.
@@ -241,6 +271,9 @@ impl ProvisioningEvent {
             Self::RateLimited { .. } => "rate-limited",
             Self::StateUnwritable { .. } => "state-unwritable",
             Self::Rotation { event, .. } => event.kind(),
+            Self::ConnectionsCut { .. } => "connections-cut",
+            Self::OrphanDeleted { .. } => "orphan-deleted",
+            Self::OrphanKept { .. } => "orphan-kept",
         }
     }
 
@@ -248,7 +281,9 @@ impl ProvisioningEvent {
         match self {
             // Whatever went wrong in a pass has an event of its own.
             Self::Seen { .. } | Self::PassFinished { .. } => Level::Reading,
-            Self::StepApplied { .. } | Self::HoldEnded { .. } | Self::ConflictEnded { .. } => Level::Info,
+            Self::StepApplied { .. } | Self::HoldEnded { .. } | Self::ConflictEnded { .. } | Self::OrphanDeleted { .. } => {
+                Level::Info
+            }
             Self::HoldBegan { hold, .. } if hold.code.ends_by_itself() => Level::Info,
             Self::StepFailed { needs_operator: false, .. }
             | Self::HoldBegan { .. }
@@ -256,7 +291,9 @@ impl ProvisioningEvent {
             | Self::EditFound { .. }
             | Self::EditOverwritten { .. }
             | Self::TunnelGone { .. }
-            | Self::RateLimited { .. } => Level::Warn,
+            | Self::RateLimited { .. }
+            | Self::ConnectionsCut { .. }
+            | Self::OrphanKept { .. } => Level::Warn,
             Self::StepFailed { needs_operator: true, .. } | Self::StateUnwritable { .. } => Level::Error,
             Self::Rotation { event, .. } => event.level(),
         }
@@ -267,7 +304,9 @@ impl ProvisioningEvent {
             Self::Seen { account, .. }
             | Self::PassFinished { account, .. }
             | Self::RateLimited { account, .. }
-            | Self::StateUnwritable { account, .. } => (account, None),
+            | Self::StateUnwritable { account, .. }
+            | Self::OrphanDeleted { account, .. }
+            | Self::OrphanKept { account, .. } => (account, None),
             Self::StepApplied { account, step } | Self::StepFailed { account, step, .. } => (account, Some(step.tunnel())),
             Self::HoldBegan { account, hold } | Self::HoldEnded { account, hold } => (account, hold.tunnel()),
             Self::ConflictBegan { account, conflict } | Self::ConflictEnded { account, conflict } => {
@@ -276,7 +315,8 @@ impl ProvisioningEvent {
             Self::EditFound { account, tunnel, .. }
             | Self::EditOverwritten { account, tunnel, .. }
             | Self::TunnelGone { account, tunnel, .. }
-            | Self::Rotation { account, tunnel, .. } => (account, Some(tunnel)),
+            | Self::Rotation { account, tunnel, .. }
+            | Self::ConnectionsCut { account, tunnel, .. } => (account, Some(tunnel)),
         };
         Subject { account: Some(account.clone()), tunnel: tunnel.cloned(), ..Subject::default() }
     }
@@ -294,7 +334,10 @@ impl ProvisioningEvent {
             | Self::EditOverwritten { .. }
             | Self::TunnelGone { .. }
             | Self::RateLimited { .. }
-            | Self::StateUnwritable { .. } => None,
+            | Self::StateUnwritable { .. }
+            | Self::ConnectionsCut { .. }
+            | Self::OrphanDeleted { .. }
+            | Self::OrphanKept { .. } => None,
         }
     }
 
@@ -336,6 +379,12 @@ impl ProvisioningEvent {
             }
             Self::Rotation { tunnel, event, .. } => event.sentence(tunnel),
             Self::StateUnwritable { error, .. } => format!("{error}; what happened is known until the daemon ends"),
+            Self::OrphanDeleted { orphan, .. } => format!("deleted what was left over: {orphan}; {}", orphan.why),
+            Self::OrphanKept { orphan, why, .. } => format!("left alone: {orphan}: {why}"),
+            Self::ConnectionsCut { tunnel, connectors, from, .. } => {
+                let from = if from.is_empty() { String::new() } else { format!(" ({})", from.join(", ")) };
+                format!("{connectors} connectors{from} were still connected to {tunnel}, which is being deleted, and are cut off")
+            }
         }
     }
 }

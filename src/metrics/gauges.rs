@@ -26,6 +26,7 @@ pub(super) struct Gauges {
     secret_since: GaugeVec,
     holds: IntGaugeVec,
     conflicts: IntGaugeVec,
+    orphans: IntGaugeVec,
     cloudflared_info: IntGaugeVec,
     cloudflared_rollout: IntGaugeVec,
     uplink_up: IntGauge,
@@ -85,6 +86,7 @@ impl Gauges {
             ),
             holds: of("adit_hold", "How many things are left as they are, by reason.", &["account", "reason"]),
             conflicts: of("adit_conflicts", "Names that somebody else holds.", &["account"]),
+            orphans: of("adit_orphans", "Things that are left over at Cloudflare, as far as a pass sees it.", &["account"]),
             cloudflared_info: of(
                 "adit_cloudflared_info",
                 "Always 1; the version that connectors are started with.",
@@ -191,6 +193,7 @@ impl Gauges {
             self.holds.with_label_values(&[name, hold.code.as_str()]).inc();
         }
         self.conflicts.with_label_values(&[name]).set(i64::try_from(account.view.conflicts.len()).unwrap_or(i64::MAX));
+        self.orphans.with_label_values(&[name]).set(i64::try_from(account.view.orphans).unwrap_or(i64::MAX));
     }
 
     fn reset(&self) {
@@ -208,6 +211,7 @@ impl Gauges {
             &self.ready_connections,
             &self.holds,
             &self.conflicts,
+            &self.orphans,
             &self.cloudflared_info,
             &self.cloudflared_rollout,
         ] {

@@ -257,6 +257,29 @@ impl BalancerStep {
         }
     }
 
+    /// How many calls it takes when all goes well: a balancer that others use too is read before it is changed.
+    pub(super) fn calls(&self) -> usize {
+        match self {
+            Self::JoinBalancer { .. }
+            | Self::LeaveBalancer { .. }
+            | Self::RepairBalancer { .. }
+            | Self::DeleteBalancer { .. } => 2,
+            Self::TakeMonitor { .. }
+            | Self::TakePool { .. }
+            | Self::TakeBalancer { .. }
+            | Self::ForgetMonitor { .. }
+            | Self::ForgetPool { .. }
+            | Self::ForgetBalancer { .. } => 0,
+            Self::CreateMonitor { .. }
+            | Self::RepairMonitor { .. }
+            | Self::CreatePool { .. }
+            | Self::RepairPool { .. }
+            | Self::CreateBalancer { .. }
+            | Self::DeletePool { .. }
+            | Self::DeleteMonitor { .. } => 1,
+        }
+    }
+
     /// What it costs in money; `None` when nothing.
     pub fn cost(&self) -> Option<&'static str> {
         match self {

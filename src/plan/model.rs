@@ -46,6 +46,8 @@ pub(super) struct Model {
     pub(super) rotations: Rotations,
     /// Load balancing and Access.
     pub(super) balancing: ModelBalancing,
+    /// Tunnels with connectors on other hosts.
+    pub(super) elsewhere: BTreeSet<TunnelId>,
     /// What cannot be read.
     pub(super) unreadable: BTreeSet<&'static str>,
     pub(super) networks: networks::ModelNetworks,
@@ -126,6 +128,7 @@ impl Model {
             now: Timestamp::UNIX_EPOCH,
             rotations: Rotations::default(),
             balancing: ModelBalancing::default(),
+            elsewhere: BTreeSet::new(),
             unreadable: BTreeSet::new(),
             networks: networks::ModelNetworks::new(),
             counter: 0,
@@ -279,7 +282,12 @@ impl Model {
 
     /// Whether connectors of this tunnel run.
     fn runs(&self, id: &TunnelId) -> bool {
-        self.records.tunnels.values().any(|record| record.id.as_ref() == Some(id) && self.reported.contains_key(&record.name))
+        self.elsewhere.contains(id)
+            || self
+                .records
+                .tunnels
+                .values()
+                .any(|record| record.id.as_ref() == Some(id) && self.reported.contains_key(&record.name))
     }
 
     fn answer(&self, question: &Question, answers: &mut Answers) {

@@ -94,7 +94,7 @@ pub enum HoldCode {
     WaitsForApply,
     /// A hostname went over to another tunnel, and this one keeps rule and connectors for a while.
     GracePeriod,
-    /// A tunnel that another took the place of waits for its connectors to finish their requests.
+    /// A tunnel that is to be deleted waits for its connectors on this host to finish their requests.
     Draining,
     /// Cloudflare took a configuration that the ready connectors do not run.
     NotApplied,
@@ -118,6 +118,16 @@ pub enum HoldCode {
     PoolInUse,
     /// Connectors of a tunnel run elsewhere, while its origin is this host's.
     RunsElsewhere,
+    /// The configuration says that Adit looks and writes nothing.
+    ObserveOnly,
+    /// Two accounts of the configuration are one at Cloudflare, so that each would undo what the other does.
+    AccountTwice,
+    /// A tunnel cannot be deleted, because private routes that Adit does not know lead to it.
+    RoutesLeft,
+    /// A tunnel cannot be deleted, because connectors elsewhere connect again as often as they are cut off.
+    StillConnected,
+    /// Cloudflare took a deletion and shows the tunnel as live all the same.
+    NotDeleted,
 }
 
 /// A name that somebody else holds. It is left alone.
@@ -222,6 +232,11 @@ impl HoldCode {
             Self::BalancerMissing => "balancer-missing",
             Self::PoolInUse => "pool-in-use",
             Self::RunsElsewhere => "runs-elsewhere",
+            Self::ObserveOnly => "observe-only",
+            Self::AccountTwice => "account-twice",
+            Self::RoutesLeft => "routes-left",
+            Self::StillConnected => "still-connected",
+            Self::NotDeleted => "not-deleted",
             Self::NotAdopted => "not-adopted",
             Self::WantedTwice => "wanted-twice",
             Self::NoVirtualNetwork => "no-virtual-network",
@@ -254,6 +269,11 @@ impl HoldCode {
             | Self::NeedsConfirmation
             | Self::WaitsForApply
             | Self::NotAdopted
+            | Self::ObserveOnly
+            | Self::AccountTwice
+            | Self::RoutesLeft
+            | Self::StillConnected
+            | Self::NotDeleted
             | Self::RotationFailed
             | Self::RotationSlow
             | Self::AccessMissing

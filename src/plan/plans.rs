@@ -81,11 +81,12 @@ impl fmt::Display for Plan {
     /// One line for each step, then what waits and why, indented by two; a summary at the end.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "account {}", self.account)?;
-        for step in &self.steps {
-            writeln!(formatter, "  {step}")?;
-        }
-        for step in &self.waiting {
-            writeln!(formatter, "  {step} (waits for a confirmation)")?;
+        let waits = std::iter::repeat_n("", self.steps.len()).chain(std::iter::repeat(" (waits for a confirmation)"));
+        for (index, (step, waits)) in self.steps.iter().chain(&self.waiting).zip(waits).enumerate() {
+            writeln!(formatter, "  {step}{waits}")?;
+            for line in self.changes.get(index).map(|change| change.lines.as_slice()).unwrap_or_default() {
+                writeln!(formatter, "      {line}")?;
+            }
         }
         for conflict in &self.conflicts {
             writeln!(formatter, "  ! {conflict}")?;
@@ -114,6 +115,9 @@ impl Plan {
             }
         };
         append(self.waiting.len(), "of them waiting for a confirmation");
+        if let Some(calls) = self.calls.filter(|calls| *calls > 0) {
+            append(calls, if calls == 1 { "API call" } else { "API calls" });
+        }
         append(self.conflicts.len(), if self.conflicts.len() == 1 { "conflict" } else { "conflicts" });
         append(self.holds.len(), "held");
         text

@@ -4,7 +4,7 @@ use super::{ForgetReason, HoldCode, Planner, Question, Release, Scope, Standing,
 use crate::{
     id::TunnelId,
     name::{Hostname, TunnelName},
-    observed::{ObservedRecord, Part},
+    observed::{ObservedRecord, ObservedTunnel, Part},
     record::{DnsRecordRef, Fate, TunnelRecord},
 };
 
@@ -53,19 +53,19 @@ impl Planner<'_> {
             self.steps.push(Step::ForgetTunnel { tunnel: record.name.clone() });
             return;
         }
-        let mut blocked = false;
-        for (hostname, dns) in &record.dns {
-            let release = self.hand_over(&record.name, hostname, dns);
-            let release = release.unwrap_or_else(|| self.release(record, hostname, dns));
-            blocked |= release == Release::Blocked;
-        }
-        blocked |= self.release_balancing(record) == Release::Blocked;
-        blocked |= self.networks.blocked.contains(&record.name);
+        // One line for each family of what leads to a tunnel. Each is asked, so that what can go goes at once.
+        let networks = if self.networks.blocked.contains(&record.name) { Release::Blocked } else { Release::Done };
+        let families = [self.release_dns(record), self.release_balancing(record), networks];
         // Whoever still comes by it is served until the grace period is over.
-        if blocked || !record.parting.is_empty() || self.moves_from(&record.name) || self.drains(record) {
+        let is_served = !record.parting.is_empty() || self.moves_from(&record.name) || self.drains(record);
+        if is_served || families.contains(&Release::Blocked) {
             return;
         }
         let input = self.input;
+        if self.reported.contains_key(&record.name) && !self.drained_for_long(record) {
+            let why = "its connectors on this host finish their requests first; then it is deleted";
+            return self.hold_tunnel(&record.name, HoldCode::Draining, why);
+        }
         let listed = match &input.observed.tunnels {
             Part::Complete(listed) => listed,
             Part::Gap(gap) => return self.hold_gap(Scope::Account, gap),
@@ -84,12 +84,27 @@ impl Planner<'_> {
             return self.withdraw(record, shared);
         }
         if let Some(id) = id {
-            if listed.contains_key(&id) {
+            if listed.get(&id).is_some_and(may_be_connected) {
+                let why = "is connected from elsewhere: the connectors there lose their connections with it";
+                self.notes.push(format!("tunnel {} {why}", record.name));
                 self.steps.push(Step::DeleteConnections { tunnel: record.name.clone(), id: id.clone() });
             }
             self.steps.push(Step::DeleteTunnel { tunnel: record.name.clone(), id });
         }
         self.steps.push(Step::ForgetTunnel { tunnel: record.name.clone() });
+    }
+
+    /// Lets go of every DNS record that was made for a tunnel.
+    fn release_dns(&mut self, record: &TunnelRecord) -> Release {
+        let mut all = Release::Done;
+        for (hostname, dns) in &record.dns {
+            let release = self.hand_over(&record.name, hostname, dns);
+            match release.unwrap_or_else(|| self.release(record, hostname, dns)) {
+                Release::Done => {}
+                Release::Blocked => all = Release::Blocked,
+            }
+        }
+        all
     }
 
     /// Whether a tunnel whose creation was never settled is ours; `None`, with a hold, when that is not known.
@@ -202,4 +217,9 @@ impl Planner<'_> {
     pub(super) fn forget(&mut self, tunnel: &TunnelName, hostname: &Hostname, why: ForgetReason) {
         self.steps.push(Step::ForgetRecord { tunnel: tunnel.clone(), hostname: hostname.clone(), why });
     }
+}
+
+/// Whether connectors may be connected: Cloudflare says so, or a word that is not known.
+fn may_be_connected(tunnel: &ObservedTunnel) -> bool {
+    !matches!(tunnel.status.as_str(), "inactive" | "down")
 }

@@ -124,6 +124,12 @@ impl Planner<'_> {
         }
     }
 
+    /// Whether the connectors of a tunnel that was replaced had all the time that they get.
+    pub(super) fn drained_for_long(&self, record: &TunnelRecord) -> bool {
+        let ends_at = record.draining_since.and_then(|since| since.checked_add(DRAIN_MAX).ok());
+        ends_at.is_some_and(|ends_at| self.input.now >= ends_at)
+    }
+
     /// Whether the connectors of a tunnel that is to go may still finish requests; with a hold that says until when.
     pub(super) fn drains(&mut self, record: &TunnelRecord) -> bool {
         let (Some(id), Some(since)) = (&record.id, record.draining_since) else { return false };

@@ -126,6 +126,15 @@ impl Planner<'_> {
 }
 
 impl RotationStep {
+    /// How many calls it takes at least: who is cut off is read first, and cut off one by one.
+    pub(super) fn calls(&self) -> usize {
+        match self {
+            Self::Place { .. } => 1,
+            Self::CutOff { .. } => 2,
+            Self::Finish { .. } => 0,
+        }
+    }
+
     /// Whose.
     pub fn tunnel(&self) -> &TunnelName {
         match self {

@@ -453,6 +453,37 @@ impl Step {
         }
     }
 
+    /// What it costs in money, for a person.
+    pub fn cost(&self) -> Option<&'static str> {
+        match self {
+            Self::Balancer(step) => step.cost(),
+            Self::RenameTunnel { .. }
+            | Self::KeepTunnel { .. }
+            | Self::OrphanTunnel { .. }
+            | Self::RetireTunnel { .. }
+            | Self::DrainTunnel { .. }
+            | Self::EndParting { .. }
+            | Self::NoteDocument { .. }
+            | Self::SettleCreation { .. }
+            | Self::TakeRecord { .. }
+            | Self::ForgetRecord { .. }
+            | Self::NoteVersion { .. }
+            | Self::CreateTunnel { .. }
+            | Self::PutConfiguration { .. }
+            | Self::WriteRules { .. }
+            | Self::CreateRecord { .. }
+            | Self::RepairRecord { .. }
+            | Self::MoveRecord { .. }
+            | Self::DeleteRecord { .. }
+            | Self::DeleteConnections { .. }
+            | Self::DeleteTunnel { .. }
+            | Self::ForgetTunnel { .. }
+            | Self::Network(_)
+            | Self::Rotation(_)
+            | Self::Access(_) => None,
+        }
+    }
+
     /// What it does and why, for a person, without its sign.
     pub fn describe(&self) -> String {
         match self {

@@ -281,6 +281,18 @@ fn a_deletion_takes_records_before_connections_before_the_tunnel() {
     model.ours(&tunnel("web")).fate = Fate::Delete;
     let nothing = desired(&[]);
     let id = model.id_of("web");
+    // Requests end before their tunnel does.
+    assert_eq!(
+        model.plan(&nothing).to_string(),
+        "account default
+  - record a.example.com of web
+  - record b.example.com of web
+  ? tunnel web: its connectors on this host finish their requests first; then it is deleted (draining)
+  0 to add, 0 to change, 2 to delete, 1 held
+"
+    );
+    model.connectors_catch_up();
+    model.elsewhere.insert(id.clone());
     assert_eq!(
         model.plan(&nothing).to_string(),
         format!(
@@ -290,6 +302,7 @@ fn a_deletion_takes_records_before_connections_before_the_tunnel() {
   - connections of web
   - tunnel web ({id})
   - tunnel web: forget it, nothing of it is left
+  # tunnel web is connected from elsewhere: the connectors there lose their connections with it
   0 to add, 0 to change, 5 to delete
 "
         )

@@ -243,16 +243,18 @@ pub(super) fn find_named(listed: &BTreeMap<TunnelId, ObservedTunnel>, cloudflare
 }
 
 pub(super) fn left_behind(record: &TunnelRecord) -> String {
-    let records = match record.dns.len() {
-        0 => String::new(),
-        1 => " and its DNS record".to_owned(),
-        count => format!(" and its {count} DNS records"),
+    let count = |count: usize, one: &str| match count {
+        0 => None,
+        1 => Some(format!("its {one}")),
+        count => Some(format!("its {count} {one}s")),
     };
-    let routes = match record.private_routes.len() {
-        0 => String::new(),
-        1 => " and its private route".to_owned(),
-        count => format!(" and its {count} private routes"),
+    let balancing = record.balancing.pool.is_some().then(|| "its load balancing".to_owned());
+    let had = [count(record.dns.len(), "DNS record"), count(record.private_routes.len(), "private route"), balancing];
+    let had: Vec<String> = had.into_iter().flatten().collect();
+    let stays = if had.is_empty() {
+        "it stays at Cloudflare until it is deleted".to_owned()
+    } else {
+        format!("it and {} stay at Cloudflare until they are deleted", had.join(" and "))
     };
-    let records = if record.balancing.pool.is_some() { format!("{records} and its load balancing") } else { records };
-    format!("tunnel {} left the configuration; it{records}{routes} stay at Cloudflare until they are deleted", record.name)
+    format!("tunnel {} left the configuration; {stays}", record.name)
 }

@@ -6,8 +6,10 @@ use tokio::task::spawn_blocking;
 use super::{memory::KnownZones, trouble, worker::Worker};
 use crate::{
     cloudflare::{self, Client, ZoneStatus},
+    config::Account,
     desired::Desired,
     id::AccountId,
+    name::AccountName,
     observed::{Gap, Part, Zone, zone_of},
     plan::HoldCode,
     store::StoreError,
@@ -53,8 +55,36 @@ impl Worker {
                 let why = format!("the configuration says account {configured}, but everything was made in {pinned}");
                 Err(NoAccount::new(HoldCode::AccountChanged, why))
             }
-            (Some(id), _) | (None, Some(id)) => Ok(Some(id)),
+            (Some(id), _) | (None, Some(id)) => {
+                self.check_alone(&id).await?;
+                Ok(Some(id))
+            }
             (None, None) => Ok(None),
+        }
+    }
+
+    /// Refuses an account that is in the configuration twice: each worker would take the other's tunnels for unwanted, and both
+    /// would want their hostnames.
+    async fn check_alone(&self, id: &AccountId) -> Result<(), NoAccount> {
+        let (store, wanted) = (self.shared.ledger.store().clone(), id.clone());
+        let pinned = spawn_blocking(move || store.accounts_pinned_to(&wanted)).await.expect("reading does not panic");
+        let pinned = pinned.map_err(|why| NoAccount::new(HoldCode::AccountUnknown, why))?;
+        let in_force = self.in_force.borrow();
+        let same = |(name, account): &(&AccountName, &Account)| match &account.account_id {
+            Some(configured) => configured == id,
+            None => pinned.contains(name),
+        };
+        let other = in_force.config.accounts.iter().find(|account| *account.0 != self.account && same(account));
+        match other {
+            None => Ok(()),
+            Some((other, _)) => {
+                let why = format!(
+                    "accounts {:?} and {:?} of the configuration are both {id}, so both would see the same hostnames; keep one",
+                    self.account.as_str(),
+                    other.as_str()
+                );
+                Err(NoAccount::new(HoldCode::AccountTwice, why))
+            }
         }
     }
 
@@ -62,7 +92,11 @@ impl Worker {
     pub(super) async fn account_id(&mut self, client: &Client) -> Result<AccountId, NoAccount> {
         let id = match self.known_account_id().await? {
             Some(id) => id,
-            None => self.discover(client).await?,
+            None => {
+                let id = self.discover(client).await?;
+                self.check_alone(&id).await?;
+                id
+            }
         };
         if self.pinned.as_ref() != Some(&id) {
             self.pin(&id).await.map_err(|error| {

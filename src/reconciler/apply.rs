@@ -11,15 +11,16 @@ mod networks;
 mod records;
 mod rotation;
 mod shared;
+mod teardown;
 mod tunnels;
 
 use super::{trouble, worker::Worker};
 use crate::{
-    cloudflare::{self, Client, Conflict, Kind},
+    cloudflare::{self, Client},
     event::ProvisioningEvent,
     id::{AccountId, ZoneId},
-    observed::{Observed, Part},
-    plan::{RotationStep, Step},
+    observed::Observed,
+    plan::{Hold, HoldCode, RotationStep, Scope, Step},
     store::StoreError,
 };
 
@@ -34,6 +35,8 @@ enum StepError {
     Store(StoreError),
     /// Something that only a person can settle.
     Other(String),
+    /// Something of the tunnel stands in the way: it is held for this reason, and tried again in the next pass.
+    Held(HoldCode, String),
 }
 
 impl From<cloudflare::Error> for StepError {
@@ -95,20 +98,8 @@ impl Worker {
             }
             Step::PutConfiguration { .. } => self.put_configuration(place, step).await,
             Step::WriteRules { tunnel, rules, sha256, .. } => self.write_rules(place, tunnel, rules, sha256, observed).await,
-            Step::DeleteConnections { id, .. } => Ok(gone_is_done(place.client.delete_connections(place.account_id, id).await)?),
-            Step::DeleteTunnel { tunnel, id } => {
-                let deleted = gone_is_done(place.client.delete_tunnel(place.account_id, id).await);
-                if let Err(error) = &deleted
-                    && error.kind() == Kind::Conflict(Conflict::PrivateRoutes)
-                {
-                    self.memory.routed.insert(tunnel.clone());
-                }
-                deleted?;
-                if let Part::Complete(tunnels) = &mut observed.tunnels {
-                    tunnels.remove(id);
-                }
-                Ok(())
-            }
+            Step::DeleteConnections { tunnel, id } => self.cut_connections(place, tunnel, id).await,
+            Step::DeleteTunnel { tunnel, id } => self.delete_tunnel(place, tunnel, id, observed).await,
             Step::Rotation(step @ (RotationStep::Place { .. } | RotationStep::CutOff { .. })) => {
                 self.go_on_with_rotation(place, step).await
             }
@@ -164,6 +155,11 @@ impl Worker {
             }
             Err(StepError::Store(error)) => (trouble::chain(&error), true),
             Err(StepError::Other(error)) => (error, true),
+            Err(StepError::Held(code, why)) => {
+                let scope = Scope::Tunnel { tunnel: step.tunnel().clone() };
+                self.progress.holds.push(Hold { scope, code, why: why.clone() });
+                (why, false)
+            }
         };
         self.progress.error.get_or_insert_with(|| error.clone());
         self.progress.failed.insert(step.tunnel().clone());

@@ -105,6 +105,7 @@ impl Coordinator {
             in_force: coordinator.in_force.subscribe(),
             workers: coordinator.senders.subscribe(),
             requests: ask,
+            standing_by: Arc::default(),
         };
         coordinator.keep_workers();
         (coordinator, reconciler)

@@ -12,7 +12,7 @@ use crate::{
 /// one before; `None` when there was none.
 pub(super) fn in_force(in_force: Option<&Arc<Config>>, proposed: &Arc<Config>) -> (Arc<Config>, Option<String>) {
     let asks = match proposed.daemon.apply {
-        ApplyMode::Auto => None,
+        ApplyMode::Auto | ApplyMode::Observe => None,
         ApplyMode::Ask => Some("the configuration waits for `adit apply` (apply = \"ask\")".to_owned()),
     };
     let reason = match in_force {

@@ -17,12 +17,15 @@ use crate::{
     desired::Desired,
     id::AccountId,
     observed::{Existence, Gap, Observed, ObservedConfiguration, ObservedRecord, ObservedTunnel, Part, Zone},
-    plan::{Input, Plan, Question, plan, zones_needed},
+    plan::{Input, Plan, Question, Step, calls, explain, plan, zones_needed},
     record::ConfigurationSource,
 };
 
 /// Single reads in one pass. What is not asked is held, and asked in the next pass.
 const QUESTIONS_MAX: usize = 50;
+
+/// Configurations that are read for one look at a plan; beyond it the plan shows what is written and not what it replaces.
+const DOCUMENTS_MAX: usize = 20;
 
 /// How often a plan may ask on: who a tunnel is, then what it has. It never needed more than two.
 const ROUNDS_MAX: usize = 3;
@@ -108,6 +111,44 @@ impl Worker {
     pub(super) fn note_behind(&mut self) {
         let (records, reported) = (self.shared.ledger.records(), self.reported());
         self.memory.note_behind(&records, &reported, self.shared.clock.now());
+    }
+
+    /// Puts before and after into a plan that somebody looks at. The configurations that would be replaced are read for it.
+    pub(super) async fn explain(
+        &mut self,
+        client: &Client,
+        id: &AccountId,
+        desired: &Desired,
+        observed: &mut Observed,
+        plan: &mut Plan,
+    ) {
+        let records = self.shared.ledger.records();
+        let replaced = plan.steps.iter().chain(&plan.waiting).filter_map(|step| {
+            let Step::PutConfiguration { tunnel, .. } = step else { return None };
+            Some((tunnel.clone(), records.tunnels.get(tunnel)?.id.clone()?))
+        });
+        let unread = replaced.filter(|(tunnel, _)| !observed.answers.configurations.contains_key(tunnel));
+        let unread: Vec<_> = unread.take(DOCUMENTS_MAX).collect();
+        for (tunnel, tunnel_id) in unread {
+            let part = self.read("its configuration", client.configuration(id, &tunnel_id)).await.map(seen_configuration);
+            observed.answers.configurations.insert(tunnel, part);
+        }
+        let (reported, contested) = (self.reported(), self.memory.contested());
+        let (account, account_id) = (&self.account, id);
+        let (behind, rotations) = (self.memory.behind(), self.rotations());
+        let input = Input {
+            account,
+            account_id,
+            desired,
+            observed,
+            records: &records,
+            reported: &reported,
+            contested: &contested,
+            behind: &behind,
+            now: self.shared.clock.now(),
+            rotations: &rotations,
+        };
+        (plan.changes, plan.calls) = (explain(&input, plan), Some(calls(&input, plan)));
     }
 
     pub(super) fn reported(&self) -> Arc<Reported> {

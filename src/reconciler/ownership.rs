@@ -148,6 +148,7 @@ impl Reconciler {
         tunnel: &TunnelName,
         taking: Taking,
     ) -> Result<TunnelAdopted, OwnershipError> {
+        self.check_writes()?;
         let (tunnel, taking) = (tunnel.clone(), Box::new(taking));
         self.ask_owner(account, |done| Ask::AdoptTunnel { tunnel, taking, done }).await
     }
@@ -180,6 +181,7 @@ impl Reconciler {
         hash: PlanHash,
         from_install: Option<String>,
     ) -> Result<RouteTaken, OwnershipError> {
+        self.check_writes()?;
         let (tunnel, hostname) = (tunnel.clone(), hostname.clone());
         self.ask_owner(account, |done| Ask::AdoptRoute { tunnel, hostname, hash, from_install, done }).await
     }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     cloudflare::Client,
+    config::ApplyMode,
     desired::{Desired, desired},
     event::{CredentialState, PassResult, ProvisioningEvent, WaitingPlan},
     id::AccountId,
@@ -52,11 +53,26 @@ pub struct Left {
     pub why: String,
 }
 
+impl PassReport {
+    /// Whether it did nothing because the plan was not the one that was confirmed.
+    pub(super) fn refused(&self, confirmed: &Plan) -> bool {
+        let idle = self.done.is_empty() && self.left.is_empty() && self.error.is_none();
+        idle && !self.plan.is_empty() && self.plan.hash() != confirmed.hash()
+    }
+}
+
 /// Where the account is, and how it is reached.
 pub(super) struct Ground {
     pub(super) client: Client,
     pub(super) account_id: AccountId,
     pub(super) zones: Part<Vec<Zone>>,
+}
+
+/// An account that was just read.
+pub(super) struct Looked {
+    client: Client,
+    account_id: AccountId,
+    observed: Observed,
 }
 
 /// Why a pass has no ground: nothing of the account can be read.
@@ -68,6 +84,16 @@ pub(super) struct NoGround {
 impl Worker {
     /// Makes a pass. What waits for a confirmation is done too if the plan is `confirmed`.
     pub(super) async fn pass(&mut self, why: &'static str, confirmed: Option<PlanHash>) -> PassReport {
+        self.pass_over(why, confirmed, None).await
+    }
+
+    /// A pass over what was read just now, if it was.
+    pub(super) async fn pass_over(
+        &mut self,
+        why: &'static str,
+        confirmed: Option<PlanHash>,
+        looked: Option<Looked>,
+    ) -> PassReport {
         let started = Instant::now();
         self.progress = Progress::default();
         let caught_up = self.shared.ledger.catch_up().await;
@@ -85,9 +111,12 @@ impl Worker {
         wishes.extend(proposed.as_ref().map(|(proposed, _)| proposed));
         let mut holds = Vec::new();
         let mut waiting = None;
-        let (account_id, mut observed, mut plan) = match self.ground(&wishes).await {
-            Ok(Ground { client, account_id, zones }) => {
-                let mut observed = self.observe(&client, &account_id, zones, &wishes).await;
+        let looked = match looked {
+            Some(looked) => Ok(looked),
+            None => self.look_at(&wishes).await,
+        };
+        let (account_id, mut observed, mut plan) = match looked {
+            Ok(Looked { client, account_id, mut observed }) => {
                 let plan = self.converge(&client, &account_id, &wanted, &mut observed, confirmed).await;
                 if let Some((proposed, reason)) = &proposed {
                     let proposal = self.plan_with_answers(&client, &account_id, proposed, &mut observed).await;
@@ -100,7 +129,9 @@ impl Worker {
                 let observed = Observed::unread(&hold.why);
                 let mut plan = Plan::empty(self.account.clone());
                 if let Some(id) = &account_id {
-                    self.apply_here(self.plan(id, &wanted, &observed).steps).await;
+                    if !self.only_observes() {
+                        self.apply_here(self.plan(id, &wanted, &observed).steps).await;
+                    }
                     plan = self.plan(id, &wanted, &observed);
                 }
                 self.progress.error.get_or_insert_with(|| hold.why.clone());
@@ -111,7 +142,12 @@ impl Worker {
         if waiting.is_none() && !plan.waiting.is_empty() {
             waiting = Some(WaitingPlan { hash: plan.hash(), summary: plan.summary() });
         }
+        if self.only_observes() {
+            holds.push(observe_only(&plan));
+            waiting = None;
+        }
         add_holds(&mut plan, holds);
+        plan.holds.append(&mut self.progress.holds);
         self.progress.unread |= plan.holds.iter().any(|hold| hold.code == HoldCode::Unread);
 
         // A configuration belongs to the version that the connectors reported; with another one it is read again.
@@ -141,25 +177,48 @@ impl Worker {
         }
     }
 
-    /// The plan for `desired`, with nothing done.
+    /// What there is in the account, for these wishes.
+    async fn look_at(&mut self, wishes: &[&Desired]) -> Result<Looked, NoGround> {
+        let Ground { client, account_id, zones } = self.ground(wishes).await?;
+        let observed = self.observe(&client, &account_id, zones, wishes).await;
+        Ok(Looked { client, account_id, observed })
+    }
+
+    /// The plan for `desired`, with nothing done, for somebody who looks at it.
     pub(super) async fn look(&mut self, desired: &Desired) -> Plan {
+        let (mut plan, looked) = self.look_and_keep(desired).await;
+        if let Some(Looked { client, account_id, mut observed }) = looked {
+            self.explain(&client, &account_id, desired, &mut observed, &mut plan).await;
+        }
+        plan
+    }
+
+    /// The same, with what it was made from; `None` when nothing could be read.
+    pub(super) async fn look_and_keep(&mut self, desired: &Desired) -> (Plan, Option<Looked>) {
         self.progress = Progress::default();
-        match self.ground(&[desired]).await {
-            Ok(Ground { client, account_id, zones }) => {
-                let mut observed = self.observe(&client, &account_id, zones, &[desired]).await;
-                self.plan_with_answers(&client, &account_id, desired, &mut observed).await
+        match self.look_at(&[desired]).await {
+            Ok(mut looked) => {
+                let Looked { client, account_id, observed } = &mut looked;
+                let plan = self.plan_with_answers(client, account_id, desired, observed).await;
+                (plan, Some(looked))
             }
             Err(NoGround { account_id, hold }) => {
                 let observed = Observed::unread(&hold.why);
                 let plan = account_id.map(|id| self.plan(&id, desired, &observed));
                 let mut plan = plan.unwrap_or_else(|| Plan::empty(self.account.clone()));
                 add_holds(&mut plan, vec![hold]);
-                plan
+                (plan, None)
             }
         }
     }
 
-    /// Plans and applies until nothing more can be done in this pass, and gives the plan that is left.
+    /// Whether nothing is written at Cloudflare, nor put on record: what people want says so, whatever is in force.
+    pub(super) fn only_observes(&self) -> bool {
+        self.intended.borrow().config.daemon.apply == ApplyMode::Observe
+    }
+
+    /// Plans and applies until nothing more can be done in this pass, and gives the plan that is left. With a confirmation nothing
+    /// is done unless the plan is exactly that one.
     async fn converge(
         &mut self,
         client: &Client,
@@ -169,8 +228,11 @@ impl Worker {
         mut confirmed: Option<PlanHash>,
     ) -> Plan {
         let mut plan = self.plan_with_answers(client, id, desired, observed).await;
+        if self.only_observes() || confirmed.as_ref().is_some_and(|hash| *hash != plan.hash()) {
+            return plan;
+        }
         for _ in 0..ROUNDS_MAX {
-            let is_confirmed = confirmed.take().is_some_and(|hash| hash == plan.hash());
+            let is_confirmed = confirmed.take().is_some();
             let mut steps = if is_confirmed { plan.confirmed() } else { plan.steps.clone() };
             steps.retain(|step| !self.progress.failed.contains(step.tunnel()));
             if steps.is_empty() || self.progress.has_ended() {
@@ -289,9 +351,15 @@ impl Worker {
     }
 }
 
+/// Why a pass changed nothing, with what it would have done.
+pub(super) fn observe_only(plan: &Plan) -> Hold {
+    let why = format!("[daemon] apply = \"observe\" keeps Adit from writing anything; there would be: {}", plan.summary());
+    Hold { scope: Scope::Account, code: HoldCode::ObserveOnly, why }
+}
+
 /// Adds what holds the whole account; with it, that its parts could not be read goes without saying.
 fn add_holds(plan: &mut Plan, holds: Vec<Hold>) {
-    let whole = holds.iter().any(|hold| hold.code != HoldCode::WaitsForApply);
+    let whole = holds.iter().any(|hold| !matches!(hold.code, HoldCode::WaitsForApply | HoldCode::ObserveOnly));
     if whole {
         plan.holds.retain(|hold| !(hold.code == HoldCode::Unread && hold.scope == Scope::Account));
     }

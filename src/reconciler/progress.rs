@@ -9,7 +9,7 @@ use super::{
 use crate::{
     cloudflare::{Error, Kind},
     name::TunnelName,
-    plan::Step,
+    plan::{Hold, Step},
 };
 
 /// How far a pass is.
@@ -29,6 +29,8 @@ pub(super) struct Progress {
     pub(super) refused: Option<String>,
     pub(super) missing: Option<String>,
     pub(super) has_answered: bool,
+    /// What stood in the way of a step and holds its tunnel.
+    pub(super) holds: Vec<Hold>,
 }
 
 impl Progress {

@@ -170,7 +170,11 @@ impl Worker {
             PassResult::Failed => false,
         };
         let records = self.shared.ledger.records();
-        if !is_well || records.seal.is_some() || records.tunnels.values().any(|record| record.secret_life.rotation.is_some()) {
+        if !is_well
+            || self.only_observes()
+            || records.seal.is_some()
+            || records.tunnels.values().any(|record| record.secret_life.rotation.is_some())
+        {
             return false;
         }
         let config = self.in_force.borrow().config.clone();
@@ -236,6 +240,11 @@ fn delays(code: HoldCode) -> bool {
         | HoldCode::WaitsForApply
         | HoldCode::RotationFailed
         | HoldCode::RotationSlow
+        | HoldCode::ObserveOnly
+        | HoldCode::AccountTwice
+        | HoldCode::RoutesLeft
+        | HoldCode::StillConnected
+        | HoldCode::NotDeleted
         | HoldCode::GracePeriod
         | HoldCode::Draining
         | HoldCode::NotApplied

@@ -9,6 +9,7 @@ use crate::{
     id::AccountId,
     name::TunnelName,
     observed::Observed,
+    orphan,
     plan::{Conflict, Hold, Input, Plan, view},
 };
 
@@ -85,6 +86,7 @@ impl Worker {
             zones: zones.iter().map(|zone| zone.name.clone()).collect(),
             waiting: seen.waiting.clone(),
             rate_limit_remaining: client.and_then(|client| client.budget().remaining),
+            orphans: seen.account_id.as_ref().map_or(0, |id| orphan::count(&records, id, &seen.observed)),
         };
         if self.told.as_deref() != Some(&known) {
             let view = Arc::new(known);

@@ -8,18 +8,26 @@ use tokio::{
 };
 
 use super::{
-    Clients, Refusals, Reported, memory::Memory, ownership::Ask, pass::PassReport, progress::Progress, steady::SteadyClock,
-    telling::Seen, trouble,
+    Clients, Refusals, Reported,
+    memory::Memory,
+    orphans::Deletion,
+    ownership::Ask,
+    pass::{PassReport, observe_only},
+    progress::Progress,
+    steady::SteadyClock,
+    telling::Seen,
+    trouble,
 };
 use crate::{
     cloudflare::{Client, CredentialId},
-    config::Config,
+    config::{ApplyMode, Config},
     connector::Holders,
     desired::{Intended, desired},
     event::{AccountView, CredentialState, Sink},
     id::AccountId,
     name::{AccountName, TunnelName},
     observed::Observed,
+    orphan::{Orphan, Orphans},
     plan::{Conflict, Hold, HoldCode, Plan, PlanHash},
     record::{Fate, TunnelRecord},
     store::Ledger,
@@ -71,12 +79,34 @@ pub(super) enum Command {
         /// Gets whether one was begun, `None` when the tunnel is not one of this account, or why it cannot be.
         done: oneshot::Sender<Result<Option<bool>, String>>,
     },
-    /// A pass that also does what waits for a confirmation.
+    /// A pass that an operator asks for.
     Apply {
-        /// The plan that was confirmed.
-        confirmed: Option<PlanHash>,
         /// Gets its report.
         done: oneshot::Sender<PassReport>,
+    },
+    /// A pass that does exactly the plan that was confirmed, with what waits for that, or nothing. All accounts look first; then
+    /// all go, or none does.
+    Confirm {
+        /// The plan that was confirmed.
+        confirmed: PlanHash,
+        /// Gets the plan as it is, from a fresh look.
+        looked: oneshot::Sender<PlanHash>,
+        /// Says to go, once what people want is in force; dropped, nothing is done.
+        go: oneshot::Receiver<()>,
+        /// Gets the report of the pass.
+        done: oneshot::Sender<PassReport>,
+    },
+    /// To look for what is left over.
+    FindOrphans {
+        /// Gets it.
+        done: oneshot::Sender<Orphans>,
+    },
+    /// To delete some of it.
+    DeleteOrphans {
+        /// Which.
+        chosen: Vec<Orphan>,
+        /// Gets what became of each.
+        done: oneshot::Sender<Vec<Deletion>>,
     },
 }
 
@@ -238,9 +268,10 @@ impl Worker {
                         | Command::Delete { .. }
                         | Command::Ownership(_)
                         | Command::Rotate { .. }
-                        | Command::Apply { .. }) => {
-                            put_off.push_back(command);
-                        }
+                        | Command::Apply { .. }
+                        | Command::Confirm { .. }
+                        | Command::FindOrphans { .. }
+                        | Command::DeleteOrphans { .. }) => put_off.push_back(command),
                     }
                 }
                 self.memory.doubt();
@@ -250,11 +281,17 @@ impl Worker {
             }
             Command::Plan { config, done } => {
                 let mut intended = (**self.intended.borrow()).clone();
+                // What people want already is planned to be compared, something else to be looked at.
+                let is_shown = config.is_some();
                 if let Some(config) = config {
                     intended.config = config;
                 }
                 self.memory.doubt();
-                let plan = self.look(&desired(&intended, &self.account)).await;
+                let wanted = desired(&intended, &self.account);
+                let mut plan = if is_shown { self.look(&wanted).await } else { self.look_and_keep(&wanted).await.0 };
+                if intended.config.daemon.apply == ApplyMode::Observe {
+                    plan.holds.insert(0, observe_only(&plan));
+                }
                 drop(done.send(plan));
             }
             Command::Delete { tunnel, done } => drop(done.send(self.mark_for_deletion(&tunnel).await)),
@@ -262,10 +299,22 @@ impl Worker {
             Command::Rotate { tunnel, emergency, by, done } => {
                 drop(done.send(self.begin_rotation(&tunnel, emergency, Some(by)).await));
             }
-            Command::Apply { confirmed, done } => {
+            Command::Apply { done } => {
                 self.memory.doubt();
-                drop(done.send(self.pass("operator", confirmed).await));
+                drop(done.send(self.pass("operator", None).await));
             }
+            Command::Confirm { confirmed, looked, go, done } => {
+                let intended = self.intended.borrow().clone();
+                let (plan, read) = self.look_and_keep(&desired(&intended, &self.account)).await;
+                let is_that_plan = plan.hash() == confirmed;
+                drop(looked.send(plan.hash()));
+                // Whoever asked goes on as soon as every account has looked, or goes away.
+                if go.await.is_ok() && is_that_plan {
+                    drop(done.send(self.pass_over("operator", Some(confirmed), read).await));
+                }
+            }
+            Command::FindOrphans { done } => drop(done.send(self.find_orphans().await)),
+            Command::DeleteOrphans { chosen, done } => drop(done.send(self.delete_orphans(chosen).await)),
         }
     }
 

@@ -39,6 +39,8 @@ pub enum Fault {
     WrongShape,
     /// The call happens; the answer never ends.
     EndlessBody,
+    /// The answer says that it was done. Nothing happens.
+    Unheeded,
 }
 
 /// The requests that a switch is for.
@@ -97,6 +99,8 @@ pub struct Faults(Mutex<Vec<Switch>>);
 struct Switch {
     fault: Fault,
     matching: Matching,
+    /// How many requests that match it lets pass before it acts.
+    passing: u32,
     /// `None` is without end.
     left: Option<u32>,
 }
@@ -110,8 +114,13 @@ impl Faults {
             Times::UntilCleared => None,
         };
         if left != Some(0) {
-            self.switches().push(Switch { fault, matching, left });
+            self.switches().push(Switch { fault, matching, passing: 0, left });
         }
+    }
+
+    /// Switches a fault on that acts once, on the `nth` request that matches from here on, counted from 1.
+    pub fn add_at(&self, fault: Fault, matching: Matching, nth: u32) {
+        self.switches().push(Switch { fault, matching, passing: nth.saturating_sub(1), left: Some(1) });
     }
 
     /// Switches every fault off. A request that hangs keeps hanging.
@@ -124,10 +133,20 @@ impl Faults {
         self.switches().len()
     }
 
+    /// Whether a switch with this fault is still on.
+    pub fn is_on(&self, fault: &Fault) -> bool {
+        self.switches().iter().any(|switch| switch.fault == *fault)
+    }
+
     /// The fault that acts on this request, if any.
     pub(crate) fn take(&self, method: &Method, path: &str) -> Option<Fault> {
         let mut switches = self.switches();
-        let index = switches.iter().position(|switch| switch.matching.covers(method, path))?;
+        let index = switches.iter_mut().position(|switch| {
+            let covers = switch.matching.covers(method, path);
+            let passes = covers && switch.passing > 0;
+            switch.passing -= u32::from(passes);
+            covers && !passes
+        })?;
         let switch = &mut switches[index];
         let fault = switch.fault.clone();
         switch.left = switch.left.map(|left| left - 1);
@@ -157,6 +176,15 @@ mod tests {
         assert_eq!(faults.take(&Method::POST, path), Some(Fault::Hang));
         assert_eq!(faults.take(&Method::POST, path), None);
         assert_eq!(faults.remaining(), 0);
+    }
+
+    #[test]
+    fn a_switch_can_let_requests_pass_first() {
+        let faults = Faults::default();
+        faults.add_at(Fault::Hang, Matching::resource("zones").method(Method::GET), 3);
+        let take = || faults.take(&Method::GET, "/zones/1");
+        assert_eq!([take(), faults.take(&Method::POST, "/zones/1"), take()], [None, None, None]);
+        assert_eq!([take(), take()], [Some(Fault::Hang), None]);
     }
 
     #[test]

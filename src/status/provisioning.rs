@@ -92,7 +92,10 @@ pub(super) fn fold(status: &mut Status, event: &ProvisioningEvent, at: Timestamp
         | ProvisioningEvent::EditOverwritten { .. }
         | ProvisioningEvent::TunnelGone { .. }
         | ProvisioningEvent::StateUnwritable { .. }
-        | ProvisioningEvent::Rotation { .. } => {}
+        | ProvisioningEvent::Rotation { .. }
+        | ProvisioningEvent::ConnectionsCut { .. }
+        | ProvisioningEvent::OrphanDeleted { .. }
+        | ProvisioningEvent::OrphanKept { .. } => {}
     }
 }
 

@@ -24,6 +24,16 @@ impl Store {
         Ok(self.read_account_ids()?.accounts.remove(account.as_str()))
     }
 
+    /// The accounts that are pinned to this id.
+    ///
+    /// # Errors
+    ///
+    /// In one sentence why they cannot be read.
+    pub fn accounts_pinned_to(&self, id: &AccountId) -> Result<Vec<AccountName>, String> {
+        let pinned = self.read_account_ids()?.accounts.into_iter().filter(|(_, pinned)| pinned == id);
+        Ok(pinned.filter_map(|(name, _)| name.parse().ok()).collect())
+    }
+
     /// Pins the id of an account.
     ///
     /// # Errors

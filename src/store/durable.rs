@@ -28,13 +28,13 @@ pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
     let directory = path.parent().expect("a state file has a directory");
     make_directory(directory)?;
-    failpoint::hit(Point::StateBegun);
+    failpoint::hit_at(Point::StateBegun, path);
     let complete = stage(directory, content).map_err(|error| StoreError::io("write", path, error))?;
-    failpoint::hit(Point::StateSynced);
+    failpoint::hit_at(Point::StateSynced, path);
     complete.persist(path).map_err(|error| StoreError::io("replace", path, error.error))?;
-    failpoint::hit(Point::StateRenamed);
+    failpoint::hit_at(Point::StateRenamed, path);
     sync_directory(directory)?;
-    failpoint::hit(Point::StateDurable);
+    failpoint::hit_at(Point::StateDurable, path);
     Ok(())
 }
 
@@ -42,9 +42,9 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
 pub(super) fn stage(directory: &Path, content: &[u8]) -> io::Result<TempPath> {
     // tempfile makes it with mode 0600.
     let mut file = Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
-    failpoint::hit(Point::StateCreated);
+    failpoint::hit_at(Point::StateCreated, directory);
     file.write_all(content)?;
-    failpoint::hit(Point::StateWritten);
+    failpoint::hit_at(Point::StateWritten, directory);
     file.as_file().sync_all()?;
     Ok(file.into_temp_path())
 }
@@ -53,9 +53,9 @@ pub(super) fn stage(directory: &Path, content: &[u8]) -> io::Result<TempPath> {
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Ok(()) => {
-            failpoint::hit(Point::StateRemoved);
+            failpoint::hit_at(Point::StateRemoved, path);
             sync_directory(path.parent().expect("a state file has a directory"))?;
-            failpoint::hit(Point::StateRemovalDurable);
+            failpoint::hit_at(Point::StateRemovalDurable, path);
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -63,7 +63,7 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| StoreError::io("sync", directory, error))
 }

@@ -1,12 +1,13 @@
 //! `install.toml`: which installation this is, and on which machine.
 
-use std::path::Path;
+use std::{fs, path::Path, sync::PoisonError};
 
+use jiff::Timestamp;
 use rand::Rng as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Store, StoreError, durable, versioned};
+use super::{Standing, Store, StoreError, durable, versioned};
 use crate::record::{InstallId, Seal};
 
 const FILE: &str = "install.toml";
@@ -17,22 +18,33 @@ struct Install {
     id: String,
     /// A hash of the machine's id, which itself is confidential (machine-id(5)).
     machine: Option<String>,
+    /// Since when it is of that machine.
+    #[serde(default)]
+    since: Option<Timestamp>,
+    /// A hash of the id: every marker at Cloudflare has the id in it, so that it must not be changed by hand.
+    #[serde(default)]
+    check: Option<String>,
 }
 
 /// Reads who we are, or decides it.
-pub(super) fn establish(directory: &Path, machine_id: Option<&str>) -> Result<(InstallId, Option<Seal>), StoreError> {
+pub(super) fn establish(directory: &Path, machine_id: Option<&str>) -> Result<Standing, StoreError> {
     match known(directory, machine_id) {
         Some(known) => Ok(known),
-        None => Ok((create(directory, machine_id)?, None)),
+        None => {
+            let (install, since) = (fresh_id(), Timestamp::now());
+            write(directory, &install, machine_id, since)?;
+            Ok(Standing { install, seal: None, since: Some(since) })
+        }
     }
 }
 
 /// Reads who we are; `None` where that was never decided.
-pub(super) fn known(directory: &Path, machine_id: Option<&str>) -> Option<(InstallId, Option<Seal>)> {
+pub(super) fn known(directory: &Path, machine_id: Option<&str>) -> Option<Standing> {
     let path = directory.join(FILE);
     let unreadable = |why: String| {
         let nobody = InstallId::new("00000000").expect("eight digits are an install id");
-        Some((nobody, Some(Seal::Unreadable(format!("cannot read {path:?}: {why}")))))
+        let seal = Some(Seal::Unreadable(format!("cannot read {path:?}: {why}")));
+        Some(Standing { install: nobody, seal, since: None })
     };
     let text = match durable::read(&path) {
         Ok(Some(text)) => text,
@@ -46,41 +58,85 @@ pub(super) fn known(directory: &Path, machine_id: Option<&str>) -> Option<(Insta
         Err(why) => return unreadable(why),
     };
     let Some(id) = InstallId::new(&install.id) else { return unreadable("its id is not eight of a-z and 0-9".to_owned()) };
+    if install.check.is_some_and(|check| check != hash_of_id(&id)) {
+        let why = format!(
+            "its id was changed by hand to {:?}, and everything at Cloudflare carries the one before (put that back)",
+            id.as_str()
+        );
+        return unreadable(why);
+    }
     let here = machine_id.map(fingerprint);
     let elsewhere = matches!((&install.machine, &here), (Some(there), Some(here)) if there != here);
-    Some((id, elsewhere.then_some(Seal::OtherMachine)))
+    Some(Standing { install: id, seal: elsewhere.then_some(Seal::OtherMachine), since: install.since })
 }
 
 fn has_records(directory: &Path) -> bool {
     durable::list(&directory.join("records"), ".toml").is_ok_and(|records| !records.is_empty())
 }
 
-fn create(directory: &Path, machine_id: Option<&str>) -> Result<InstallId, StoreError> {
+fn fresh_id() -> InstallId {
     const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut rng = rand::rng();
     let text: String = (0..InstallId::LENGTH).map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())])).collect();
-    let id = InstallId::new(&text).expect("the alphabet is an install id's");
-    write(directory, &id, machine_id)?;
-    Ok(id)
+    InstallId::new(&text).expect("the alphabet is an install id's")
 }
 
-fn write(directory: &Path, id: &InstallId, machine_id: Option<&str>) -> Result<(), StoreError> {
-    let install = Install { id: id.as_str().to_owned(), machine: machine_id.map(fingerprint) };
+fn write(directory: &Path, id: &InstallId, machine_id: Option<&str>, since: Timestamp) -> Result<(), StoreError> {
+    let machine = machine_id.map(fingerprint);
+    let install = Install { id: id.as_str().to_owned(), machine, since: Some(since), check: Some(hash_of_id(id)) };
     durable::write(&directory.join(FILE), versioned::render(&install).as_bytes())
 }
 
 impl Store {
-    /// Binds the state to this machine, because the one that it came from is gone. It counts from the next start on.
+    /// Binds the state to this machine, because the one that it came from is gone. From then on it may be written.
     ///
     /// # Errors
     ///
     /// When it cannot be written, and when it is not known which installation this is.
-    pub fn take_over(&self, machine_id: Option<&str>) -> Result<(), StoreError> {
-        match self.seal() {
-            None | Some(Seal::OtherMachine) => write(&self.inner.directory, self.install(), machine_id),
-            Some(seal @ Seal::Unreadable(_)) => Err(StoreError::Sealed(seal.clone())),
+    pub(super) fn take_over(&self, machine_id: Option<&str>) -> Result<(), StoreError> {
+        let standing = self.standing();
+        if let Some(seal @ Seal::Unreadable(_)) = standing.seal {
+            return Err(StoreError::Sealed(seal));
         }
+        self.become_of(standing.install, machine_id)
     }
+
+    /// Becomes another installation that has made nothing. What was on record is set aside, in this order: what it was is copied,
+    /// its records go there, and last the id changes, so that a crash in between leaves state that is still sealed.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be written or moved.
+    pub(super) fn begin_anew(&self, machine_id: Option<&str>) -> Result<(), StoreError> {
+        let old = self.standing().install;
+        let aside = self.path("set-aside").join(format!("{}-{}", old.as_str(), Timestamp::now().as_millisecond()));
+        durable::make_directory(&aside)?;
+        if let Ok(Some(text)) = durable::read(&self.path(FILE)) {
+            durable::write(&aside.join(FILE), text.as_bytes())?;
+        }
+        let (from, to) = (self.path("records"), aside.join("records"));
+        if from.exists() {
+            fs::rename(&from, &to).map_err(|error| StoreError::io("set aside", &from, error))?;
+        }
+        for folder in [aside.as_path(), self.inner.directory.as_path()] {
+            durable::sync_directory(folder)?;
+        }
+        self.become_of(fresh_id(), machine_id)
+    }
+
+    fn become_of(&self, install: InstallId, machine_id: Option<&str>) -> Result<(), StoreError> {
+        let since = Timestamp::now();
+        write(&self.inner.directory, &install, machine_id, since)?;
+        *self.inner.standing.write().unwrap_or_else(PoisonError::into_inner) =
+            Standing { install, seal: None, since: Some(since) };
+        Ok(())
+    }
+}
+
+/// A hash of the id, to notice that somebody changed it.
+fn hash_of_id(id: &InstallId) -> String {
+    let digest = Sha256::digest(format!("adit-install:{}", id.as_str()));
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A hash of the machine's id for this purpose alone, as machine-id(5) asks for.

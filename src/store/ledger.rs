@@ -116,6 +116,32 @@ impl Ledger {
         self.remove(from).await
     }
 
+    /// Goes on with state that was made on another machine, because that one is gone: its tunnels run here from now on.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written, and when it is not known which installation this is.
+    pub async fn take_over(&self, machine_id: Option<String>) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        blocking(move || store.take_over(machine_id.as_deref())).await?;
+        self.change(|records| records.seal = None);
+        Ok(())
+    }
+
+    /// Becomes another installation that has made nothing; the records are set aside in the state directory.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be written or moved.
+    pub async fn begin_anew(&self, machine_id: Option<String>) -> Result<(), StoreError> {
+        let store = self.store.clone();
+        blocking(move || store.begin_anew(machine_id.as_deref())).await?;
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let records = Records::new(self.store.install());
+        self.records.send_replace(Arc::new(records));
+        Ok(())
+    }
+
     /// Writes what could not be written before.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ fn name(text: &str) -> TunnelName {
 fn record(store: &Store, tunnel: &str) -> TunnelRecord {
     let account: AccountId = "0a1b2c3d".parse().unwrap();
     let mut record =
-        TunnelRecord::intent(store.install(), name(tunnel), account, ConfigurationSource::Remote, Secret::new("c2VjcmV0"));
+        TunnelRecord::intent(&store.install(), name(tunnel), account, ConfigurationSource::Remote, Secret::new("c2VjcmV0"));
     record.id = Some("11111111-2222-3333-4444-555555555555".parse().unwrap());
     record.written = Some(WrittenConfiguration { version: 3, sha256: "ab".repeat(32), stored_sha256: "cd".repeat(32) });
     let dns = DnsRecordRef { zone_id: "z1".parse().unwrap(), record_id: "r1".parse().unwrap() };
@@ -83,10 +83,10 @@ async fn a_record_is_read_as_it_was_written() {
     assert_eq!(fs::metadata(file.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);
     assert!(fs::read_to_string(&file).unwrap().starts_with("version = 1\n"));
 
-    let install = store.install().clone();
+    let install = store.install();
     drop((ledger, store));
     let store = open(&directory);
-    assert_eq!(*store.install(), install);
+    assert_eq!(store.install(), install);
     assert_eq!(store.ledger().unwrap().records().tunnels[&name("web")], written);
 }
 
@@ -201,25 +201,65 @@ async fn state_from_another_machine_is_sealed_until_it_is_taken_over() {
 
     let other = Some("ffffffffffffffffffffffffffffffff");
     let store = Store::open(directory.path(), other).unwrap();
-    assert_eq!(store.seal(), Some(&Seal::OtherMachine));
+    assert_eq!(store.seal(), Some(Seal::OtherMachine));
     let ledger = store.ledger().unwrap();
     assert_eq!(ledger.records().seal, Some(Seal::OtherMachine));
     assert!(matches!(ledger.save(record(&store, "api")).await.unwrap_err(), StoreError::Sealed(_)));
     assert!(matches!(store.write_stops(&Default::default()).unwrap_err(), StoreError::Sealed(_)));
-    store.take_over(other).unwrap();
+    ledger.take_over(other.map(str::to_owned)).await.unwrap();
+    assert_eq!(ledger.records().seal, None);
+    ledger.save(record(&store, "api")).await.unwrap();
     drop((ledger, store));
     assert_eq!(Store::open(directory.path(), other).unwrap().seal(), None);
 }
 
+#[tokio::test]
+async fn a_clone_begins_anew_and_what_was_on_record_is_set_aside() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    store.ledger().unwrap().save(record(&store, "web")).await.unwrap();
+    let original = store.install();
+    drop(store);
+
+    let other = Some("ffffffffffffffffffffffffffffffff");
+    let store = Store::open(directory.path(), other).unwrap();
+    let ledger = store.ledger().unwrap();
+    ledger.begin_anew(other.map(str::to_owned)).await.unwrap();
+    assert_ne!(store.install(), original);
+    assert_eq!(*ledger.records(), Records::new(store.install()));
+    ledger.save(record(&store, "web")).await.unwrap();
+    let install = store.install();
+    drop((ledger, store));
+
+    let store = Store::open(directory.path(), other).unwrap();
+    assert_eq!((store.install(), store.seal()), (install, None));
+    let aside = fs::read_dir(directory.path().join("set-aside")).unwrap().next().unwrap().unwrap().path();
+    assert!(fs::read_to_string(aside.join("install.toml")).unwrap().contains(original.as_str()));
+    assert!(aside.join("records/web.toml").exists());
+}
+
 #[test]
-fn an_installation_that_cannot_be_read_is_sealed_and_not_made_anew() {
+fn an_install_id_that_was_changed_by_hand_is_refused() {
+    let directory = TempDir::new().unwrap();
+    let install = open(&directory).install();
+    let file = directory.path().join("install.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace(install.as_str(), "zzzz9999")).unwrap();
+    let Some(Seal::Unreadable(why)) = open(&directory).seal() else { panic!("it is not sealed") };
+    assert!(why.contains("changed by hand"), "{why}");
+    fs::write(&file, text).unwrap();
+    assert_eq!(open(&directory).seal(), None);
+}
+
+#[tokio::test]
+async fn an_installation_that_cannot_be_read_is_sealed_and_not_made_anew() {
     let directory = TempDir::new().unwrap();
     drop(open(&directory));
     let file = directory.path().join("install.toml");
     fs::write(&file, "version = 1\nid = \"a1b2").unwrap();
     let store = open(&directory);
     assert!(matches!(store.seal(), Some(Seal::Unreadable(_))));
-    assert!(store.take_over(MACHINE).is_err());
+    assert!(store.ledger().unwrap().take_over(MACHINE.map(str::to_owned)).await.is_err());
     assert_eq!(fs::read_to_string(&file).unwrap(), "version = 1\nid = \"a1b2");
 }
 

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 31] = [
+const ALLOWED: [(&str, &str, &str); 36] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -44,6 +44,11 @@ const ALLOWED: [(&str, &str, &str); 31] = [
     ("POST", "/v1/tunnels/{name}/forget", "a"),
     ("GET", "/v1/routes/adoption", "a"),
     ("POST", "/v1/routes/adoption", "a"),
+    ("GET", "/v1/identity", "voa"),
+    ("POST", "/v1/identity/take-over", "a"),
+    ("POST", "/v1/identity/new", "a"),
+    ("GET", "/v1/orphans", "oa"),
+    ("POST", "/v1/orphans", "a"),
 ];
 
 #[tokio::test]

@@ -197,7 +197,13 @@ impl Backend for Kept {
                 reason: api::Reason { code: "up".to_owned(), sentence: "nothing speaks against it".to_owned() },
                 braked_since: None,
             },
-            accounts: vec![api::Account { name: "secret-account".to_owned(), id: None, synced_at: None, holds: Vec::new() }],
+            accounts: vec![api::Account {
+                name: "secret-account".to_owned(),
+                id: None,
+                synced_at: None,
+                holds: Vec::new(),
+                orphans: 0,
+            }],
             last_change: None,
         }
     }
@@ -350,6 +356,28 @@ impl Backend for Kept {
 
     async fn adopt_route(&self, _by: &Principal, asked: &api::AdoptRoute) -> Result<api::RouteAdopted, Error> {
         Err(Error::new(ErrorKind::NotFound, format!("cannot find {:?}", asked.hostname)))
+    }
+
+    fn identity(&self) -> api::Identity {
+        let install = Some("a1b2c3d4".to_owned());
+        api::Identity { install, since: None, seal: None, tunnels: 0, take_over: None, new: None }
+    }
+
+    async fn take_over_identity(&self, _by: &Principal) -> Result<api::Identity, Error> {
+        Ok(self.identity())
+    }
+
+    async fn new_identity(&self, _by: &Principal) -> Result<api::Identity, Error> {
+        Ok(self.identity())
+    }
+
+    async fn orphans(&self) -> Result<api::Orphans, Error> {
+        let (orphans, unread, other_installations) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Ok(api::Orphans { hash: "none".to_owned(), orphans, unread, other_installations })
+    }
+
+    async fn delete_orphans(&self, _by: &Principal, request: &api::DeleteOrphans) -> Result<api::DeletedOrphans, Error> {
+        Ok(api::DeletedOrphans { deleted: request.items.clone(), left: Vec::new() })
     }
 
     fn audit(&self, entry: &Audit<'_>) {

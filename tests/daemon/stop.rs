@@ -175,6 +175,6 @@ async fn a_tunnel_that_is_deleted_finishes_its_requests_before_it_goes() {
     let events = host.client.events(&[("tunnel", "shop".to_owned()), ("limit", "500".to_owned())]).await.unwrap();
     let position = |wanted: &dyn Fn(&str, &str) -> bool| events.iter().position(|event| wanted(&event.kind, &event.sentence));
     let exited = position(&|kind, _| kind == "connector-exited");
-    let deleted = position(&|kind, sentence| kind == "step-applied" && sentence.contains("connections of shop"));
+    let deleted = position(&|kind, sentence| kind == "step-applied" && sentence.contains("- tunnel shop ("));
     assert!(exited.is_some() && exited < deleted, "{events:?}");
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use axum::http::Method;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{sync::watch, task::JoinHandle};
@@ -154,6 +155,10 @@ impl Harness {
         task.await.unwrap();
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
     pub(super) fn reconciler(&self) -> &Reconciler {
         &self.running.as_ref().unwrap().reconciler
     }
@@ -183,13 +188,13 @@ impl Harness {
         self.clients.send_replace(clients);
     }
 
-    /// Ready connectors run what is stored at Cloudflare.
+    /// Ready connectors of every wanted tunnel run what is stored at Cloudflare.
     pub(super) fn connectors_catch_up(&self) {
-        let tunnels = self.world.snapshot().tunnels;
-        let live = tunnels.values().filter(|tunnel| !tunnel.deleted);
-        let reported = live.filter_map(|tunnel| {
-            let name = tunnel.name.split('.').next()?.parse().ok()?;
-            Some((name, tunnel.configuration.as_ref()?.0))
+        let snapshot = self.world.snapshot();
+        let wanted = self.reconciler().wanted().borrow().clone();
+        let reported = wanted.tunnels.iter().filter_map(|(name, tunnel)| {
+            let there = snapshot.tunnels.get(&tunnel.launch.tunnel_id).filter(|there| !there.deleted)?;
+            Some((name.clone(), there.configuration.as_ref()?.0))
         });
         self.reported.send_replace(Arc::new(reported.collect()));
     }
@@ -264,6 +269,19 @@ impl Harness {
     pub(super) fn edit_configuration(&self, name: &str, document: Value) {
         let id = self.live(name)[0].parse().unwrap();
         self.world.dashboard().put_configuration(&id, document).unwrap();
+    }
+
+    /// Calls the account's API as somebody else would, and gives the result.
+    pub(super) async fn call(&self, method: Method, path: &str, body: Value) -> Value {
+        let base = &self.api.as_ref().unwrap().base;
+        let client = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
+        let request = client
+            .request(method, format!("{base}/accounts/{}/{path}", self.world.account_id()))
+            .bearer_auth(self.world.api_token().expose());
+        let request = if body.is_null() { request } else { request.json(&body) };
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["success"], true, "{answer}");
+        answer["result"].clone()
     }
 
     pub(super) async fn stop_api(&mut self) {

@@ -28,6 +28,7 @@ pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> S
     if !overview.accounts.is_empty() {
         text.push('\n');
         text.push_str(&accounts(status, now, look));
+        text.extend(orphans(status));
     }
     text.push('\n');
     text.push_str(&tunnels(&status.tunnels, now, look));
@@ -71,6 +72,15 @@ fn accounts(status: &Status, now: Timestamp, look: Look) -> String {
         ]);
     }
     table.render(look)
+}
+
+/// What is left over, and what to do about it.
+fn orphans(status: &Status) -> Option<String> {
+    match status.overview.accounts.iter().map(|account| account.orphans).sum() {
+        0_usize => None,
+        1 => Some("1 thing is left over at Cloudflare: \"adit gc\" shows it\n".to_owned()),
+        count => Some(format!("{count} things are left over at Cloudflare: \"adit gc\" shows them\n")),
+    }
 }
 
 /// One line for each tunnel.
@@ -182,6 +192,7 @@ mod tests {
                     id: Some("0a1b".to_owned()),
                     synced_at: Some(now() - jiff::SignedDuration::from_secs(40)),
                     holds: Vec::new(),
+                    orphans: 2,
                 }],
                 last_change: None,
             },
@@ -198,6 +209,7 @@ uplink up for 3d
 
 ACCOUNT  ID    IN SYNC
 default  0a1b  40s ago
+2 things are left over at Cloudflare: \"adit gc\" shows them
 
 TUNNEL  STATE     SINCE  SERVING  CONNECTIONS  CLOUDFLARE  ROUTES              WHY
 api     stopped          0/1      0/4          healthy                         stopped by alice 5m ago

@@ -182,7 +182,7 @@ fn the_schema_takes_every_default() {
 fn the_reference_has_a_row_for_every_key() {
     let reference = reference();
     for row in [
-        "| `daemon.apply` | \"auto\" or \"ask\" | `\"auto\"` | ",
+        "| `daemon.apply` | \"auto\", \"ask\" or \"observe\" | `\"auto\"` | ",
         "| `metrics.listen` | an address such as \"127.0.0.1:9738\" or \"unix:/run/adit/metrics.sock\" or false | ",
         "| `accounts.NAME.api_token` | a table | required | ",
         "| `tunnels.NAME.replicas` | an integer from 1 to 25 | `1` | Connectors on this host. |\n",

@@ -156,7 +156,7 @@ ingress = [
     ]));
     let expected = "\
 /etc/adit/adit.toml:2: daemon.state_dri: unknown key \"state_dri\" (did you mean \"state_dir\"?)
-/etc/adit/adit.toml:3: daemon.apply: cannot use \"atuo\": it must be \"auto\" or \"ask\" (did you mean \"auto\"?)
+/etc/adit/adit.toml:3: daemon.apply: cannot use \"atuo\": it must be \"auto\", \"ask\" or \"observe\" (did you mean \"auto\"?)
 /etc/adit/adit.toml:5: control.socket: cannot use \"adit.sock\": a path must be absolute, so that it starts with /
 /etc/adit/adit.toml:6: control.socket_mode: expected an octal mode such as \"0666\", found an integer
 /etc/adit/adit.toml:8: metrics.listen: cannot use \"localhost:9738\": it must be an address with a port, as in 127.0.0.1:9738 or \

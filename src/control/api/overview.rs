@@ -134,6 +134,9 @@ pub struct Account {
     pub synced_at: Option<Timestamp>,
     /// Why changes in this account wait, if they do.
     pub holds: Vec<Reason>,
+    /// How many things of this installation are left over there, as far as a pass sees it; `GET /v1/orphans` tells them.
+    #[serde(default)]
+    pub orphans: usize,
 }
 
 /// One account's API token, of which everything is told but the token: an element of `GET /v1/credentials`.

@@ -92,6 +92,11 @@ fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc
         Action::ForgetTunnel => on(filter, handlers::forget_tunnel::<B>),
         Action::LookAtRoute => on(filter, handlers::look_at_route::<B>),
         Action::AdoptRoute => on(filter, handlers::adopt_route::<B>),
+        Action::Identity => on(filter, handlers::identity::<B>),
+        Action::TakeOverIdentity => on(filter, handlers::take_over_identity::<B>),
+        Action::NewIdentity => on(filter, handlers::new_identity::<B>),
+        Action::Orphans => on(filter, handlers::orphans::<B>),
+        Action::DeleteOrphans => on(filter, handlers::delete_orphans::<B>),
     }
 }
 

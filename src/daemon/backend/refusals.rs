@@ -49,8 +49,13 @@ pub(super) fn not_asked(error: RequestError) -> Error {
     let kind = match error {
         RequestError::Busy => ErrorKind::Busy,
         RequestError::Stopping => ErrorKind::Unavailable,
-        RequestError::Changed { .. } => ErrorKind::Conflict,
-        RequestError::StillWanted(_) | RequestError::Held { .. } | RequestError::NotRotated { .. } => ErrorKind::Hold,
+        RequestError::Changed { .. } | RequestError::OrphansChanged { .. } => ErrorKind::Conflict,
+        RequestError::NoSuchOrphan(_) => ErrorKind::NotFound,
+        RequestError::ObserveOnly
+        | RequestError::OrphanKept { .. }
+        | RequestError::StillWanted(_)
+        | RequestError::NotRotated { .. }
+        | RequestError::Held { .. } => ErrorKind::Hold,
     };
     Error::new(kind, message)
 }

@@ -141,6 +141,23 @@ pub enum RouteDrift {
 }
 
 impl NetworkStep {
+    /// How many calls it takes when all goes well.
+    pub(in crate::plan) fn calls(&self) -> usize {
+        match self {
+            Self::CreateVirtualNetwork { .. }
+            | Self::HandVirtualNetwork { .. }
+            | Self::DeleteVirtualNetwork { .. }
+            | Self::CreateRoute { .. }
+            | Self::RepairRoute { .. }
+            | Self::MoveRoute { .. }
+            | Self::DeleteRoute { .. } => 1,
+            Self::TakeVirtualNetwork { .. }
+            | Self::ForgetVirtualNetwork { .. }
+            | Self::TakeRoute { .. }
+            | Self::ForgetRoute { .. } => 0,
+        }
+    }
+
     /// The tunnel that it is about.
     pub fn tunnel(&self) -> &TunnelName {
         match self {

@@ -36,7 +36,7 @@ impl Worker {
                 let error = match error {
                     StepError::Api(error) => trouble::text(error),
                     StepError::Store(error) => trouble::chain(error),
-                    StepError::Other(error) => error.clone(),
+                    StepError::Held(_, error) | StepError::Other(error) => error.clone(),
                 };
                 let emergency = self.rotation_of(tunnel).is_some_and(|(_, rotation)| rotation.emergency);
                 let retry = self.memory.rotations.failed(tunnel, &error, emergency);

@@ -122,6 +122,11 @@ async fn answer(world: &World, received: &Received) -> Result<Reply, Dropped> {
             let body = reply.body.clone();
             Ok(noted(world, received, reply.damaged(body, Sending::Endless)))
         }
+        Some(Fault::Unheeded) => {
+            let reply = Reply::new(&Ok(Answer::one(json!({}))), world.limiter().untouched());
+            let body = reply.body.clone();
+            Ok(noted(world, received, reply.damaged(body, Sending::Whole)))
+        }
     }
 }
 

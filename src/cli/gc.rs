@@ -1,0 +1,142 @@
+//! `adit gc`
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{
+    Context, Ending, Failure, Output,
+    arguments::Yes,
+    confirm::confirm,
+    render::{Cell, Look, Table, Tone, age, plain},
+};
+use crate::control::api::{DeletedOrphans, Orphan, Orphans};
+
+/// Show what is left over at Cloudflare, and delete what is ours of it
+///
+/// Alone it shows: DNS records with this installation's marker that lead to deleted tunnels, tunnels of this installation that nothing
+/// here knows, and tunnels that left the configuration with what they have. Nothing that somebody is connected to is deleted, nor
+/// anything without our marker or with that of another installation. Each thing is looked at again right before it is deleted.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  adit gc\n  adit gc --delete 0123456789ab --plan 0123456789abcdef\n  adit gc --plan 0123456789abcdef"
+)]
+pub(super) struct Arguments {
+    /// Delete only these items.
+    #[arg(long, value_name = "ITEM", num_args = 1.., requires = "plan")]
+    delete: Vec<String>,
+    /// Delete from the list with this hash, as "adit gc" shows it; without --delete all that can be deleted. When what is left over
+    /// is something else by then, nothing is done (5).
+    #[arg(long, value_name = "HASH")]
+    plan: Option<String>,
+    #[command(flatten)]
+    yes: Yes,
+}
+
+pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let Some(hash) = arguments.plan else { return show(context).await };
+    if arguments.delete.is_empty() && !arguments.yes.yes {
+        let orphans = context.client.orphans().await?;
+        let text = render(&orphans, Timestamp::now(), context.terminal.look);
+        context.terminal.show(&text);
+        let count = orphans.orphans.iter().filter(|orphan| orphan.kept.is_none()).count();
+        confirm(context.terminal, false, &format!("Delete the {count} items that can be deleted"))?;
+    }
+    let deleted = context.client.delete_orphans(&hash, &arguments.delete).await?;
+    match context.output {
+        Output::Json => context.terminal.print_json(&deleted)?,
+        Output::Table => context.terminal.print(&render_deleted(&deleted))?,
+    }
+    Ok(if deleted.left.is_empty() { Ending::Fine } else { Ending::Failed })
+}
+
+async fn show(context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let orphans = context.client.orphans().await?;
+    match context.output {
+        Output::Json => context.terminal.print_json(&orphans)?,
+        Output::Table => {
+            let text = render(&orphans, Timestamp::now(), context.terminal.look);
+            context.terminal.print(&text)?;
+        }
+    }
+    let clean = orphans.orphans.is_empty() && orphans.unread.is_empty();
+    Ok(if clean { Ending::Fine } else { Ending::Attention })
+}
+
+/// What was deleted, and what was not.
+pub(super) fn render_deleted(deleted: &DeletedOrphans) -> String {
+    let left = deleted.left.iter().map(|reason| format!("not deleted: {} ({})\n", plain(&reason.sentence), plain(&reason.code)));
+    std::iter::once(format!("{} items deleted\n", deleted.deleted.len())).chain(left).collect()
+}
+
+/// Everything that is left over, and what to do about it.
+fn render(orphans: &Orphans, now: Timestamp, look: Look) -> String {
+    let mut text = render_list(orphans, now, look);
+    let count = orphans.orphans.iter().filter(|orphan| orphan.kept.is_none()).count();
+    if count > 0 {
+        text.push_str(&format!("{count} can be deleted: adit gc --plan {}\n", plain(&orphans.hash)));
+    }
+    text
+}
+
+/// Everything that is left over.
+pub(super) fn render_list(orphans: &Orphans, now: Timestamp, look: Look) -> String {
+    let mut text = String::new();
+    if orphans.orphans.is_empty() {
+        text.push_str("nothing is left over\n");
+    } else {
+        let mut table = Table::new(["ITEM", "ACCOUNT", "WHAT", "SINCE", "WHY", "STAYS BECAUSE"]);
+        for Orphan { item, account, what, why, since, kept, .. } in &orphans.orphans {
+            table.row([
+                Cell::toned(item, if kept.is_none() { Tone::Bad } else { Tone::Faint }),
+                Cell::new(account),
+                Cell::new(what),
+                Cell::maybe(since.map(|since| age(since, now))),
+                Cell::new(why),
+                Cell::toned(kept.as_deref().unwrap_or_default(), Tone::Notice),
+            ]);
+        }
+        text.push_str(&table.render(look));
+    }
+    for why in &orphans.unread {
+        text.push_str(&format!("? {}\n", plain(why)));
+    }
+    for (install, count) in &orphans.other_installations {
+        text.push_str(&format!("# {count} things are of another installation of adit ({}) and are left alone\n", plain(install)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_says_what_why_and_what_to_do() {
+        let orphan = |item: &str, what: &str, kept: Option<&str>| Orphan {
+            item: item.to_owned(),
+            account: "default".to_owned(),
+            kind: "tunnel".to_owned(),
+            what: what.to_owned(),
+            why: "it is ours".to_owned(),
+            since: None,
+            kept: kept.map(str::to_owned),
+        };
+        let orphans = Orphans {
+            hash: "0011223344556677".to_owned(),
+            orphans: vec![orphan("aabb", "tunnel \"a\u{1b}[2J\"", None), orphan("ccdd", "tunnel \"b\"", Some("in use"))],
+            unread: vec!["account default: no answer".to_owned()],
+            other_installations: [("zzzzzzzz".to_owned(), 2)].into(),
+        };
+        assert_eq!(
+            render(&orphans, Timestamp::UNIX_EPOCH, Look { colour: false, width: None }),
+            "\
+ITEM  ACCOUNT  WHAT           WHY         STAYS BECAUSE
+aabb  default  tunnel \"a[2J\"  it is ours
+ccdd  default  tunnel \"b\"     it is ours  in use
+? account default: no answer
+# 2 things are of another installation of adit (zzzzzzzz) and are left alone
+1 can be deleted: adit gc --plan 0011223344556677
+"
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! What is left over at Cloudflare.
+
+use axum::{extract::State, response::Response};
+
+use super::App;
+use crate::control::{
+    api::{DeleteOrphans, Error},
+    backend::Backend,
+    server::{answer, body::Document, gate::Caller},
+};
+
+pub(in crate::control::server) async fn orphans<B: Backend>(State(shared): App<B>) -> Result<Response, Error> {
+    Ok(answer::json(&shared.backend.orphans().await?))
+}
+
+pub(in crate::control::server) async fn delete_orphans<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    Document(request): Document<DeleteOrphans>,
+) -> Result<Response, Error> {
+    Ok(answer::json(&shared.backend.delete_orphans(&caller.principal, &request).await?))
+}

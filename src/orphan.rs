@@ -1,0 +1,345 @@
+//! What is left over at Cloudflare of this installation, and whether it may be deleted. Pure.
+//!
+//! ```text
+//!  family    what it is                                                          may be deleted while
+//!  records   a CNAME with our marker that nothing here has on record             it leads to a tunnel of ours that was deleted
+//!  tunnels   a tunnel whose name ends in our installation, and no state of it    nothing is connected to it
+//!  left      a tunnel on record that left the configuration, with its records    nothing is connected to it
+//! ```
+//!
+//! What carries the mark of another installation is counted and never touched; what carries no mark is not even looked at. A
+//! further family is a function that gives [`Orphan`]s, and an [`Object`].
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    id::{AccountId, RecordId, TUNNEL_DOMAIN_SUFFIX, TunnelId, ZoneId},
+    name::TunnelName,
+    observed::{Observed, ObservedRecord, Part, Zone},
+    record::{Fate, InstallId, Records, TunnelRecord},
+};
+
+/// One thing that is left over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Orphan {
+    /// Names exactly this thing as it was seen: twelve hexadecimal digits.
+    pub item: String,
+    /// What would be deleted.
+    pub object: Object,
+    /// What it is called.
+    pub name: String,
+    /// Why it is ours, and left over.
+    pub why: String,
+    /// Since when it has been left over, or when it was made.
+    pub since: Option<Timestamp>,
+    /// Why it is not deleted; `None`: it can be.
+    pub kept: Option<String>,
+}
+
+/// What a deletion would be about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Object {
+    /// A DNS record.
+    Record {
+        /// Its zone's id.
+        zone_id: ZoneId,
+        /// Its zone's name.
+        zone: String,
+        /// Its id.
+        record_id: RecordId,
+        /// The tunnel that it leads to.
+        target: TunnelId,
+    },
+    /// A tunnel that nothing here knows.
+    Tunnel {
+        /// Its id.
+        id: TunnelId,
+    },
+    /// A tunnel on record that left the configuration.
+    Left {
+        /// Its name here.
+        tunnel: TunnelName,
+    },
+}
+
+/// All that is left over in one account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Orphans {
+    /// The things, in the order in which they are deleted.
+    pub orphans: Vec<Orphan>,
+    /// What could not be read, with why: there may be more.
+    pub unread: Vec<String>,
+    /// How many things carry the mark of each other installation. They are left alone.
+    pub others: BTreeMap<String, usize>,
+}
+
+/// What became of the tunnel that a leftover record leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// It lives, with this name.
+    Live(String),
+    /// It was deleted, with the name that it had.
+    Deleted {
+        /// Its name at Cloudflare.
+        name: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Cloudflare knows no such id, which says nothing about whose it was.
+    Unknown,
+    /// It could not be read, with why.
+    Unread(String),
+}
+
+/// Who is connected to a tunnel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Connected {
+    /// So many connectors; a tunnel without one has 0.
+    Connectors(usize),
+    /// That could not be read, with why.
+    Unread(String),
+}
+
+impl Orphan {
+    fn new(object: Object, name: String, why: String, since: Option<Timestamp>, kept: Option<String>) -> Self {
+        let seen = serde_json::to_vec(&(&object, &name, &why)).expect("an object has a JSON form");
+        Self { item: hexadecimal(&seen, 6), object, name, why, since, kept }
+    }
+
+    /// A record that carries our marker and is not on record. `target` is what became of the tunnel that it leads to.
+    pub fn record(records: &Records, zone: &Zone, record: &ObservedRecord, id: TunnelId, target: Target) -> Self {
+        let (since, kept) = match target {
+            Target::Deleted { name, at } if is_own_name(&records.install, &name) || on_record(records, &id).is_some() => {
+                (Some(at), None)
+            }
+            Target::Deleted { name, at } => {
+                (Some(at), Some(format!("the tunnel that it led to was called {name:?}, which is not our form")))
+            }
+            Target::Live(name) => (None, Some(format!("the tunnel {name:?} that it leads to lives"))),
+            Target::Unknown => {
+                (None, Some("Cloudflare does not know the tunnel that it leads to, so nothing says whose it was".to_owned()))
+            }
+            Target::Unread(why) => (None, Some(why)),
+        };
+        let kept = held(records, tunnel_of_marker(records, record)).or(kept);
+        let comment = record.comment.as_deref().unwrap_or_default();
+        let why = format!("it carries our marker {comment:?}, is not on record here, and leads to {}", record.content);
+        let object =
+            Object::Record { zone_id: zone.id.clone(), zone: zone.name.clone(), record_id: record.id.clone(), target: id };
+        Self::new(object, record.name.clone(), why, since, kept)
+    }
+
+    /// A live tunnel whose name says that it is ours, and of which nothing is on record.
+    pub fn tunnel(records: &Records, id: TunnelId, name: String, made: Option<Timestamp>, connected: &Connected) -> Self {
+        let ours = name.strip_suffix(&own_ending(&records.install)).and_then(|name| name.parse().ok());
+        let kept = held(records, ours).or_else(|| connected.obstacle());
+        let why = "its name ends in our installation, and nothing is on record here".to_owned();
+        Self::new(Object::Tunnel { id }, name, why, made, kept)
+    }
+
+    /// A tunnel on record that left the configuration.
+    pub fn left(record: &TunnelRecord, connected: &Connected) -> Self {
+        let records = match record.dns.len() {
+            0 => String::new(),
+            1 => ", with 1 DNS record".to_owned(),
+            count => format!(", with {count} DNS records"),
+        };
+        let why = format!("it is on record here and left the configuration{records}");
+        Self::new(Object::Left { tunnel: record.name.clone() }, record.cloudflare_name.clone(), why, None, connected.obstacle())
+    }
+
+    /// Whether it can be deleted.
+    pub fn is_deletable(&self) -> bool {
+        self.kept.is_none()
+    }
+}
+
+impl Connected {
+    /// Why a tunnel stays.
+    fn obstacle(&self) -> Option<String> {
+        match self {
+            Self::Connectors(0) => None,
+            Self::Connectors(1) => Some("a connector is connected to it".to_owned()),
+            Self::Connectors(count) => Some(format!("{count} connectors are connected to it")),
+            Self::Unread(why) => Some(why.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Orphan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.object {
+            Object::Record { zone, .. } => write!(formatter, "record {} in {zone}", self.name),
+            Object::Tunnel { id } => write!(formatter, "tunnel {:?} ({id})", self.name),
+            Object::Left { tunnel } => write!(formatter, "tunnel {tunnel}"),
+        }
+    }
+}
+
+/// What names a list of leftovers: sixteen hexadecimal digits over the items that can be deleted.
+pub fn hash<'a>(orphans: impl IntoIterator<Item = &'a Orphan>) -> String {
+    let mut items: Vec<&str> =
+        orphans.into_iter().filter(|orphan| orphan.is_deletable()).map(|orphan| orphan.item.as_str()).collect();
+    items.sort_unstable();
+    hexadecimal(items.join(" ").as_bytes(), 8)
+}
+
+/// How many things are left over in an account, as far as an ordinary pass sees it: in the zones that it read, and without proof.
+pub fn count(records: &Records, account_id: &AccountId, observed: &Observed) -> usize {
+    let listed = observed.tunnels.complete();
+    let tunnels = listed.into_iter().flatten().filter(|(id, tunnel)| is_stray_tunnel(records, id, &tunnel.name)).count();
+    let dead = |record: &&ObservedRecord| {
+        let target = stray_target(records, record);
+        target.is_some_and(|target| listed.is_some_and(|listed| !listed.contains_key(&target)))
+    };
+    let strays = observed.records.values().filter_map(Part::complete).flatten().filter(dead).count();
+    left(records.in_account(account_id)).count() + tunnels + strays
+}
+
+/// The tunnels of `records` that left the configuration.
+pub fn left<'a>(records: impl Iterator<Item = &'a TunnelRecord>) -> impl Iterator<Item = &'a TunnelRecord> {
+    records.filter(|record| record.fate == Fate::Orphaned)
+}
+
+/// The tunnel id that a record with our marker leads to, if no tunnel here has it on record.
+pub fn stray_target(records: &Records, record: &ObservedRecord) -> Option<TunnelId> {
+    let marked = record.comment.as_deref()?.starts_with(&records.install.marker_prefix());
+    let known = records.tunnels.values().flat_map(|tunnel| tunnel.dns.values()).any(|dns| dns.record_id == record.id);
+    let target = record.content.to_ascii_lowercase();
+    let target = target.strip_suffix(TUNNEL_DOMAIN_SUFFIX)?.parse().ok()?;
+    (marked && !known && record.kind == "CNAME").then_some(target)
+}
+
+/// Whether a tunnel is called as one of ours, and nothing of it is on record: not even that it was about to be made.
+pub fn is_stray_tunnel(records: &Records, id: &TunnelId, name: &str) -> bool {
+    let begun = records.tunnels.values().any(|record| record.id.is_none() && record.cloudflare_name == name);
+    is_own_name(&records.install, name) && on_record(records, id).is_none() && !begun
+}
+
+/// The other installation that a tunnel's name or a record's comment is marked with.
+pub fn other_installation(own: &InstallId, name: &str, comment: Option<&str>) -> Option<String> {
+    let marked = comment.and_then(|comment| comment.strip_prefix("adit:")).and_then(|rest| rest.split(':').next());
+    let named = || name.rsplit_once(".adit-").map(|(_, install)| install);
+    let install = marked.or_else(named).and_then(InstallId::new)?;
+    (install != *own).then(|| install.as_str().to_owned())
+}
+
+fn own_ending(install: &InstallId) -> String {
+    format!(".adit-{}", install.as_str())
+}
+
+fn is_own_name(install: &InstallId, name: &str) -> bool {
+    name.ends_with(&own_ending(install))
+}
+
+fn on_record<'a>(records: &'a Records, id: &TunnelId) -> Option<&'a TunnelRecord> {
+    records.tunnels.values().find(|record| record.id.as_ref() == Some(id))
+}
+
+fn tunnel_of_marker(records: &Records, record: &ObservedRecord) -> Option<TunnelName> {
+    record.comment.as_deref()?.strip_prefix(&records.install.marker_prefix())?.parse().ok()
+}
+
+/// Why something of a tunnel whose record cannot be read stays: it may be on record after all.
+fn held(records: &Records, tunnel: Option<TunnelName>) -> Option<String> {
+    let why = records.held.get(&tunnel?)?;
+    Some(format!("what is on record of its tunnel cannot be read: {why}"))
+}
+
+fn hexadecimal(bytes: &[u8], length: usize) -> String {
+    Sha256::digest(bytes).iter().take(length).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::InstallId;
+
+    fn records() -> Records {
+        Records::new(InstallId::new("a1b2c3d4").unwrap())
+    }
+
+    fn record(comment: Option<&str>) -> ObservedRecord {
+        ObservedRecord {
+            id: "r1".parse().unwrap(),
+            name: "a.example.com".to_owned(),
+            kind: "CNAME".to_owned(),
+            content: "T1.cfargotunnel.com".to_owned(),
+            proxied: true,
+            comment: comment.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn only_our_own_marker_makes_a_record_ours() {
+        for (comment, ours) in [
+            (Some("adit:a1b2c3d4:web"), true),
+            (Some("adit:zzzzzzzz:web"), false),
+            (Some("adit:a1b2c3d4"), false),
+            (Some("printer"), false),
+            (None, false),
+        ] {
+            assert_eq!(stray_target(&records(), &record(comment)).is_some(), ours, "{comment:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_goes_only_when_the_tunnel_that_it_led_to_was_ours_and_is_deleted() {
+        let zone =
+            Zone { id: "z".parse().unwrap(), name: "example.com".into(), account_id: "a".parse().unwrap(), batch_max: 200 };
+        let deleted = |name: &str| Target::Deleted { name: name.to_owned(), at: Timestamp::UNIX_EPOCH };
+        for (target, deletable) in [
+            (deleted("web.adit-a1b2c3d4"), true),
+            (deleted("by-hand"), false),
+            (Target::Live("web.adit-a1b2c3d4".to_owned()), false),
+            (Target::Unknown, false),
+            (Target::Unread("Cloudflare failed".to_owned()), false),
+        ] {
+            let record = record(Some("adit:a1b2c3d4:web"));
+            let orphan = Orphan::record(&records(), &zone, &record, "t1".parse().unwrap(), target.clone());
+            assert_eq!(orphan.is_deletable(), deletable, "{target:?}");
+        }
+    }
+
+    #[test]
+    fn a_tunnel_goes_only_when_nobody_is_connected() {
+        let tunnel =
+            |connected| Orphan::tunnel(&records(), "t1".parse().unwrap(), "web.adit-a1b2c3d4".to_owned(), None, &connected);
+        assert!(tunnel(Connected::Connectors(0)).is_deletable());
+        assert!(!tunnel(Connected::Connectors(1)).is_deletable());
+        assert!(!tunnel(Connected::Unread("Cloudflare failed".to_owned())).is_deletable());
+    }
+
+    #[test]
+    fn what_cannot_be_read_here_is_not_left_over_there() {
+        let mut records = records();
+        records.held.insert("web".parse().unwrap(), "it is torn".to_owned());
+        let orphan =
+            Orphan::tunnel(&records, "t1".parse().unwrap(), "web.adit-a1b2c3d4".to_owned(), None, &Connected::Connectors(0));
+        assert!(!orphan.is_deletable());
+    }
+
+    #[test]
+    fn a_hash_names_what_can_be_deleted_in_any_order() {
+        let tunnel = |id: &str, count| {
+            Orphan::tunnel(&records(), id.parse().unwrap(), "web.adit-a1b2c3d4".to_owned(), None, &Connected::Connectors(count))
+        };
+        let (one, two, used) = (tunnel("t1", 0), tunnel("t2", 0), tunnel("t3", 1));
+        assert_eq!(hash([&one, &two]), hash([&two, &used, &one]));
+        assert_ne!(hash([&one]), hash([&one, &two]));
+    }
+
+    #[test]
+    fn other_installations_are_told_apart() {
+        let own = InstallId::new("a1b2c3d4").unwrap();
+        assert_eq!(other_installation(&own, "web.adit-zzzzzzzz", None).as_deref(), Some("zzzzzzzz"));
+        assert_eq!(other_installation(&own, "a.example.com", Some("adit:zzzzzzzz:web")).as_deref(), Some("zzzzzzzz"));
+        assert_eq!(other_installation(&own, "web.adit-a1b2c3d4", None), None);
+        assert_eq!(other_installation(&own, "a.example.com", Some("printer")), None);
+    }
+}
