@@ -410,7 +410,8 @@ impl Daemon {
     }
 
     fn wait_for_ready(&self, tunnel: &str) {
-        self.wait_until(&format!("{tunnel} is ready"), |events| count(events, is_ready) > 0);
+        let is_its_own = |event: &ConnectorEvent| event.slot.tunnel.as_str() == tunnel && is_ready(&event.notice.happening);
+        self.wait_until(&format!("{tunnel} is ready"), |events| events.iter().any(is_its_own));
     }
 
     fn wait_until(&self, what: &str, condition: impl Fn(&[ConnectorEvent]) -> bool) {

@@ -9,10 +9,14 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, atomic::Ordering, mpsc},
+    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::{
+    errno::Errno,
+    sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor},
+};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
 use self::followed::{Followed, Known};
@@ -84,7 +88,7 @@ pub(super) fn start(
         coming,
         losses,
         hint,
-        inotify: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
+        inotify: watcher()?,
         waker: waker.clone(),
         orders,
         files: BTreeMap::new(),
@@ -95,6 +99,20 @@ pub(super) fn start(
     };
     std::thread::Builder::new().name("adit-output".into()).spawn(move || follower.run())?;
     Ok((sender, waker))
+}
+
+/// How long a start waits for the kernel to watch files: a user may have 128 such descriptors by default, and those of a daemon that
+/// has just ended go within a moment.
+const WATCHER_TIME_MAX: Duration = Duration::from_secs(5);
+
+fn watcher() -> io::Result<Inotify> {
+    let end = Instant::now() + WATCHER_TIME_MAX;
+    loop {
+        match Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) {
+            Err(Errno::EMFILE) if Instant::now() < end => std::thread::sleep(WATCHER_TIME_MAX / 100),
+            watcher => return Ok(watcher?),
+        }
+    }
 }
 
 /// How much is read at once, in bytes. A longer line is cut.

@@ -75,6 +75,7 @@ async fn measure(count: usize) -> Figures {
         fs::write(&path, record).unwrap();
     }
     harness.start(None);
+    harness.connectors_catch_up();
     harness.pass().await;
     let hash = harness.reconciler().plan(None).await.unwrap().hash();
     harness.reconciler().apply(Some(hash)).await.unwrap();
@@ -146,6 +147,7 @@ fn settled(tunnels: usize, hostnames: usize) -> Account {
             TunnelRecord::intent(&install, tunnel.clone(), account_id(), ConfigurationSource::Remote, Secret::new(id.as_str()));
         record.written =
             Some(WrittenConfiguration { version: 1, sha256: want.sha256.clone(), stored_sha256: want.sha256.clone() });
+        record.document = Some(std::sync::Arc::new(want.document.clone()));
         for (index, hostname) in want.hostnames.iter().enumerate() {
             let record_id: RecordId = format!("{number:016x}{index:016x}").parse().unwrap();
             record.dns.insert(hostname.clone(), DnsRecordRef { zone_id: zone.id.clone(), record_id: record_id.clone() });

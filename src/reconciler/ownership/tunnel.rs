@@ -96,13 +96,18 @@ impl Worker {
             Wish::Defined(want) if want.ownership == Ownership::Shared => Some(shared_part(offer, want)),
             Wish::Defined(_) | Wish::AsItIs | Wish::Later => None,
         };
+        // Defaults that Cloudflare added are no rules that anybody wants.
+        let document = match wish {
+            Wish::Defined(want) if want.sha256 == fingerprint(&offer.document) => want.document.clone(),
+            Wish::Defined(_) | Wish::AsItIs | Wish::Later => offer.document.clone(),
+        };
         let records = self.shared.ledger.records();
         let former = records.tunnels.get(&offer.tunnel).cloned();
         let intent = TunnelRecord::intent(&records.install, offer.tunnel.clone(), offer.account_id.clone(), offer.source, secret);
         TunnelRecord {
             cloudflare_name: offer.cloudflare_name.clone(),
             id: Some(offer.id.clone()),
-            document: (stored.is_some() && shared.is_none()).then(|| Arc::new(offer.document.clone())),
+            document: (stored.is_some() && shared.is_none()).then(|| Arc::new(document)),
             written: stored,
             shared,
             ..former.map_or(intent.clone(), |former| TunnelRecord {
