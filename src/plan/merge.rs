@@ -256,7 +256,9 @@ fn only_known(rule: &Value) -> Value {
 pub(super) fn describe_rules(tunnel: &TunnelName, changes: &[RuleChange]) -> String {
     let changes: Vec<String> = changes.iter().map(ToString::to_string).collect();
     if changes.is_empty() {
-        return format!("rules of {tunnel} in its shared configuration: note what stands in their way, and what does no longer");
+        return format!(
+            "rules of {tunnel} in its shared configuration: note which stand there, and what is in the way of others"
+        );
     }
     format!("rules of {tunnel} in its shared configuration: {}; others' rules stay as they are", changes.join(", "))
 }

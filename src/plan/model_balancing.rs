@@ -156,11 +156,11 @@ impl Model {
     pub(super) fn lose_the_answer(&mut self, step: &BalancerStep) {
         self.apply_balancer(step);
         match step {
-            BalancerStep::CreateMonitor { tunnel, .. } => self.ours(tunnel).balancing.monitor = Some(MonitorRef::default()),
-            BalancerStep::CreatePool { tunnel, .. } => self.ours(tunnel).balancing.pool = Some(PoolRef::default()),
+            BalancerStep::CreateMonitor { tunnel, .. } => self.ours(tunnel).balancing.monitor.as_mut().unwrap().id = None,
+            BalancerStep::CreatePool { tunnel, .. } => self.ours(tunnel).balancing.pool.as_mut().unwrap().id = None,
             BalancerStep::CreateBalancer { tunnel, hostname, .. } => {
                 let known = self.ours(tunnel).balancing.balancers.get_mut(hostname).unwrap();
-                (known.id, known.joined, known.steering) = (None, false, None);
+                (known.id, known.joined) = (None, false);
             }
             step => panic!("it creates nothing: {step:?}"),
         }
@@ -171,10 +171,10 @@ impl Model {
     pub(super) fn apply_balancer(&mut self, step: &BalancerStep) {
         match step {
             BalancerStep::TakeMonitor { tunnel, id } => {
-                self.ours(tunnel).balancing.monitor = Some(MonitorRef { id: Some(id.clone()), written: None });
+                self.ours(tunnel).balancing.monitor.get_or_insert_default().id = Some(id.clone());
             }
             BalancerStep::TakePool { tunnel, id } => {
-                self.ours(tunnel).balancing.pool = Some(PoolRef { id: Some(id.clone()), written: None });
+                self.ours(tunnel).balancing.pool.get_or_insert_default().id = Some(id.clone());
             }
             BalancerStep::ForgetMonitor { tunnel, .. } => self.ours(tunnel).balancing.monitor = None,
             BalancerStep::ForgetPool { tunnel, .. } => self.ours(tunnel).balancing.pool = None,
@@ -222,7 +222,9 @@ impl Model {
         };
         match step {
             BalancerStep::TakeBalancer { tunnel, hostname, zone_id, id } => {
-                self.ours(tunnel).balancing.balancers.insert(hostname.clone(), known(zone_id, id, false));
+                let balancers = &mut self.ours(tunnel).balancing.balancers;
+                let steering = balancers.get(hostname).and_then(|known| known.steering.clone());
+                balancers.insert(hostname.clone(), BalancerRef { steering, ..known(zone_id, id, false) });
             }
             BalancerStep::ForgetBalancer { tunnel, hostname, .. } => {
                 self.ours(tunnel).balancing.balancers.remove(hostname);

@@ -55,7 +55,9 @@ impl<'a> Planner<'a> {
         let (wanted, sha256) = (in_force.document.into_owned(), in_force.sha256.into_owned());
         let is_written = written.as_ref().is_some_and(|written| written.sha256 == sha256);
         let is_known = written.as_ref().is_some_and(|written| reported.is_none_or(|version| *version <= written.version));
-        if is_written && is_known && !shared.in_conflict {
+        // A rule that was never confirmed may stand there as it was sent, or not at all.
+        let is_confirmed = shared.rules.iter().all(|own| own.stored_sha256.is_some());
+        if is_written && is_known && is_confirmed && !shared.in_conflict {
             return;
         }
         let Some(found) = self.stored(name, &id) else { return };
@@ -69,13 +71,13 @@ impl<'a> Planner<'a> {
             let (place, why) = (conflict.place, conflict.why.to_owned());
             self.conflicts.push(Conflict::Rule { tunnel: name.clone(), place, theirs: conflict.theirs, why });
         }
-        let edited = edited || (is_written && !shared.in_conflict && !changes.is_empty());
+        let edited = edited || (is_written && is_confirmed && !shared.in_conflict && !changes.is_empty());
         if edited && want.on_drift == OnDrift::Report {
             let why = format!("somebody else changed rules of ours (version {}), which are left as they are", found.version);
             return self.hold_tunnel(name, HoldCode::Edited, why);
         }
         let stored_sha256 = fingerprint(&found.document);
-        if changes.is_empty() {
+        if changes.is_empty() && is_confirmed {
             let seen = WrittenConfiguration { version: found.version, sha256: sha256.clone(), stored_sha256 };
             // While something is in the way it is looked at again in every pass.
             if written.as_ref() != Some(&seen) && has_conflicts == shared.in_conflict {

@@ -25,7 +25,7 @@ pub struct BalancingRecord {
 pub struct MonitorRef {
     /// Its id.
     pub id: Option<MonitorId>,
-    /// The fingerprint of what Adit wrote last: with it an edit is told from a change of what is wanted.
+    /// The fingerprint of what Adit wrote last, with the intent already: with it an edit is told from a change of what is wanted.
     #[serde(default)]
     pub written: Option<String>,
 }

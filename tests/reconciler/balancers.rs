@@ -74,6 +74,28 @@ async fn a_daemon_that_dies_anywhere_leaves_one_monitor_one_pool_and_one_balance
 }
 
 #[tokio::test]
+async fn an_edit_is_left_as_it_is_also_when_the_answer_to_the_creation_was_lost() {
+    for (kind, edit) in [("monitors", json!({ "path": "/other" })), ("load_balancers", json!({ "steering_policy": "geo" }))] {
+        let mut harness = Harness::new(&(balanced("web", "") + "on_drift = \"report\"\n")).await;
+        let matching = match kind {
+            "load_balancers" => Matching::path_prefix("/zones"),
+            kind => Matching::resource(kind),
+        };
+        harness.world.faults().add(Fault::AnswerLost, matching.method(Method::POST), Times::Once);
+        harness.start(None);
+        harness.pass().await;
+        harness.pass().await;
+        assert_eq!((counts(&harness), harness.world.faults().remaining()), ([1, 1, 1], 0), "{kind}");
+        let id = harness.world.snapshot().objects[kind].keys().next().unwrap().clone();
+        harness.world.dashboard().edit_object(kind, &id, edit).unwrap();
+        let edited = harness.world.snapshot().objects;
+        let report = harness.pass().await;
+        assert_eq!(report.plan.holds.iter().map(|hold| hold.code).collect::<Vec<_>>(), [HoldCode::Edited], "{}", report.plan);
+        assert_eq!(harness.world.snapshot().objects, edited, "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn a_teardown_goes_on_from_wherever_it_was_interrupted() {
     for path in ["monitors", "pools", "load_balancers"] {
         for fault in [Fault::AnswerLost, Fault::DropBefore, Fault::ServerError(503)] {

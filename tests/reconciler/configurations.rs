@@ -6,9 +6,8 @@ use std::time::Duration;
 use axum::http::Method;
 use serde_json::json;
 
-use super::harness::{Harness, name, tunnel};
+use super::harness::{Harness, name, pass_time, tunnel};
 use adit::{
-    connector::document_number,
     event::{PassResult, ProvisioningEvent},
     plan::{DRAIN_MAX, GRACE, HoldCode},
     sandbox::faults::{Fault, Matching, Times},
@@ -16,13 +15,6 @@ use adit::{
 
 fn local(name: &str, hostnames: &[&str]) -> String {
     tunnel(name, hostnames).replace("ingress", "configuration = \"local\"\ningress")
-}
-
-/// Time passes, for timers alone.
-async fn pass_time(seconds: i64) {
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(seconds.unsigned_abs())).await;
-    tokio::time::resume();
 }
 
 #[tokio::test]
@@ -151,18 +143,18 @@ async fn a_switch_that_is_killed_at_every_call_ends_with_one_tunnel_of_the_wante
                 (local("web", &["a.example.com"]), tunnel("web", &["a.example.com"])),
             ] {
                 let mut harness = Harness::settled(&first).await;
-                report(&harness);
+                harness.connectors_catch_up();
                 harness.world.faults().add(fault.clone(), Matching::everything().method(method.clone()), Times::Once);
                 harness.want(&second);
                 for _ in 0..3 {
                     harness.pass().await;
                     harness.kill().await;
                     harness.start(None);
-                    report(&harness);
+                    harness.connectors_catch_up();
                 }
                 harness
                     .until("it is over", |harness| {
-                        report(harness);
+                        harness.connectors_catch_up();
                         let id = harness
                             .reconciler()
                             .wanted()
@@ -177,7 +169,7 @@ async fn a_switch_that_is_killed_at_every_call_ends_with_one_tunnel_of_the_wante
                     harness.pass().await;
                     pass_time(seconds).await;
                     harness.pass().await;
-                    report(&harness);
+                    harness.connectors_catch_up();
                 }
                 harness.world.faults().clear();
                 let last = harness.pass().await;
@@ -195,24 +187,4 @@ async fn a_switch_that_is_killed_at_every_call_ends_with_one_tunnel_of_the_wante
             }
         }
     }
-}
-
-/// The connectors that are wanted run what they are to run.
-fn report(harness: &Harness) {
-    let wanted = harness.reconciler().wanted().borrow().clone();
-    let tunnels = harness.world.snapshot().tunnels;
-    let reported = wanted.tunnels.iter().filter_map(|(name, wanted)| {
-        let stored = tunnels.get(&wanted.launch.tunnel_id).filter(|tunnel| !tunnel.deleted)?;
-        let version = match &wanted.launch.configuration {
-            adit::connector::LaunchConfiguration::Remote => stored.configuration.as_ref()?.0,
-            adit::connector::LaunchConfiguration::Local(document) => document_number(document),
-        };
-        Some((name.clone(), version))
-    });
-    let reported = std::sync::Arc::new(reported.collect());
-    harness.reported.send_if_modified(|known| {
-        let changed = *known != reported;
-        *known = reported;
-        changed
-    });
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use adit::{
     cloudflare::{Client, Settings},
     config::{Config, Source, parse},
-    connector::Holders,
+    connector::{Holder, HolderRole, Holders, LaunchConfiguration, document_number, token_fingerprint},
     desired::Intended,
     event::{AccountView, Event, ProvisioningEvent, Sink},
     name::TunnelName,
@@ -69,6 +69,31 @@ pub(super) fn tunnel(name: &str, hostnames: &[&str]) -> String {
 
 pub(super) fn name(text: &str) -> TunnelName {
     text.parse().unwrap()
+}
+
+/// Time passes, for timers alone.
+pub(super) async fn pass_time(seconds: i64) {
+    /// Lets time go on also when whoever waits goes away meanwhile.
+    struct Paused;
+    impl Drop for Paused {
+        fn drop(&mut self) {
+            tokio::time::resume();
+        }
+    }
+    tokio::time::pause();
+    let _paused = Paused;
+    tokio::time::advance(Duration::from_secs(seconds.unsigned_abs())).await;
+}
+
+/// Sends a value if it is another one, and says whether it is.
+fn renew<T: PartialEq>(sender: &watch::Sender<Arc<T>>, value: T) -> bool {
+    sender.send_if_modified(|known| {
+        let is_news = **known != value;
+        if is_news {
+            *known = Arc::new(value);
+        }
+        is_news
+    })
 }
 
 impl Harness {
@@ -188,15 +213,29 @@ impl Harness {
         self.clients.send_replace(clients);
     }
 
-    /// Ready connectors of every wanted tunnel run what is stored at Cloudflare.
-    pub(super) fn connectors_catch_up(&self) {
+    /// Ready connectors of every wanted tunnel run what they are to run. Says whether that is news.
+    pub(super) fn connectors_catch_up(&self) -> bool {
         let snapshot = self.world.snapshot();
         let wanted = self.reconciler().wanted().borrow().clone();
         let reported = wanted.tunnels.iter().filter_map(|(name, tunnel)| {
             let there = snapshot.tunnels.get(&tunnel.launch.tunnel_id).filter(|there| !there.deleted)?;
-            Some((name.clone(), there.configuration.as_ref()?.0))
+            let version = match &tunnel.launch.configuration {
+                LaunchConfiguration::Remote => there.configuration.as_ref()?.0,
+                LaunchConfiguration::Local(document) => document_number(document),
+            };
+            Some((name.clone(), version))
         });
-        self.reported.send_replace(Arc::new(reported.collect()));
+        renew(&self.reported, reported.collect())
+    }
+
+    /// A ready connector of every wanted tunnel was started with the secret that it is to have. Says whether that is news.
+    pub(super) fn connectors_start_anew(&self) -> bool {
+        let wanted = self.reconciler().wanted().borrow().clone();
+        let holders = wanted.tunnels.iter().map(|(name, tunnel)| {
+            let holder = Holder { token: token_fingerprint(&tunnel.launch.token), connector_id: None, role: HolderRole::Ready };
+            (name.clone(), BTreeMap::from([(0, vec![holder])]))
+        });
+        renew(&self.holders, holders.collect())
     }
 
     /// What the DNS record at a name leads to.
@@ -257,13 +296,13 @@ impl Harness {
         panic!("never: {what}");
     }
 
-    /// Everything of `snapshot` that carries no mark of ours, as text.
-    pub(super) fn foreign(&self) -> String {
+    /// Everything in the account that carries no mark of ours, as text.
+    pub(super) fn foreign(&self) -> Vec<String> {
         let snapshot = self.world.snapshot();
         let ours = |comment: &Option<String>| comment.as_deref().is_some_and(|comment| comment.starts_with("adit:"));
-        let records: Vec<_> = snapshot.records.values().filter(|record| !ours(&record.comment)).collect();
-        let tunnels: Vec<_> = snapshot.tunnels.values().filter(|tunnel| !tunnel.name.contains(".adit-")).collect();
-        format!("{records:?} {tunnels:?}")
+        let records = snapshot.records.values().filter(|record| !ours(&record.comment)).map(|record| format!("{record:?}"));
+        let tunnels = snapshot.tunnels.values().filter(|tunnel| !tunnel.name.contains(".adit-"));
+        records.chain(tunnels.map(|tunnel| format!("{tunnel:?}"))).collect()
     }
 
     pub(super) fn edit_configuration(&self, name: &str, document: Value) {

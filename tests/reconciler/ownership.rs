@@ -275,6 +275,28 @@ async fn a_lost_answer_to_the_writing_of_a_rule_is_settled_and_changes_nothing_t
 }
 
 #[tokio::test]
+async fn a_rule_whose_way_is_free_again_is_written_also_when_that_was_interrupted() {
+    let mut harness = Harness::new(&SHARED.replace("ownership", "on_drift = \"report\"\nownership")).await;
+    let id = theirs(&harness, json!([{ "hostname": "app.example.com", "service": "http://localhost:1" }, { "service": "x" }]));
+    harness.start(None);
+    let wish = wish(SHARED, "web");
+    let offer = look(&harness, &id, &wish).await;
+    harness.reconciler().adopt_tunnel(&account(), &name("web"), taking(&id, &wish, &offer)).await.unwrap();
+    assert!(matches!(harness.pass().await.plan.conflicts.as_slice(), [Conflict::Rule { .. }]));
+
+    harness.world.dashboard().put_configuration(&id, json!({ "ingress": [{ "service": "http_status:503" }] })).unwrap();
+    harness.world.faults().add(Fault::Hang, Matching::resource("configurations").method(Method::PUT), Times::Once);
+    let reconciler = harness.reconciler().clone();
+    let passing = tokio::spawn(async move { reconciler.reconcile_now("test").await });
+    harness.until("the writing hangs", |harness| harness.world.faults().remaining() == 0).await;
+    harness.kill().await;
+    drop(passing.await);
+    harness.start(None);
+    let report = harness.pass().await;
+    assert_eq!(hostnames(&harness, &id), ["app.example.com", "*"], "{}", report.plan);
+}
+
+#[tokio::test]
 async fn an_edit_that_nobody_read_is_said_to_be_overwritten() {
     let (harness, id) = shared().await;
     let (world, once) = (harness.world.clone(), AtomicBool::new(false));

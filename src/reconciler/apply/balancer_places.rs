@@ -109,7 +109,8 @@ impl Worker {
         };
         let pool = self.pool_of(tunnel)?;
         let mut record = self.record_of(tunnel)?;
-        let intent = BalancerRef { zone_id: zone_id.clone(), id: None, adopted: false, joined: false, steering: None };
+        let steering = Some(written_fingerprint(&(steering_policy, session_affinity)));
+        let intent = BalancerRef { zone_id: zone_id.clone(), id: None, adopted: false, joined: false, steering };
         record.balancing.balancers.insert(hostname.clone(), intent);
         self.shared.ledger.save(record).await?;
         let new = NewLoadBalancer {
@@ -124,11 +125,7 @@ impl Worker {
         let made = place.client.create_load_balancer(zone_id, &new).await?;
         let id = made.id.clone();
         take_balancer(observed, zone_id, &id, Some(made));
-        let steering = written_fingerprint(&(steering_policy, session_affinity));
-        let note = |known: &mut BalancerRef| {
-            (known.id, known.joined, known.steering) = (Some(id), true, Some(steering));
-        };
-        self.note_balancer(tunnel, hostname, note).await;
+        self.note_balancer(tunnel, hostname, |known| (known.id, known.joined) = (Some(id), true)).await;
         Ok(())
     }
 

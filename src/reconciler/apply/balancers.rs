@@ -97,17 +97,21 @@ impl Worker {
         let ledger = self.shared.ledger.clone();
         let result = match step {
             BalancerStep::TakeMonitor { tunnel, id } => {
-                let made = MonitorRef { id: Some(id.clone()), written: None };
-                ledger.amend(tunnel, |record| record.balancing.monitor = Some(made)).await
+                // What was sent is on record since before the call.
+                ledger.amend(tunnel, |record| record.balancing.monitor.get_or_insert_default().id = Some(id.clone())).await
             }
             BalancerStep::TakePool { tunnel, id } => {
-                let made = PoolRef { id: Some(id.clone()), written: None };
-                ledger.amend(tunnel, |record| record.balancing.pool = Some(made)).await
+                ledger.amend(tunnel, |record| record.balancing.pool.get_or_insert_default().id = Some(id.clone())).await
             }
             BalancerStep::TakeBalancer { tunnel, hostname, zone_id, id } => {
-                let made =
-                    BalancerRef { zone_id: zone_id.clone(), id: Some(id.clone()), adopted: false, joined: true, steering: None };
-                ledger.amend(tunnel, |record| drop(record.balancing.balancers.insert(hostname.clone(), made))).await
+                let take = |record: &mut TunnelRecord| {
+                    let known = record.balancing.balancers.remove(hostname).filter(|known| known.id.is_none());
+                    let steering = known.and_then(|known| known.steering);
+                    let (zone_id, id) = (zone_id.clone(), Some(id.clone()));
+                    let made = BalancerRef { zone_id, id, adopted: false, joined: true, steering };
+                    record.balancing.balancers.insert(hostname.clone(), made);
+                };
+                ledger.amend(tunnel, take).await
             }
             BalancerStep::ForgetMonitor { tunnel, .. } => ledger.amend(tunnel, |record| record.balancing.monitor = None).await,
             BalancerStep::ForgetPool { tunnel, .. } => ledger.amend(tunnel, |record| record.balancing.pool = None).await,
@@ -156,12 +160,13 @@ impl Worker {
         observed: &mut Observed,
     ) -> Result<(), StepError> {
         let mut record = self.record_of(tunnel)?;
-        record.balancing.monitor = Some(MonitorRef::default());
+        let written = Some(written_fingerprint(monitor));
+        record.balancing.monitor = Some(MonitorRef { id: None, written: written.clone() });
         self.shared.ledger.save(record).await?;
         let made = place.client.create_monitor(place.account_id, &new_monitor(monitor)).await?;
         let id = made.id.clone();
         take_in(observed, |balancing| &mut balancing.monitors, |one| one.id == id, Some(seen_monitor(made)));
-        let known = MonitorRef { id: Some(id), written: Some(written_fingerprint(monitor)) };
+        let known = MonitorRef { id: Some(id), written };
         self.note(tunnel, |record| record.balancing.monitor = Some(known)).await;
         Ok(())
     }
@@ -175,12 +180,13 @@ impl Worker {
     ) -> Result<(), StepError> {
         let new = self.new_pool(tunnel, pool)?;
         let mut record = self.record_of(tunnel)?;
-        record.balancing.pool = Some(PoolRef::default());
+        let written = Some(written_fingerprint(pool));
+        record.balancing.pool = Some(PoolRef { id: None, written: written.clone() });
         self.shared.ledger.save(record).await?;
         let made = place.client.create_pool(place.account_id, &new).await?;
         let id = made.id.clone();
         take_in(observed, |balancing| &mut balancing.pools, |one| one.id == id, Some(seen_pool(made)));
-        let known = PoolRef { id: Some(id), written: Some(written_fingerprint(pool)) };
+        let known = PoolRef { id: Some(id), written };
         self.note(tunnel, |record| record.balancing.pool = Some(known)).await;
         Ok(())
     }

@@ -7,11 +7,12 @@
 use std::net::Ipv4Addr;
 
 use axum::http::Method;
+use serde_json::json;
 
 use super::super::harness::{Harness, tunnel};
 use adit::sandbox::{
     faults::{Fault, Matching, Times},
-    world::EdgeConnection,
+    world::{EdgeConnection, RecordKind},
 };
 
 /// One operation.
@@ -28,11 +29,22 @@ pub(super) enum Act {
     Want(String),
     /// A tunnel that has left the configuration is deleted.
     Delete(&'static str),
+    /// The secret of a tunnel is replaced.
+    Rotate(&'static str),
+    /// The tunnel [`THEIRS`] becomes `web`, and the files say this from here on.
+    Adopt(String),
+    /// The files say this from here on, and the record at `app.example.com` becomes the one of `web`.
+    AdoptRoute(String),
+    /// A tunnel that has left the configuration is given up.
+    Forget(&'static str),
     /// Something happens to the world.
     Do(fn(&Harness)),
 }
 
-use Act::{Delete, Do, Want};
+/// The name of a tunnel that somebody else made and that becomes ours.
+pub(super) const THEIRS: &str = "theirs";
+
+use Act::{Adopt, AdoptRoute, Delete, Do, Forget, Rotate, Want};
 
 /// Every scenario.
 pub(super) fn scenarios() -> Vec<Scenario> {
@@ -66,6 +78,38 @@ pub(super) fn scenarios() -> Vec<Scenario> {
         scenario("a tunnel is deleted and made again", &with_api(), vec![Want(api()), Delete("web"), Want(with_api())]),
         scenario("a tunnel was deleted at Cloudflare", &with_api(), vec![Do(delete_in_the_dashboard)]),
         scenario("the answers to all that makes something are lost", "", vec![Do(lose_answers), Want(two())]),
+        scenario("private networks, one in a network of its own, are made", "", vec![Want(private("web"))]),
+        scenario(
+            "private networks move to another tunnel",
+            &(private("web") + &tunnel("api", &[])),
+            vec![Want(tunnel("web", &[]) + &private("api"))],
+        ),
+        scenario("a tunnel with private networks is deleted", &private("web"), vec![Want(String::new()), Delete("web")]),
+        scenario("a load balancer is made", "", vec![Want(balanced())]),
+        scenario("a tunnel leaves its load balancer", &balanced(), vec![Want(tunnel("web", &[]))]),
+        scenario("a tunnel with a load balancer is deleted", &balanced(), vec![Want(String::new()), Delete("web")]),
+        scenario("a secret is replaced", &tunnel("web", &["app.example.com"]), vec![Rotate("web")]),
+        scenario("a configuration goes from Cloudflare to this host", &tunnel("web", &["app.example.com"]), vec![Want(local())]),
+        scenario("a configuration comes from this host to Cloudflare", &local(), vec![Want(tunnel("web", &["app.example.com"]))]),
+        scenario("a tunnel is adopted", "", vec![Do(make_theirs), Adopt(tunnel("web", &["app.example.com", "b.example.net"]))]),
+        scenario(
+            "a hostname is adopted",
+            &tunnel("web", &[]),
+            vec![Do(take_the_hostname), AdoptRoute(tunnel("web", &["app.example.com"]))],
+        ),
+        scenario("a shared tunnel gets a rule", "", vec![Do(make_theirs), Adopt(shared(&["app.example.com"]))]),
+        scenario(
+            "the rules of a shared tunnel change, and it is withdrawn",
+            "",
+            vec![
+                Do(make_theirs),
+                Adopt(shared(&["app.example.com"])),
+                Want(shared(&["app.example.com", "b.example.net"]).replace("8080", "9090")),
+                Want(String::new()),
+                Delete("web"),
+            ],
+        ),
+        scenario("a tunnel is forgotten", &with_api(), vec![Want(api()), Forget("web")]),
     ]
 }
 
@@ -83,6 +127,44 @@ fn api() -> String {
 
 fn with_api() -> String {
     tunnel("web", &["a.example.com", "b.example.net"]) + &api()
+}
+
+fn local() -> String {
+    tunnel("web", &["app.example.com"]).replace("ingress", "configuration = \"local\"\ningress")
+}
+
+/// A tunnel with a network, a network in a virtual network of its own, and a private hostname.
+fn private(name: &str) -> String {
+    tunnel(name, &[])
+        + "private_networks = [{ network = \"10.0.0.0/8\" }, { network = \"10.20.0.0/16\", virtual_network = \"lab\" }]\n\
+           hostname_routes = [\"wiki.internal.example\"]\n"
+}
+
+fn balanced() -> String {
+    tunnel("web", &["www.example.com"]) + "load_balancer = { hostname = \"www.example.com\" }\n"
+}
+
+fn shared(hostnames: &[&str]) -> String {
+    tunnel("web", hostnames).replace("ingress", "ownership = \"shared\"\ningress")
+}
+
+/// Somebody has a tunnel with a rule, to which one of our hostnames leads. Once: when this act is done again, it may be ours.
+fn make_theirs(harness: &Harness) {
+    if harness.world.snapshot().tunnels.values().any(|tunnel| tunnel.name == THEIRS) {
+        return;
+    }
+    let dashboard = harness.world.dashboard();
+    let id = dashboard.create_tunnel(&harness.world.account_id(), THEIRS).unwrap();
+    let rules = json!([{ "hostname": "x.example.com", "service": "http://localhost:1" }, { "service": "http_status:503" }]);
+    dashboard.put_configuration(&id, json!({ "ingress": rules })).unwrap();
+    dashboard.create_record("app.example.com", RecordKind::Cname, &id.dns_target()).unwrap();
+}
+
+/// Somebody has a record at one of our hostnames.
+fn take_the_hostname(harness: &Harness) {
+    if harness.target("app.example.com").is_none() {
+        harness.world.dashboard().create_record("app.example.com", RecordKind::A, "192.0.2.7").unwrap();
+    }
 }
 
 /// A connector on another host is connected to every tunnel of `web`.
