@@ -3,12 +3,21 @@
 //! ```text
 //!  family    what it is                                                          may be deleted while
 //!  records   a CNAME with our marker that nothing here has on record             it leads to a tunnel of ours that was deleted
-//!  tunnels   a tunnel whose name ends in our installation, and no state of it    nothing is connected to it
+//!  pools     a pool with our marker that nothing here has on record              no load balancer uses it
+//!  monitors  a monitor with our marker that nothing here has on record           it checks no pool
+//!  routes    a private route with our marker that nothing here has on record     its tunnel is deleted, or a leftover and idle
+//!  networks  a virtual network with our marker that nothing here has on record   no route stands in it
 //!  left      a tunnel on record that left the configuration, with its records    nothing is connected to it
+//!  tunnels   a tunnel whose name ends in our installation, and no state of it    nothing is connected to it
 //! ```
+//!
+//! A tunnel that was adopted and never was in the configuration has not left it: it is shown, and stays.
 //!
 //! What carries the mark of another installation is counted and never touched; what carries no mark is not even looked at. A
 //! further family is a function that gives [`Orphan`]s, and an [`Object`].
+
+mod balancing;
+mod networks;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -16,8 +25,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub use balancing::{is_stray_monitor, is_stray_pool};
+pub use networks::{LeadsTo, RouteList, is_stray_route, is_stray_virtual_network};
+
 use crate::{
-    id::{AccountId, RecordId, TUNNEL_DOMAIN_SUFFIX, TunnelId, ZoneId},
+    id::{AccountId, MonitorId, PoolId, RecordId, RouteId, TUNNEL_DOMAIN_SUFFIX, TunnelId, VirtualNetworkId, ZoneId},
     name::TunnelName,
     observed::{Observed, ObservedRecord, Part, Zone},
     record::{Fate, InstallId, Records, TunnelRecord},
@@ -42,7 +54,7 @@ pub struct Orphan {
 
 /// What a deletion would be about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Object {
     /// A DNS record.
     Record {
@@ -54,6 +66,31 @@ pub enum Object {
         record_id: RecordId,
         /// The tunnel that it leads to.
         target: TunnelId,
+    },
+    /// A load-balancer pool.
+    Pool {
+        /// Its id.
+        id: PoolId,
+    },
+    /// A monitor of load-balancer pools.
+    Monitor {
+        /// Its id.
+        id: MonitorId,
+    },
+    /// The route of a private network.
+    NetworkRoute {
+        /// Its id.
+        id: RouteId,
+    },
+    /// The route of a private hostname.
+    HostnameRoute {
+        /// Its id.
+        id: RouteId,
+    },
+    /// A virtual network.
+    VirtualNetwork {
+        /// Its id.
+        id: VirtualNetworkId,
     },
     /// A tunnel that nothing here knows.
     Tunnel {
@@ -112,22 +149,10 @@ impl Orphan {
     }
 
     /// A record that carries our marker and is not on record. `target` is what became of the tunnel that it leads to.
-    pub fn record(records: &Records, zone: &Zone, record: &ObservedRecord, id: TunnelId, target: Target) -> Self {
-        let (since, kept) = match target {
-            Target::Deleted { name, at } if is_own_name(&records.install, &name) || on_record(records, &id).is_some() => {
-                (Some(at), None)
-            }
-            Target::Deleted { name, at } => {
-                (Some(at), Some(format!("the tunnel that it led to was called {name:?}, which is not our form")))
-            }
-            Target::Live(name) => (None, Some(format!("the tunnel {name:?} that it leads to lives"))),
-            Target::Unknown => {
-                (None, Some("Cloudflare does not know the tunnel that it leads to, so nothing says whose it was".to_owned()))
-            }
-            Target::Unread(why) => (None, Some(why)),
-        };
-        let kept = held(records, tunnel_of_marker(records, record)).or(kept);
+    pub fn record(records: &Records, zone: &Zone, record: &ObservedRecord, id: TunnelId, target: &Target) -> Self {
+        let (since, kept) = target.obstacle(records, &id);
         let comment = record.comment.as_deref().unwrap_or_default();
+        let kept = held(records, tunnel_of_marker(records, comment)).or(kept);
         let why = format!("it carries our marker {comment:?}, is not on record here, and leads to {}", record.content);
         let object =
             Object::Record { zone_id: zone.id.clone(), zone: zone.name.clone(), record_id: record.id.clone(), target: id };
@@ -149,13 +174,38 @@ impl Orphan {
             1 => ", with 1 DNS record".to_owned(),
             count => format!(", with {count} DNS records"),
         };
-        let why = format!("it is on record here and left the configuration{records}");
-        Self::new(Object::Left { tunnel: record.name.clone() }, record.cloudflare_name.clone(), why, None, connected.obstacle())
+        let (why, kept) = if record.awaits_definition {
+            let why = format!("it was adopted and never was in the configuration{records}");
+            let kept = format!("define it, or `adit tunnel forget {}` gives it up as it is", record.name);
+            (why, Some(kept))
+        } else {
+            (format!("it is on record here and left the configuration{records}"), connected.obstacle())
+        };
+        Self::new(Object::Left { tunnel: record.name.clone() }, record.cloudflare_name.clone(), why, None, kept)
     }
 
     /// Whether it can be deleted.
     pub fn is_deletable(&self) -> bool {
         self.kept.is_none()
+    }
+}
+
+impl Target {
+    /// Since when what leads there is left over, and why it stays.
+    fn obstacle(&self, records: &Records, id: &TunnelId) -> (Option<Timestamp>, Option<String>) {
+        match self {
+            Self::Deleted { name, at } if is_own_name(&records.install, name) || on_record(records, id).is_some() => {
+                (Some(*at), None)
+            }
+            Self::Deleted { name, at } => {
+                (Some(*at), Some(format!("the tunnel that it led to was called {name:?}, which is not our form")))
+            }
+            Self::Live(name) => (None, Some(format!("the tunnel {name:?} that it leads to lives"))),
+            Self::Unknown => {
+                (None, Some("Cloudflare does not know the tunnel that it leads to, so nothing says whose it was".to_owned()))
+            }
+            Self::Unread(why) => (None, Some(why.clone())),
+        }
     }
 }
 
@@ -175,8 +225,22 @@ impl fmt::Display for Orphan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.object {
             Object::Record { zone, .. } => write!(formatter, "record {} in {zone}", self.name),
+            Object::Pool { id } => write!(formatter, "load-balancer pool {:?} ({id})", self.name),
+            Object::Monitor { id } => write!(formatter, "monitor {id} of {:?}", self.name),
+            Object::NetworkRoute { .. } => write!(formatter, "private network route {}", self.name),
+            Object::HostnameRoute { .. } => write!(formatter, "hostname route {}", self.name),
+            Object::VirtualNetwork { .. } => write!(formatter, "virtual network {:?}", self.name),
             Object::Tunnel { id } => write!(formatter, "tunnel {:?} ({id})", self.name),
             Object::Left { tunnel } => write!(formatter, "tunnel {tunnel}"),
+        }
+    }
+}
+
+impl Orphans {
+    /// Counts a thing by its name and its comment, if it is marked with another installation.
+    pub fn count_other(&mut self, records: &Records, name: &str, comment: Option<&str>) {
+        if let Some(other) = other_installation(&records.install, name, comment) {
+            *self.others.entry(other).or_default() += 1;
         }
     }
 }
@@ -222,7 +286,7 @@ pub fn is_stray_tunnel(records: &Records, id: &TunnelId, name: &str) -> bool {
 }
 
 /// The other installation that a tunnel's name or a record's comment is marked with.
-pub fn other_installation(own: &InstallId, name: &str, comment: Option<&str>) -> Option<String> {
+fn other_installation(own: &InstallId, name: &str, comment: Option<&str>) -> Option<String> {
     let marked = comment.and_then(|comment| comment.strip_prefix("adit:")).and_then(|rest| rest.split(':').next());
     let named = || name.rsplit_once(".adit-").map(|(_, install)| install);
     let install = marked.or_else(named).and_then(InstallId::new)?;
@@ -241,8 +305,9 @@ fn on_record<'a>(records: &'a Records, id: &TunnelId) -> Option<&'a TunnelRecord
     records.tunnels.values().find(|record| record.id.as_ref() == Some(id))
 }
 
-fn tunnel_of_marker(records: &Records, record: &ObservedRecord) -> Option<TunnelName> {
-    record.comment.as_deref()?.strip_prefix(&records.install.marker_prefix())?.parse().ok()
+/// The tunnel that our marker names; `None` when a comment or description is not our marker.
+pub fn tunnel_of_marker(records: &Records, comment: &str) -> Option<TunnelName> {
+    comment.strip_prefix(&records.install.marker_prefix())?.parse().ok()
 }
 
 /// Why something of a tunnel whose record cannot be read stays: it may be on record after all.
@@ -301,7 +366,7 @@ mod tests {
             (Target::Unread("Cloudflare failed".to_owned()), false),
         ] {
             let record = record(Some("adit:a1b2c3d4:web"));
-            let orphan = Orphan::record(&records(), &zone, &record, "t1".parse().unwrap(), target.clone());
+            let orphan = Orphan::record(&records(), &zone, &record, "t1".parse().unwrap(), &target);
             assert_eq!(orphan.is_deletable(), deletable, "{target:?}");
         }
     }

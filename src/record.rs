@@ -85,6 +85,9 @@ pub struct TunnelRecord {
     pub access: BTreeMap<Hostname, AccessAppId>,
     /// What is to become of it.
     pub fate: Fate,
+    /// Whether others made it, and it was adopted before anything defined it: until a definition is in force it is nobody's to
+    /// clean up.
+    pub awaits_definition: bool,
     /// The name that its connectors run under; `None` for its own. It had that name before, or another tunnel had its own.
     pub slots: Option<TunnelName>,
     /// The configuration that was put in force last: written to Cloudflare, or handed to the connectors. Its rules outlive the
@@ -218,6 +221,7 @@ impl TunnelRecord {
             balancing: BalancingRecord::default(),
             access: BTreeMap::new(),
             fate: Fate::Keep,
+            awaits_definition: false,
             shared: None,
             slots: None,
             document: None,

@@ -13,9 +13,10 @@ use crate::control::api::{DeletedOrphans, Orphan, Orphans};
 
 /// Show what is left over at Cloudflare, and delete what is ours of it
 ///
-/// Alone it shows: DNS records with this installation's marker that lead to deleted tunnels, tunnels of this installation that nothing
-/// here knows, and tunnels that left the configuration with what they have. Nothing that somebody is connected to is deleted, nor
-/// anything without our marker or with that of another installation. Each thing is looked at again right before it is deleted.
+/// Alone it shows: DNS records with this installation's marker that lead to deleted tunnels; tunnels, load-balancer pools, monitors,
+/// private routes and virtual networks of this installation that nothing here knows; and tunnels that left the configuration with what
+/// they have. Nothing that is in use is deleted, nor anything without our marker or with that of another installation. What the
+/// credential may not read is named, and stays. Each thing is looked at again right before it is deleted.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  adit gc\n  adit gc --delete 0123456789ab --plan 0123456789abcdef\n  adit gc --plan 0123456789abcdef"

@@ -1,6 +1,9 @@
 //! Load balancers of a zone.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde_json::Value;
 
 use crate::id::{BalancerId, PoolId, ZoneId};
 
@@ -34,6 +37,9 @@ pub struct LoadBalancer {
     /// How it keeps a visitor at one pool; empty when it is not told.
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub session_affinity: String,
+    /// All else that Cloudflare tells, which may name pools too: those of regions, of countries, and of rules.
+    #[serde(flatten)]
+    pub others: BTreeMap<String, Value>,
 }
 
 /// A load balancer to be.
@@ -73,6 +79,14 @@ pub struct LoadBalancerPatch {
     /// How it keeps a visitor at one pool.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_affinity: Option<&'static str>,
+}
+
+impl LoadBalancer {
+    /// Whether it names a pool, wherever that is.
+    pub fn names(&self, pool: &PoolId) -> bool {
+        let elsewhere = || self.others.values().any(|value| holds(value, pool.as_str()));
+        self.default_pools.contains(pool) || self.fallback_pool.as_ref() == Some(pool) || elsewhere()
+    }
 }
 
 impl Client {
@@ -122,6 +136,16 @@ fn all(method: Method, zone: &ZoneId, task: String) -> Call {
 
 fn one(method: Method, zone: &ZoneId, id: &BalancerId, task: String) -> Call {
     Call::new(method, Resource::LoadBalancing, ["zones", zone.as_str(), "load_balancers", id.as_str()], task)
+}
+
+/// Whether a text stands in a JSON value, as it is.
+fn holds(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(found) => found == text,
+        Value::Array(values) => values.iter().any(|value| holds(value, text)),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key == text || holds(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn yes() -> bool {

@@ -1,5 +1,8 @@
 //! Finds what is left over in an account, and deletes what an operator chose of it, each thing after another look.
 
+mod balancing;
+mod networks;
+
 use super::{pass::Ground, progress::Progress, trouble, worker::Worker};
 use crate::{
     cloudflare::{Client, Error},
@@ -28,15 +31,16 @@ impl Worker {
             found.unread.push(seal.to_string());
             return found;
         }
-        let Ground { client, account_id, zones } = match self.orphan_ground().await {
+        let ground = match self.orphan_ground().await {
             Ok(ground) => ground,
             Err(why) => {
                 found.unread.push(why);
                 return found;
             }
         };
+        let Ground { client, account_id, zones } = &ground;
         let mut looks = 0;
-        let tunnels = match client.tunnels(&account_id).await {
+        let tunnels = match client.tunnels(account_id).await {
             Ok(tunnels) => tunnels,
             // Without the tunnels nothing can be said about what leads to them.
             Err(error) => {
@@ -44,29 +48,30 @@ impl Worker {
                 return found;
             }
         };
-        match &zones {
+        match zones {
             Part::Complete(zones) => {
                 for zone in zones {
-                    self.stray_records(&client, &account_id, zone, &mut looks, &mut found).await;
+                    self.stray_records(client, account_id, zone, &mut looks, &mut found).await;
                 }
             }
             Part::Gap(gap) => found.unread.push(format!("cannot read {}: {}", gap.what, gap.why)),
         }
-        for record in orphan::left(records.in_account(&account_id)) {
+        self.stray_balancing(&ground, &mut looks, &mut found).await;
+        // Before the tunnels, which Cloudflare deletes only when no route leads to them.
+        self.stray_networks(&ground, &mut looks, &mut found).await;
+        for record in orphan::left(records.in_account(account_id)) {
             let connected = match &record.id {
-                Some(id) => connected(&client, &account_id, id).await,
+                Some(id) => connected(client, account_id, id).await,
                 None => Connected::Connectors(0),
             };
             found.orphans.push(Orphan::left(record, &connected));
         }
         for tunnel in tunnels {
-            if let Some(other) = orphan::other_installation(&records.install, &tunnel.name, None) {
-                *found.others.entry(other).or_default() += 1;
-            }
+            found.count_other(&records, &tunnel.name, None);
             if !orphan::is_stray_tunnel(&records, &tunnel.id, &tunnel.name) || has_enough(&mut looks, &mut found) {
                 continue;
             }
-            let connected = connected(&client, &account_id, &tunnel.id).await;
+            let connected = connected(client, account_id, &tunnel.id).await;
             found.orphans.push(Orphan::tunnel(&records, tunnel.id, tunnel.name, tunnel.created_at, &connected));
         }
         found
@@ -88,16 +93,14 @@ impl Worker {
         let records = self.shared.ledger.records();
         let wanted = desired(&self.in_force.borrow().clone(), &self.account);
         for record in listed.into_iter().map(seen_record) {
-            if let Some(other) = orphan::other_installation(&records.install, "", record.comment.as_deref()) {
-                *found.others.entry(other).or_default() += 1;
-            }
+            found.count_other(&records, "", record.comment.as_deref());
             let Some(target) = orphan::stray_target(&records, &record) else { continue };
             let claimed = wanted.tunnels.values().flat_map(|want| &want.hostnames).any(|hostname| record.stands_at(hostname));
             if claimed || has_enough(looks, found) {
                 continue;
             }
             let became = became(client, account_id, &target).await;
-            found.orphans.push(Orphan::record(&records, zone, &record, target, became));
+            found.orphans.push(Orphan::record(&records, zone, &record, target, &became));
         }
     }
 
@@ -135,11 +138,7 @@ impl Worker {
         let Ground { client, account_id, zones } = ground;
         let records = self.shared.ledger.records();
         let text = |error: Error| trouble::text(&error);
-        let still = |again: &Orphan| match (&again.kept, again.item == orphan.item) {
-            (Some(kept), _) => Err(kept.clone()),
-            (None, true) => Ok(()),
-            (None, false) => Err("it is not what it was".to_owned()),
-        };
+        let still = |again: &Orphan| still(orphan, again);
         match &orphan.object {
             Object::Record { zone_id, record_id, .. } => {
                 let zone = zones.complete().and_then(|zones| zones.iter().find(|zone| zone.id == *zone_id));
@@ -150,11 +149,16 @@ impl Worker {
                     Err(error) => return Err(text(error)),
                 };
                 let target = orphan::stray_target(&records, &record);
-                let target = target.ok_or_else(|| "it does not carry our marker any more, or is on record by now".to_owned())?;
+                let target = target.ok_or_else(not_ours)?;
                 let became = became(client, account_id, &target).await;
-                still(&Orphan::record(&records, zone, &record, target, became))?;
+                still(&Orphan::record(&records, zone, &record, target, &became))?;
                 gone_is_done(client.delete_record(zone_id, record_id).await)
             }
+            Object::Pool { id } => self.delete_pool(ground, orphan, id).await,
+            Object::Monitor { id } => self.delete_monitor(ground, orphan, id).await,
+            Object::NetworkRoute { id } => self.delete_network_route(ground, orphan, id).await,
+            Object::HostnameRoute { id } => self.delete_hostname_route(ground, orphan, id).await,
+            Object::VirtualNetwork { id } => self.delete_virtual_network(ground, orphan, id).await,
             Object::Tunnel { id } => {
                 let tunnel = match client.tunnel(account_id, id).await {
                     Ok(tunnel) if tunnel.deleted_at.is_some() => return Ok(()),
@@ -199,6 +203,20 @@ impl Worker {
         let wanted = desired(&self.in_force.borrow().clone(), &self.account);
         self.ground(&[&wanted]).await.map_err(|nothing| nothing.hold.why)
     }
+}
+
+/// Whether what was seen right before its deletion is what was chosen, and may be deleted still.
+fn still(chosen: &Orphan, again: &Orphan) -> Result<(), String> {
+    match (&again.kept, again.item == chosen.item) {
+        (Some(kept), _) => Err(kept.clone()),
+        (None, true) => Ok(()),
+        (None, false) => Err("it is not what it was".to_owned()),
+    }
+}
+
+/// Why something is not deleted that its marker, or what is on record here, does not give to us any more.
+fn not_ours() -> String {
+    "it does not carry our marker any more, or is on record by now".to_owned()
 }
 
 /// Whether so much was looked at that the rest waits; counts the look otherwise.

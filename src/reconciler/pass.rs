@@ -104,6 +104,7 @@ impl Worker {
         let intended = self.in_force.borrow_and_update().clone();
         self.passed = Some(intended.clone());
         let wanted = desired(&intended, &self.account);
+        self.note_definitions(&wanted).await;
         let proposed = self.waiting_proposal();
         self.memory.keep_to(&wanted);
 
@@ -173,6 +174,19 @@ impl Worker {
                 record.parting.values_mut().chain(&mut record.draining_since).for_each(|noted| *noted = now.min(*noted));
             };
             let noted = self.shared.ledger.amend(&record.name, mend).await;
+            self.noted(noted);
+        }
+    }
+
+    /// A tunnel that was adopted before it was defined is one like every other from its first definition on.
+    async fn note_definitions(&mut self, wanted: &Desired) {
+        if self.only_observes() {
+            return;
+        }
+        let records = self.shared.ledger.records();
+        let is_defined = |record: &&TunnelRecord| record.awaits_definition && wanted.tunnels.contains_key(&record.name);
+        for record in records.tunnels.values().filter(is_defined) {
+            let noted = self.shared.ledger.amend(&record.name, |record| record.awaits_definition = false).await;
             self.noted(noted);
         }
     }

@@ -36,6 +36,8 @@ struct Written {
     secret_since: Option<Timestamp>,
     source: ConfigurationSource,
     fate: Fate,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    awaits_definition: bool,
     written: Option<WrittenConfiguration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     slots: Option<TunnelName>,
@@ -106,6 +108,7 @@ pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
         rotation: record.secret_life.rotation.as_ref().map(WrittenRotation::of),
         source: record.source,
         fate: record.fate,
+        awaits_definition: record.awaits_definition,
         written: record.written.clone(),
         slots: record.slots.clone(),
         document: record.document.as_ref().map(|document| document.to_string()),
@@ -182,6 +185,7 @@ fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
         balancing: written.balancing.unwrap_or_default().read()?,
         access: by_hostname(written.access)?,
         fate: written.fate,
+        awaits_definition: written.awaits_definition,
         slots: written.slots,
         document: document.transpose().map_err(|_| "its document is no JSON".to_owned())?,
         parting: parting.collect::<Result<_, _>>()?,

@@ -1,5 +1,8 @@
 //! What is left over is found, shown with reasons, and deleted only when it is ours and dead.
 
+#[path = "orphans/families.rs"]
+mod families;
+
 use adit::{
     orphan::{Orphan, Orphans, hash},
     reconciler::RequestError,

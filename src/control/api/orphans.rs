@@ -27,7 +27,8 @@ pub struct Orphan {
     pub item: String,
     /// The account, by its name in the configuration.
     pub account: String,
-    /// `record`, `tunnel`, or `left`: a tunnel on record that left the configuration.
+    /// `record`, `pool`, `monitor`, `network-route`, `hostname-route`, `virtual-network`, `tunnel`, or `left`: a tunnel on record
+    /// that left the configuration, or was adopted and never was in it.
     pub kind: String,
     /// What it is, for people.
     pub what: String,

@@ -30,6 +30,11 @@ pub fn orphans(found: &BTreeMap<AccountName, orphan::Orphans>) -> Orphans {
 fn shown(account: &AccountName, orphan: &orphan::Orphan) -> Orphan {
     let kind = match orphan.object {
         Object::Record { .. } => "record",
+        Object::Pool { .. } => "pool",
+        Object::Monitor { .. } => "monitor",
+        Object::NetworkRoute { .. } => "network-route",
+        Object::HostnameRoute { .. } => "hostname-route",
+        Object::VirtualNetwork { .. } => "virtual-network",
         Object::Tunnel { .. } => "tunnel",
         Object::Left { .. } => "left",
     };

@@ -103,6 +103,14 @@ impl Worker {
         };
         let records = self.shared.ledger.records();
         let former = records.tunnels.get(&offer.tunnel).cloned();
+        let awaits_definition = match wish {
+            Wish::Defined(_) => false,
+            // The same tunnel again: what was defined once stays so.
+            Wish::AsItIs | Wish::Later => former
+                .as_ref()
+                .filter(|former| former.id.as_ref() == Some(&offer.id))
+                .is_none_or(|former| former.awaits_definition),
+        };
         let intent = TunnelRecord::intent(&records.install, offer.tunnel.clone(), offer.account_id.clone(), offer.source, secret);
         TunnelRecord {
             cloudflare_name: offer.cloudflare_name.clone(),
@@ -110,6 +118,7 @@ impl Worker {
             document: (stored.is_some() && shared.is_none()).then(|| Arc::new(document)),
             written: stored,
             shared,
+            awaits_definition,
             ..former.map_or(intent.clone(), |former| TunnelRecord {
                 secret: intent.secret,
                 source: intent.source,
