@@ -9,7 +9,6 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, atomic::Ordering, mpsc},
-    time::{Duration, Instant},
 };
 
 use jiff::Timestamp;
@@ -101,18 +100,20 @@ pub(super) fn start(
     Ok((sender, waker))
 }
 
-/// How long a start waits for the kernel to watch files: a user may have 128 such descriptors by default, and those of a daemon that
-/// has just ended go within a moment.
-const WATCHER_TIME_MAX: Duration = Duration::from_secs(5);
+/// How often a start asks the kernel to watch files for it, with [`WATCHER_PAUSE`] between: a user may have 128 such descriptors by
+/// default, and those of a daemon that has just ended go within a moment.
+const WATCHER_TRIES: usize = 100;
+const WATCHER_PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 fn watcher() -> io::Result<Inotify> {
-    let end = Instant::now() + WATCHER_TIME_MAX;
-    loop {
+    for _ in 1..WATCHER_TRIES {
         match Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK) {
-            Err(Errno::EMFILE) if Instant::now() < end => std::thread::sleep(WATCHER_TIME_MAX / 100),
+            // With nothing to wait for, this is a pause.
+            Err(Errno::EMFILE) => drop(poll(&mut [], Some(&WATCHER_PAUSE))),
             watcher => return Ok(watcher?),
         }
     }
+    Ok(Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?)
 }
 
 /// How much is read at once, in bytes. A longer line is cut.
