@@ -39,6 +39,12 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
         let orphans = context.client.orphans().await?;
         let text = render(&orphans, Timestamp::now(), context.terminal.look);
         context.terminal.show(&text);
+        // Nobody is asked about a list that was not the one meant.
+        if orphans.hash != hash {
+            let message =
+                format!("cannot delete what {hash} names: what is left over is {} by now (look at it again)", orphans.hash);
+            return Err(Failure::new(Ending::Conflict, message));
+        }
         let count = orphans.orphans.iter().filter(|orphan| orphan.kept.is_none()).count();
         confirm(context.terminal, false, &format!("Delete the {count} items that can be deleted"))?;
     }
@@ -83,7 +89,8 @@ fn render(orphans: &Orphans, now: Timestamp, look: Look) -> String {
 pub(super) fn render_list(orphans: &Orphans, now: Timestamp, look: Look) -> String {
     let mut text = String::new();
     if orphans.orphans.is_empty() {
-        text.push_str("nothing is left over\n");
+        let all = if orphans.unread.is_empty() { "nothing is left over\n" } else { "nothing is known to be left over\n" };
+        text.push_str(all);
     } else {
         let mut table = Table::new(["ITEM", "ACCOUNT", "WHAT", "SINCE", "WHY", "STAYS BECAUSE"]);
         for Orphan { item, account, what, why, since, kept, .. } in &orphans.orphans {
@@ -138,6 +145,11 @@ ccdd  default  tunnel \"b\"     it is ours  in use
 # 2 things are of another installation of adit (zzzzzzzz) and are left alone
 1 can be deleted: adit gc --plan 0011223344556677
 "
+        );
+        let nothing_seen = Orphans { orphans: Vec::new(), other_installations: Default::default(), ..orphans };
+        assert_eq!(
+            render(&nothing_seen, Timestamp::UNIX_EPOCH, Look { colour: false, width: None }),
+            "nothing is known to be left over\n? account default: no answer\n"
         );
     }
 }

@@ -268,6 +268,9 @@ impl Backend for DaemonBackend {
         if preview.config.daemon.apply == ApplyMode::Observe {
             return Err(not_asked(RequestError::ObserveOnly));
         }
+        if let Some(seal) = self.reconciler.ledger().store().seal() {
+            return Err(Error::new(ErrorKind::Hold, format!("cannot apply: {seal}")));
+        }
         let looked_at = match hash {
             Some(hash) => Some(self.looked_at(PlanHash::new(hash)).await?),
             None => None,

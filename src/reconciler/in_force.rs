@@ -24,7 +24,9 @@ pub(super) fn in_force(in_force: Option<&Arc<Config>>, proposed: &Arc<Config>) -
         Some(in_force) => with_made_by_hand(in_force, proposed),
         None => with_made_by_hand(&Config { tunnels: BTreeMap::new(), ..(**proposed).clone() }, proposed),
     };
-    if kept.tunnels == proposed.tunnels {
+    // Of what was only looked at nothing was applied, so that the same tunnels wait too.
+    let was_observed = in_force.is_some_and(|in_force| in_force.daemon.apply == ApplyMode::Observe);
+    if kept.tunnels == proposed.tunnels && !was_observed {
         return (proposed.clone(), None);
     }
     // The same value for the same configuration, so that nobody takes it for a change.
@@ -90,6 +92,15 @@ mod tests {
         assert!(waits.unwrap().contains("adit apply"));
         assert_eq!(names(&in_force(None, &wanted).0), [""; 0]);
         assert_eq!(in_force(Some(&old), &old).1, None);
+    }
+
+    #[test]
+    fn with_ask_it_waits_also_when_the_same_was_only_observed_before() {
+        let (observed, wanted) = (config("observe", &["a"]), config("ask", &["a"]));
+        let (result, waits) = in_force(Some(&observed), &wanted);
+        assert!(Arc::ptr_eq(&result, &observed));
+        assert!(waits.unwrap().contains("adit apply"));
+        assert_eq!(in_force(Some(&observed), &config("auto", &["a"])).1, None);
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Worker {
 
     async fn delete_orphan(&self, ground: &Ground, orphan: &Orphan) -> Result<(), String> {
         // Since it was asked for, people may have said that Adit only looks.
-        if self.only_observes() {
+        if self.is_to_observe() {
             return Err("[daemon] apply = \"observe\" keeps Adit from writing anything".to_owned());
         }
         let Ground { client, account_id, zones } = ground;

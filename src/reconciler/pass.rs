@@ -143,8 +143,8 @@ impl Worker {
         if waiting.is_none() && !plan.waiting.is_empty() {
             waiting = Some(WaitingPlan { hash: plan.hash(), summary: plan.summary() });
         }
-        if self.only_observes() {
-            holds.push(observe_only(&plan));
+        if self.is_to_observe() {
+            holds.extend(observe_only(&plan));
             waiting = None;
         }
         add_holds(&mut plan, holds);
@@ -226,9 +226,15 @@ impl Worker {
         }
     }
 
-    /// Whether nothing is written at Cloudflare, nor put on record: what people want says so, whatever is in force.
-    pub(super) fn only_observes(&self) -> bool {
+    /// Whether people want that Adit only looks, whatever is in force.
+    pub(super) fn is_to_observe(&self) -> bool {
         self.intended.borrow().config.daemon.apply == ApplyMode::Observe
+    }
+
+    /// Whether nothing is written at Cloudflare, nor put on record: people want that, or what is in force was only looked at yet and
+    /// what they want instead waits.
+    pub(super) fn only_observes(&self) -> bool {
+        self.is_to_observe() || self.in_force.borrow().config.daemon.apply == ApplyMode::Observe
     }
 
     /// Plans and applies until nothing more can be done in this pass, and gives the plan that is left. With a confirmation nothing
@@ -365,10 +371,10 @@ impl Worker {
     }
 }
 
-/// Why a pass changed nothing, with what it would have done.
-pub(super) fn observe_only(plan: &Plan) -> Hold {
-    let why = format!("[daemon] apply = \"observe\" keeps Adit from writing anything; there would be: {}", plan.summary());
-    Hold { scope: Scope::Account, code: HoldCode::ObserveOnly, why }
+/// Why a pass changed nothing, with what it would have done; `None` when it had nothing to do.
+pub(super) fn observe_only(plan: &Plan) -> Option<Hold> {
+    let why = || format!("[daemon] apply = \"observe\" keeps Adit from writing anything; there would be: {}", plan.summary());
+    (!plan.is_empty()).then(|| Hold { scope: Scope::Account, code: HoldCode::ObserveOnly, why: why() })
 }
 
 /// Adds what holds the whole account; with it, that its parts could not be read goes without saying.

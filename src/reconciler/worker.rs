@@ -290,7 +290,8 @@ impl Worker {
                 let wanted = desired(&intended, &self.account);
                 let mut plan = if is_shown { self.look(&wanted).await } else { self.look_and_keep(&wanted).await.0 };
                 if intended.config.daemon.apply == ApplyMode::Observe {
-                    plan.holds.insert(0, observe_only(&plan));
+                    let held = observe_only(&plan);
+                    plan.holds.splice(0..0, held);
                 }
                 drop(done.send(plan));
             }

@@ -27,6 +27,13 @@ async fn a_restored_backup_is_taken_over_while_the_daemon_runs() {
     assert!(shown.stdout.contains("take-over") && shown.stdout.contains("another machine"), "{shown:?}");
     assert_eq!(host.adit(&["identity", "take-over"]).await.code, Some(2), "nobody is there to be asked");
     assert!(host.connectors().is_empty());
+    for held in
+        [&["apply", "--yes"][..], &["tunnel", "create", "api", "--hostname", "api.example.com", "--service", "http_status:204"]]
+    {
+        let held = host.adit(held).await;
+        assert_eq!(held.code, Some(5), "{held:?}");
+        assert!(held.stderr.contains("adit identity take-over"), "{held:?}");
+    }
 
     let taken = host.adit(&["identity", "take-over", "--yes"]).await;
     assert_eq!(taken.code, Some(0), "{taken:?}");

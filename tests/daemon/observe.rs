@@ -26,6 +26,18 @@ async fn a_host_that_only_observes_says_so_and_writes_nothing_until_the_key_chan
     host.until("the status has it", async |host| host.adit(&["status"]).await.stdout.contains("observe-only")).await;
     assert_eq!(host.snapshot(), before);
 
+    // What was only looked at was never applied: under "ask" it waits, also over a restart.
+    host.write_configuration(&observing.replace("\"observe\"", "\"ask\""));
+    assert_eq!(host.adit(&["config", "reload"]).await.code, Some(0));
+    for _ in 0..2 {
+        let waits = async |host: &Host| host.adit(&["status"]).await.stdout.contains("waits-for-apply");
+        host.until("the configuration waits", waits).await;
+        assert_eq!(host.adit(&["plan"]).await.code, Some(2));
+        assert_eq!(host.snapshot(), before);
+        assert_eq!(host.terminate().await, Some(0));
+        host.start().await;
+    }
+
     host.configure(WEB);
     let applied = host.adit(&["apply", "--yes"]).await;
     assert_eq!(applied.code, Some(0), "{applied:?}");

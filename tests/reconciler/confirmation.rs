@@ -79,6 +79,11 @@ async fn who_only_observes_changes_nothing_and_says_what_there_would_be() {
             .iter()
             .any(|event| { matches!(event, ProvisioningEvent::HoldEnded { hold, .. } if hold.code == HoldCode::ObserveOnly) })
     );
+
+    harness.connectors_catch_up();
+    harness.want_config(with_mode("observe", &tunnel("web", &["a.example.com"])));
+    let report = harness.pass().await;
+    assert_eq!(report.result, PassResult::Clean, "with nothing to do nothing is held: {}", report.plan);
 }
 
 #[tokio::test]

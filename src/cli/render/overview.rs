@@ -128,7 +128,14 @@ fn why(tunnel: &Tunnel, now: Timestamp) -> String {
         Some(format!("{}: {}", route.label(), reason))
     };
     let routes = tunnel.routes.iter().filter_map(route);
-    stop.into_iter().chain(reason).chain(holds).chain(drift).chain(routes).collect::<Vec<_>>().join("; ")
+    // One hold may be the reason of several things.
+    let mut said = Vec::new();
+    for sentence in stop.into_iter().chain(reason).chain(holds).chain(drift).chain(routes) {
+        if !said.contains(&sentence) {
+            said.push(sentence);
+        }
+    }
+    said.join("; ")
 }
 
 fn sentences(reasons: &[Reason]) -> String {

@@ -100,6 +100,7 @@ impl DaemonBackend {
     /// leaves a tunnel that the same request finishes with.
     pub(super) async fn give_up(&self, by: &Principal, name: &TunnelName) -> Result<Forgotten, Error> {
         let gone = || Error::no_such_tunnel(name.as_str());
+        self.reconciler.check_writes().map_err(not_asked)?;
         match self.intended().config.tunnels.get(name) {
             Some(Tunnel { origin: origin @ Origin::File(_), .. }) => {
                 let message = format!("cannot forget tunnel {name}: {origin} wants it");

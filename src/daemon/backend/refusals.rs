@@ -6,6 +6,7 @@ use crate::{
     control::api::{Error, ErrorKind, Problem},
     intent::ChangeError,
     reconciler::RequestError,
+    store::StoreError,
     supervisor,
 };
 
@@ -23,6 +24,7 @@ pub(super) fn refused(error: ChangeError) -> Error {
         }
         ChangeError::Definition(_) => Error::new(ErrorKind::Invalid, message),
         ChangeError::Problems(problems) => definition_problems(problems),
+        ChangeError::Store(StoreError::Sealed(_)) => Error::new(ErrorKind::Hold, message),
         ChangeError::Store(_) => Error::new(ErrorKind::Unavailable, message),
     }
 }
