@@ -217,11 +217,16 @@ pub fn plan(plans: &Plans, connectors: Vec<Replaced>) -> Plan {
     Plan {
         hash: plans.hash().to_string(),
         changes: all().map(|plan| plan.steps.len() + plan.waiting.len()).sum::<usize>() + connectors.len(),
-        left_alone: all().map(|plan| plan.holds.len() + plan.conflicts.len()).sum(),
+        left_alone: all().map(|plan| lasting_holds(plan) + plan.conflicts.len()).sum(),
         text: text(plans, &connectors),
         plans: all().map(|plan| serde_json::to_value(plan).expect("a plan has a JSON form")).collect(),
         connectors,
     }
+}
+
+/// Holds that somebody has to look at: what is part of a planned change and ends by itself is none.
+fn lasting_holds(plan: &plan::Plan) -> usize {
+    plan.holds.iter().filter(|hold| !hold.code.ends_by_itself()).count()
 }
 
 fn text(plans: &Plans, connectors: &[Replaced]) -> String {

@@ -12,7 +12,7 @@ pub struct Plan {
     pub hash: String,
     /// How many steps there are, those that wait for a confirmation included, and connectors that are replaced or stopped.
     pub changes: usize,
-    /// How many things are left alone: what is on hold, and what somebody else holds.
+    /// How many things are left alone: what is on hold and does not end by itself, and what somebody else holds.
     pub left_alone: usize,
     /// The plan for people: one line for each step, what is left alone and why, and a sum. Its lines begin with `+`, `~`, `-` for
     /// steps and with `!`, `?`, `#` for the rest.
