@@ -31,6 +31,8 @@ pub struct Observed {
     pub tunnels: Part<BTreeMap<TunnelId, ObservedTunnel>>,
     /// The active zones of the account.
     pub zones: Part<Vec<Zone>>,
+    /// The active zones of other accounts that the credential sees.
+    pub elsewhere: Vec<Zone>,
     /// For each zone that matters, every CNAME whose target is a tunnel.
     pub records: BTreeMap<ZoneId, Part<Vec<ObservedRecord>>>,
     /// Private routes and virtual networks.
@@ -179,6 +181,7 @@ impl Observed {
         Self {
             tunnels: Part::Gap(gap("the tunnels")),
             zones: Part::Gap(gap("the zones")),
+            elsewhere: Vec::new(),
             records: BTreeMap::new(),
             networks: ObservedNetworks::unread(why),
             balancing: Some(Balancing::unread(why)),

@@ -8,12 +8,11 @@
 //! No secret leaves the caller's hands: the daemon asks Cloudflare for the tunnel's own, so that what a file says about a tunnel is
 //! never taken for true.
 
-mod origins;
 mod service;
 mod source;
 mod takeover;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use clap::Args;
 use serde_json::{Map, Value};
@@ -21,8 +20,8 @@ use serde_json::{Map, Value};
 use self::source::Found;
 use super::{Context, Ending, Failure, Output, arguments::Yes, confirm::confirm, render::plain, terminal::duration};
 use crate::{
-    config::{self, Source, tunnel_toml},
-    control::api::{AdoptTunnel, TunnelAdoption},
+    config::{self, Service, Source, tunnel_toml},
+    control::api::{AdoptTunnel, CheckOrigins, TunnelAdoption},
     import::tunnel_name,
     name::TunnelName,
     plan::definition_of,
@@ -31,7 +30,7 @@ use crate::{
 /// Take over a tunnel that cloudflared runs on this host
 ///
 /// It reads cloudflared's config.yml, or with --service the unit of the installed service, with your rights; shows the translation,
-/// what is left out and why, the tunnel as Cloudflare has it, and whether its origins answer. Then it asks. Adit's connector is
+/// what is left out and why, the tunnel as Cloudflare has it, and whether its origins answer the daemon. Then it asks. Adit's connector is
 /// started beside the old one and must serve before the old service is stopped; when anything fails, all is as it was before. DNS
 /// records stay as they are (dns = false); when Cloudflare keeps the tunnel's configuration, that one counts and not the file's.
 #[derive(Debug, Args)]
@@ -112,10 +111,21 @@ async fn look(arguments: &Arguments, found: Found, context: &mut Context<'_>) ->
     let definition = definition(&found, &shown)?;
     show(context, &name, &found, &shown, &definition)?;
     check_definition(&name, &definition)?;
-    for origin in origins::check(&definition).await {
-        context.terminal.tell(&format!("origin {origin}"));
+    let services = services(&definition);
+    for origin in context.client.check_origins(&CheckOrigins { services }).await? {
+        if origin.reachable.is_some() {
+            context.terminal.tell(&format!("origin {}: {}", plain(&origin.service), plain(&origin.answer)));
+        }
     }
     Ok(Import { name, asked, definition })
+}
+
+/// The origins of a definition that the daemon tries, each once; of very many the first.
+fn services(definition: &Map<String, Value>) -> Vec<String> {
+    let rules = definition.get("ingress").and_then(Value::as_array).into_iter().flatten();
+    let services = rules.filter_map(|rule| rule.get("service")?.as_str()).filter(|text| text.parse::<Service>().is_ok());
+    let services: BTreeSet<&str> = services.collect();
+    services.into_iter().take(ORIGINS_MAX).map(str::to_owned).collect()
 }
 
 /// The definition: of what Cloudflare has stored, where it keeps the configuration, and else of the file. Either way the DNS
@@ -137,6 +147,9 @@ fn definition(found: &Found, shown: &TunnelAdoption) -> Result<Map<String, Value
     definition.extend([account]);
     Ok(definition)
 }
+
+/// How many origins the daemon tries at once.
+const ORIGINS_MAX: usize = 50;
 
 /// Cloudflare's own word, as the daemon has it, for a configuration that it keeps.
 const REMOTE: &str = "remote";

@@ -7,6 +7,7 @@ mod change;
 mod error;
 mod feed;
 mod identity;
+mod origins;
 mod orphans;
 mod overview;
 mod ownership;
@@ -20,6 +21,7 @@ pub use change::{Change, Changed, CreateTunnel, Reloaded};
 pub use error::{Error, ErrorBody, ErrorKind, Problem};
 pub use feed::{Event, Followed, Level, LogLine, Subject};
 pub use identity::Identity;
+pub use origins::{CheckOrigins, OriginCheck};
 pub use orphans::{DeleteOrphans, DeletedOrphans, Orphan, Orphans};
 pub use overview::{
     Account, Check, Cloudflared, Configuration, Credential, CredentialCheck, CredentialState, Daemon, Finding, Health, Overview,

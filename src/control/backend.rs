@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::{
     api::{
-        AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, DeleteOrphans, DeletedOrphans,
-        Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, Orphans, Overview, Plan, Reloaded, Replaced,
-        RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
+        AdoptRoute, AdoptTunnel, Applied, Change, CheckOrigins, Configuration, Credential, CredentialCheck, DeleteOrphans,
+        DeletedOrphans, Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, OriginCheck, Orphans, Overview, Plan,
+        Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
     },
     peer::Principal,
 };
@@ -131,6 +131,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Puts our record in its place, if it is what was shown with `asked.hash` still: else a `conflict`.
     fn adopt_route(&self, by: &Principal, asked: &AdoptRoute) -> impl Future<Output = Result<RouteAdopted, Error>> + Send;
+    /// Tries whether origins answer, as the user that connectors run as.
+    fn check_origins(&self, request: &CheckOrigins) -> impl Future<Output = Result<Vec<OriginCheck>, Error>> + Send;
+
     /// Which installation the state directory is of.
     fn identity(&self) -> Identity;
 

@@ -205,6 +205,11 @@ impl Client {
         self.exchange(Method::POST, &format!("/v1/credentials/check{query}"), None, SLOW_ANSWER_TIME_MAX).await
     }
 
+    /// Has the daemon try whether origins answer it.
+    pub async fn check_origins(&self, request: &api::CheckOrigins) -> Result<Vec<api::OriginCheck>, Trouble> {
+        self.send(Method::POST, "/v1/origins/check", Some(&serde_json::json!(request))).await
+    }
+
     /// Which installation the daemon's state is of.
     pub async fn identity(&self) -> Result<api::Identity, Trouble> {
         self.get("/v1/identity").await

@@ -79,6 +79,7 @@ pub enum Action {
     ReloadConfiguration,
     Credentials,
     CheckCredentials,
+    CheckOrigins,
     LookAtTunnel,
     AdoptTunnel,
     ForgetTunnel,
@@ -98,7 +99,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 36] = [
+pub const ENDPOINTS: [Endpoint; 37] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -127,6 +128,8 @@ pub const ENDPOINTS: [Endpoint; 36] = [
     read(Does::Credentials,           Get,    "/v1/credentials",              Everywhere(Viewer)),
     // It changes nothing, but spends calls of the account's rate limit.
     read(Does::CheckCredentials,      Post,   "/v1/credentials/check",        Everywhere(Operator)),
+    // It changes nothing, but the daemon knocks at whatever is named.
+    read(Does::CheckOrigins,          Post,   "/v1/origins/check",            Everywhere(Admin)),
     read(Does::LookAtTunnel,          Get,    "/v1/tunnels/{name}/adoption",  Everywhere(Admin)),
     change(Does::AdoptTunnel,         Post,   "/v1/tunnels/{name}/adoption",  Everywhere(Admin),  "adopt"),
     change(Does::ForgetTunnel,        Post,   "/v1/tunnels/{name}/forget",    Everywhere(Admin),  "forget"),

@@ -3,6 +3,7 @@
 mod credentials;
 mod feeds;
 mod identity;
+mod origins;
 mod ownership;
 mod refusals;
 mod replacements;
@@ -24,9 +25,9 @@ use crate::{
     control::{
         self, Backend, Definition, EventQuery, Feed, LogQuery, Principal,
         api::{
-            AdoptRoute, AdoptTunnel, Applied, Change, Configuration, Credential, CredentialCheck, Daemon, DeleteOrphans,
-            DeletedOrphans, Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, Orphans, Overview, Plan, Reloaded,
-            Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
+            AdoptRoute, AdoptTunnel, Applied, Change, CheckOrigins, Configuration, Credential, CredentialCheck, Daemon,
+            DeleteOrphans, DeletedOrphans, Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, OriginCheck, Orphans,
+            Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
         },
         view,
     },
@@ -389,6 +390,10 @@ impl Backend for DaemonBackend {
 
     async fn adopt_route(&self, by: &Principal, asked: &AdoptRoute) -> Result<RouteAdopted, Error> {
         self.take_route(by, asked).await
+    }
+
+    async fn check_origins(&self, request: &CheckOrigins) -> Result<Vec<OriginCheck>, Error> {
+        self.try_origins(request).await
     }
 
     fn identity(&self) -> Identity {

@@ -102,6 +102,15 @@ impl<'a> Planner<'a> {
             self.hold_route(tunnel, hostname, HoldCode::NoZone, why);
             return None;
         };
+        // The longest zone answers, whoever's it is: a record of ours beside it would be seen by nobody, or only by some.
+        if let Some(other) = zone_of(&observed.elsewhere, hostname).filter(|other| other.name.len() >= zone.name.len()) {
+            let why = format!(
+                "zone {} of this account has it, and so has zone {} of account {}; let one of them go, or set dns = false",
+                zone.name, other.name, other.account_id
+            );
+            self.hold_route(tunnel, hostname, HoldCode::TwoAccounts, why);
+            return None;
+        }
         match observed.records.get(&zone.id) {
             Some(Part::Complete(_)) => Some(zone),
             Some(Part::Gap(gap)) => {

@@ -35,6 +35,8 @@ use crate::{
 pub(super) struct Model {
     pub(super) tunnels: BTreeMap<TunnelId, ModelTunnel>,
     pub(super) zones: Vec<Zone>,
+    /// Zones of other accounts.
+    pub(super) elsewhere_zones: Vec<Zone>,
     pub(super) dns: BTreeMap<ZoneId, Vec<ObservedRecord>>,
     pub(super) records: Records,
     pub(super) reported: BTreeMap<TunnelName, i64>,
@@ -121,6 +123,7 @@ impl Model {
             tunnels: BTreeMap::new(),
             dns: zones.iter().map(|zone| (zone.id.clone(), Vec::new())).collect(),
             zones,
+            elsewhere_zones: Vec::new(),
             records: Records::new(InstallId::new("a1b2c3d4").unwrap()),
             reported: BTreeMap::new(),
             contested: BTreeSet::new(),
@@ -254,6 +257,7 @@ impl Model {
             } else {
                 Part::Complete(live.map(|(id, tunnel)| (id.clone(), observed_tunnel(tunnel, self.runs(id)))).collect())
             },
+            elsewhere: self.elsewhere_zones.clone(),
             zones: if self.unreadable.contains("zones") {
                 Part::Gap(gap("the zones"))
             } else {

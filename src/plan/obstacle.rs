@@ -86,6 +86,8 @@ pub enum HoldCode {
     Edited,
     /// No zone of the account has the hostname.
     NoZone,
+    /// Zones of two accounts have the hostname.
+    TwoAccounts,
     /// The tunnel that takes over a hostname does not serve yet.
     NotReady,
     /// So much would be deleted or made again that an operator has to confirm it.
@@ -223,6 +225,7 @@ impl HoldCode {
             Self::Unproven => "unproven",
             Self::Edited => "edited",
             Self::NoZone => "no-zone",
+            Self::TwoAccounts => "two-accounts",
             Self::NotReady => "not-ready",
             Self::NeedsConfirmation => "needs-confirmation",
             Self::WaitsForApply => "waits-for-apply",
@@ -265,6 +268,7 @@ impl HoldCode {
             | Self::Unproven
             | Self::Edited
             | Self::NoZone
+            | Self::TwoAccounts
             | Self::NotReady
             | Self::NeedsConfirmation
             | Self::WaitsForApply

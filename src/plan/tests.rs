@@ -154,6 +154,29 @@ fn with_on_drift_report_edits_are_said_and_left() {
 }
 
 #[test]
+fn a_hostname_that_zones_of_two_accounts_have_is_held_until_one_of_them_is_gone() {
+    let want = desired(&[("web", wanted(&["app.dev.example.com", "b.example.com"]))]);
+    let mut model = Model::new();
+    let zone = |name: &str| Zone {
+        id: format!("other-{}", name.replace('.', "-")).parse().unwrap(),
+        name: name.to_owned(),
+        account_id: "other".parse().unwrap(),
+        batch_max: 200,
+    };
+    model.elsewhere_zones = vec![zone("dev.example.com"), zone("com"), zone("ample.com")];
+    let last = model.settle(&want);
+    assert!(last.is_empty(), "{last}");
+    let held: Vec<_> = last.holds.iter().map(|hold| (hold.code, hold.scope.to_string())).collect();
+    assert_eq!(held, [(HoldCode::TwoAccounts, "app.dev.example.com of web".to_owned())]);
+    assert!(last.holds[0].why.contains("zone dev.example.com of account other"), "{last}");
+    assert!(model.record_at("b.example.com").is_some() && model.record_at("app.dev.example.com").is_none());
+
+    model.elsewhere_zones.clear();
+    assert!(model.settle(&want).holds.is_empty());
+    assert!(model.record_at("app.dev.example.com").is_some());
+}
+
+#[test]
 fn a_hostname_without_a_zone_holds_only_itself() {
     let want = desired(&[("web", wanted(&["app.example.net", "app.example.com"]))]);
     let plan = Model::new().settle(&want);

@@ -129,7 +129,7 @@ impl Worker {
                 let records = desired.iter().flat_map(|desired| desired.tunnels.values()).flat_map(|tunnel| &tunnel.hostnames);
                 records.chain(desired.iter().flat_map(|desired| desired.balanced_hostnames()))
             };
-            let misses = || hostnames().any(|hostname| zone_of(&known.zones, hostname).is_none());
+            let misses = || hostnames().any(|hostname| zone_of(&known.zones, hostname).is_none_or(|zone| zone.account_id != *id));
             age >= ZONES_FOR
                 || age.is_negative()
                 || self.zones_doubted
@@ -153,6 +153,12 @@ impl Worker {
             return Err(NoAccount::new(HoldCode::AccountChanged, why));
         }
         Ok(Part::Complete(known.zones.iter().filter(|zone| zone.account_id == *id).cloned().collect()))
+    }
+
+    /// The zones of other accounts that the credential sees, as far as they are remembered.
+    pub(super) fn zones_elsewhere(&self, id: &AccountId) -> Vec<Zone> {
+        let known = self.memory.zones.iter().flat_map(|known| &known.zones);
+        known.filter(|zone| zone.account_id != *id).cloned().collect()
     }
 
     /// With no id anywhere: the one account that the credential sees.

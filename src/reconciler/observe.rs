@@ -62,7 +62,8 @@ impl Worker {
         let balancing = self.observe_balancing(client, id, &zones, desired).await;
         let access_apps = self.observe_access(client, id, desired).await;
         let answers = self.memory.answers(&reported, Instant::now());
-        Observed { tunnels, zones, records, networks, balancing, access_apps, answers }
+        let elsewhere = self.zones_elsewhere(id);
+        Observed { tunnels, zones, elsewhere, records, networks, balancing, access_apps, answers }
     }
 
     /// Asks what the plan for `desired` needs to know besides, and plans.

@@ -235,6 +235,7 @@ fn delays(code: HoldCode) -> bool {
         | HoldCode::Unproven
         | HoldCode::Edited
         | HoldCode::NoZone
+        | HoldCode::TwoAccounts
         | HoldCode::NotReady
         | HoldCode::NeedsConfirmation
         | HoldCode::WaitsForApply

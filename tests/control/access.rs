@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 36] = [
+const ALLOWED: [(&str, &str, &str); 37] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -39,6 +39,7 @@ const ALLOWED: [(&str, &str, &str); 36] = [
     ("POST", "/v1/config/reload", "a"),
     ("GET", "/v1/credentials", "voa"),
     ("POST", "/v1/credentials/check", "oa"),
+    ("POST", "/v1/origins/check", "a"),
     ("GET", "/v1/tunnels/{name}/adoption", "a"),
     ("POST", "/v1/tunnels/{name}/adoption", "a"),
     ("POST", "/v1/tunnels/{name}/forget", "a"),

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 
-use adit::id::TunnelId;
+use adit::{control::api::CheckOrigins, id::TunnelId};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 use tokio::time::timeout;
@@ -63,6 +63,27 @@ fn systemctl_calls(host: &Host) -> String {
 fn unit(id: &TunnelId, account: &str) -> String {
     let token = STANDARD.encode(json!({ "a": account, "t": id, "s": CANARY }).to_string());
     format!("[Service]\nExecStart=/usr/bin/cloudflared --no-autoupdate tunnel run --token {token}\n")
+}
+
+#[tokio::test]
+async fn the_daemon_tries_each_origin_and_changes_nothing_by_it() {
+    let host = Host::serving("").await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = closed.local_addr().unwrap().port();
+    drop(closed);
+    let open = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let services = vec![
+        format!("http://{}", open.local_addr().unwrap()),
+        format!("http://localhost:{port}"),
+        "unix:/nowhere/to.sock".to_owned(),
+        "http_status:404".to_owned(),
+    ];
+    let checks = host.client.check_origins(&CheckOrigins { services }).await.unwrap();
+    assert_eq!(checks.iter().map(|check| check.reachable).collect::<Vec<_>>(), [Some(true), Some(false), Some(false), None]);
+    assert!(checks[1].answer.contains("for the daemon's user"), "{checks:?}");
+    for services in [vec!["nonsense".to_owned()], vec!["http_status:404".to_owned(); 51]] {
+        assert!(host.client.check_origins(&CheckOrigins { services }).await.is_err());
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod feed;
 mod host;
 mod identity;
+mod origins;
 mod orphans;
 mod ownership;
 mod person;
@@ -26,6 +27,7 @@ pub(super) use host::{
     apply, check_credentials, configuration, credentials, health, plan, reload_configuration, status, version,
 };
 pub(super) use identity::{identity, new_identity, take_over_identity};
+pub(super) use origins::check_origins;
 pub(super) use orphans::{delete_orphans, orphans};
 pub(super) use ownership::{adopt_route, adopt_tunnel, forget_tunnel, look_at_route, look_at_tunnel};
 pub(super) use person::who_am_i;

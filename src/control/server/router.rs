@@ -87,6 +87,7 @@ fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc
         Action::ReloadConfiguration => on(filter, handlers::reload_configuration::<B>),
         Action::Credentials => on(filter, handlers::credentials::<B>),
         Action::CheckCredentials => on(filter, handlers::check_credentials::<B>),
+        Action::CheckOrigins => on(filter, handlers::check_origins::<B>),
         Action::LookAtTunnel => on(filter, handlers::look_at_tunnel::<B>),
         Action::AdoptTunnel => on(filter, handlers::adopt_tunnel::<B>),
         Action::ForgetTunnel => on(filter, handlers::forget_tunnel::<B>),
