@@ -115,6 +115,11 @@ pub struct Orphans {
     pub others: BTreeMap<String, usize>,
 }
 
+/// The name here of a tunnel that is called `name` at Cloudflare, when that has our form.
+pub fn given_name(records: &Records, name: &str) -> Option<TunnelName> {
+    name.strip_suffix(&own_ending(&records.install)).and_then(|name| name.parse().ok())
+}
+
 /// What became of the tunnel that a leftover record leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -159,10 +164,20 @@ impl Orphan {
         Self::new(object, record.name.clone(), why, since, kept)
     }
 
-    /// A live tunnel whose name says that it is ours, and of which nothing is on record.
-    pub fn tunnel(records: &Records, id: TunnelId, name: String, made: Option<Timestamp>, connected: &Connected) -> Self {
-        let ours = name.strip_suffix(&own_ending(&records.install)).and_then(|name| name.parse().ok());
-        let kept = held(records, ours).or_else(|| connected.obstacle());
+    /// A live tunnel whose name says that it is ours, and of which nothing is on record. One that was `given_up` is not deleted: an
+    /// operator said so.
+    pub fn tunnel(
+        records: &Records,
+        (id, name): (TunnelId, String),
+        made: Option<Timestamp>,
+        given_up: bool,
+        connected: &Connected,
+    ) -> Self {
+        let ours = given_name(records, &name);
+        let given_up = ours.as_ref().filter(|_| given_up).map(|ours| {
+            format!("`adit tunnel forget {ours}` gave it up; `adit tunnel adopt {ours} --id {id}` makes it ours again")
+        });
+        let kept = held(records, ours).or(given_up).or_else(|| connected.obstacle());
         let why = "its name ends in our installation, and nothing is on record here".to_owned();
         Self::new(Object::Tunnel { id }, name, why, made, kept)
     }
@@ -373,8 +388,9 @@ mod tests {
 
     #[test]
     fn a_tunnel_goes_only_when_nobody_is_connected() {
-        let tunnel =
-            |connected| Orphan::tunnel(&records(), "t1".parse().unwrap(), "web.adit-a1b2c3d4".to_owned(), None, &connected);
+        let tunnel = |connected| {
+            Orphan::tunnel(&records(), ("t1".parse().unwrap(), "web.adit-a1b2c3d4".to_owned()), None, false, &connected)
+        };
         assert!(tunnel(Connected::Connectors(0)).is_deletable());
         assert!(!tunnel(Connected::Connectors(1)).is_deletable());
         assert!(!tunnel(Connected::Unread("Cloudflare failed".to_owned())).is_deletable());
@@ -384,15 +400,26 @@ mod tests {
     fn what_cannot_be_read_here_is_not_left_over_there() {
         let mut records = records();
         records.held.insert("web".parse().unwrap(), "it is torn".to_owned());
-        let orphan =
-            Orphan::tunnel(&records, "t1".parse().unwrap(), "web.adit-a1b2c3d4".to_owned(), None, &Connected::Connectors(0));
+        let orphan = Orphan::tunnel(
+            &records,
+            ("t1".parse().unwrap(), "web.adit-a1b2c3d4".to_owned()),
+            None,
+            false,
+            &Connected::Connectors(0),
+        );
         assert!(!orphan.is_deletable());
     }
 
     #[test]
     fn a_hash_names_what_can_be_deleted_in_any_order() {
         let tunnel = |id: &str, count| {
-            Orphan::tunnel(&records(), id.parse().unwrap(), "web.adit-a1b2c3d4".to_owned(), None, &Connected::Connectors(count))
+            Orphan::tunnel(
+                &records(),
+                (id.parse().unwrap(), "web.adit-a1b2c3d4".to_owned()),
+                None,
+                false,
+                &Connected::Connectors(count),
+            )
         };
         let (one, two, used) = (tunnel("t1", 0), tunnel("t2", 0), tunnel("t3", 1));
         assert_eq!(hash([&one, &two]), hash([&two, &used, &one]));
@@ -406,5 +433,13 @@ mod tests {
         assert_eq!(other_installation(&own, "a.example.com", Some("adit:zzzzzzzz:web")).as_deref(), Some("zzzzzzzz"));
         assert_eq!(other_installation(&own, "web.adit-a1b2c3d4", None), None);
         assert_eq!(other_installation(&own, "a.example.com", Some("printer")), None);
+    }
+
+    #[test]
+    fn a_tunnel_that_was_given_up_stays_and_says_how_it_comes_back() {
+        let tunnel = ("t1".parse().unwrap(), "web.adit-a1b2c3d4".to_owned());
+        let orphan = Orphan::tunnel(&records(), tunnel, None, true, &Connected::Connectors(0));
+        assert!(!orphan.is_deletable());
+        assert!(orphan.kept.unwrap().contains("adit tunnel adopt web --id t1"));
     }
 }

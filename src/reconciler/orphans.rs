@@ -3,6 +3,8 @@
 mod balancing;
 mod networks;
 
+use tokio::task::spawn_blocking;
+
 use super::{pass::Ground, progress::Progress, trouble, worker::Worker};
 use crate::{
     cloudflare::{Client, Error},
@@ -72,7 +74,8 @@ impl Worker {
                 continue;
             }
             let connected = connected(client, account_id, &tunnel.id).await;
-            found.orphans.push(Orphan::tunnel(&records, tunnel.id, tunnel.name, tunnel.created_at, &connected));
+            let given_up = self.is_given_up(&tunnel.id, &tunnel.name).await;
+            found.orphans.push(Orphan::tunnel(&records, (tunnel.id, tunnel.name), tunnel.created_at, given_up, &connected));
         }
         found
     }
@@ -102,6 +105,14 @@ impl Worker {
             let became = became(client, account_id, &target).await;
             found.orphans.push(Orphan::record(&records, zone, &record, target, &became));
         }
+    }
+
+    /// Whether an operator gave up this tunnel.
+    async fn is_given_up(&self, id: &TunnelId, name: &str) -> bool {
+        let ledger = self.shared.ledger.clone();
+        let Some(tunnel) = orphan::given_name(&ledger.records(), name) else { return false };
+        let noted = spawn_blocking(move || ledger.store().forgotten(&tunnel)).await.expect("reading does not panic");
+        noted.is_some_and(|forgotten| forgotten.id.as_ref() == Some(id))
     }
 
     /// Deletes `chosen`, one after another. Each is looked at again right before, and stays when it is not what it was.
@@ -170,7 +181,8 @@ impl Worker {
                     return Err("its name is not ours any more, or it is on record by now".to_owned());
                 }
                 let connected = connected(client, account_id, id).await;
-                still(&Orphan::tunnel(&records, id.clone(), tunnel.name, tunnel.created_at, &connected))?;
+                let given_up = self.is_given_up(id, &tunnel.name).await;
+                still(&Orphan::tunnel(&records, (id.clone(), tunnel.name), tunnel.created_at, given_up, &connected))?;
                 // Without cascade: Cloudflare refuses as well when somebody connects at this moment, or routes lead to it.
                 gone_is_done(client.delete_tunnel(account_id, id).await)?;
                 match client.tunnel(account_id, id).await {
