@@ -114,6 +114,8 @@ const PACE_MIN: Duration = Duration::from_millis(50);
 const HINTS_APART: Duration = Duration::from_millis(250);
 /// Each wait is longer by this factor, so that what a probe is late stays in proportion to how long the process already takes.
 const PACE_GROWTH: f64 = 1.25;
+/// The wait after a first miss, as a part of that between two probes; the wait after the second makes up for it.
+const SECOND_LOOK: f64 = 0.4;
 
 impl Watch {
     pub(super) fn new(now: Instant) -> Self {
@@ -320,10 +322,13 @@ impl Watch {
     }
 
     fn wait(&mut self, facts: &LaunchFacts, settings: &Settings, rng: &mut SmallRng) -> Duration {
-        // Without jitter, so that of connectors that hang together most have missed twice before the first has missed for the
-        // last time: they are spread by their waits before that.
-        if self.misses > 0 {
-            return settings.probe_interval;
+        // Soon after the first miss and late after the second, without jitter: of connectors that hang together most have missed twice
+        // well before the first has missed for the last time, and a common cause is seen before anybody is replaced.
+        match self.misses {
+            0 => {}
+            1 => return settings.probe_interval.mul_f64(SECOND_LOOK),
+            2 => return settings.probe_interval.mul_f64(2.0 - SECOND_LOOK),
+            _ => return settings.probe_interval,
         }
         let whole = self.ready_since.is_some() && self.vitals.connections >= facts.connections;
         if whole || self.pace >= settings.probe_interval {
@@ -429,7 +434,8 @@ mod tests {
             let [first, second, third] = misses_after_last_answer(seed);
             // One stops right before its probe, the other right after its answer.
             let soonest = third - first;
-            assert!(second < soonest + Duration::from_secs(2), "{second:?} and {soonest:?}");
+            // Each miss comes two seconds after its probe: of three on the one side, of two on the other.
+            assert!(second + Duration::from_secs(2) <= soonest, "{second:?} and {soonest:?}");
             assert_eq!(soonest, Duration::from_secs(10));
         }
     }

@@ -33,7 +33,7 @@ fn one_on_record_as_told_without_connections_is_told_when_it_shows_one() {
     bench.run_for(Duration::from_secs(6));
     assert!(bench.terminated.is_empty(), "somebody else's connections prove nothing");
     bench.answers_with(5, answer("a", 1, VersionReading::Version(1)));
-    bench.run_for(Duration::from_secs(6));
+    bench.run_for(Duration::from_secs(9));
     assert_eq!(bench.terminated, [Generation(5)]);
 }
 

@@ -32,7 +32,7 @@ fn who_is_about_to_hang_is_known_before_it_is_replaced() {
     bench.run_until("about to hang", |bench| bench.slot.standing() == Standing::Hung);
     assert_eq!((bench.spawned.len(), bench.slot.state()), (1, State::Ready));
     bench.answers_with(1, connections(4));
-    bench.run_for(Duration::from_secs(6));
+    bench.run_for(Duration::from_secs(9));
     assert_eq!(bench.slot.standing(), Standing::Connected);
 }
 
