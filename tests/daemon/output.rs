@@ -21,7 +21,7 @@ const ONE_TUNNEL: &str = "[tunnels.web]\ningress = [{ hostname = \"app.example.c
 const KILLS: u32 = 10;
 
 /// How often at most, while none of the kills came in the middle of a flood.
-const KILLS_MAX: u32 = 40;
+const KILLS_MAX: u32 = 60;
 
 /// How many lines a connector writes for each kill: less than half of what is kept of its stderr.
 const LINES_A_KILL: u32 = 12_000;
