@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
 
+#[path = "support/closed_port.rs"]
+mod closed_port;
 #[path = "support/contract.rs"]
 mod contract;
 #[path = "support/host.rs"]

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::{
+    closed_port::ClosedPort,
     host::{Ended, Host, PATIENCE, serves},
     processes::PROGRAM,
 };
@@ -68,13 +69,11 @@ fn unit(id: &TunnelId, account: &str) -> String {
 #[tokio::test]
 async fn the_daemon_tries_each_origin_and_changes_nothing_by_it() {
     let host = Host::serving("").await;
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = closed.local_addr().unwrap().port();
-    drop(closed);
+    let closed = ClosedPort::take();
     let open = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let services = vec![
         format!("http://{}", open.local_addr().unwrap()),
-        format!("http://localhost:{port}"),
+        format!("http://{}", closed.address()),
         "unix:/nowhere/to.sock".to_owned(),
         "http_status:404".to_owned(),
     ];

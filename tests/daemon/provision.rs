@@ -64,7 +64,8 @@ async fn systemd_is_told_when_it_is_ready_how_it_goes_and_when_it_stops() {
 #[tokio::test]
 async fn metrics_tell_of_tunnels_connectors_passes_and_the_api() {
     let host = Host::prepare().await;
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // An address of its own: a port of 127.0.0.1 that was let go could be taken by another test.
+    let address = TcpListener::bind("127.0.67.1:0").unwrap().local_addr().unwrap();
     let unix = format!("unix:{}", host.path("metrics.sock").display());
     host.write_configuration(&host.configuration(TWO_TUNNELS).replace(&unix, &address.to_string()));
     host.start().await;

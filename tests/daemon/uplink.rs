@@ -2,7 +2,6 @@
 
 use std::{
     io::{Read, Write},
-    net::TcpListener,
     os::unix::net::UnixStream,
     time::Duration,
 };
@@ -14,7 +13,7 @@ use adit::{
 use nix::sys::signal::Signal;
 use tokio::time::{Instant, sleep};
 
-use crate::{host::Host, processes};
+use crate::{closed_port::ClosedPort, host::Host, processes};
 
 /// cloudflared's back-off after an outage, ten times as slow as it is: whoever waits it out waits for minutes.
 fn slow() -> Switches {
@@ -26,11 +25,6 @@ fn tunnels(count: usize) -> String {
     let tunnel =
         |number| format!("[tunnels.t{number}]\ningress = [{{ hostname = \"t{number}.example.com\", service = \"ORIGIN\" }}]\n");
     (0..count).map(tunnel).collect()
-}
-
-/// An address on which nobody listens.
-fn dead_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// Whether an event is about all connectors of the host.
@@ -139,7 +133,8 @@ async fn one_tunnel_that_gets_no_connection_while_others_have_some_is_no_outage(
 #[tokio::test]
 async fn a_network_that_lets_no_question_through_holds_nobody_and_its_own_connections_end_an_outage() {
     let host = Host::prepare().await;
-    host.write_configuration(&host.asking(&tunnels(3), &dead_address()));
+    let closed = ClosedPort::take();
+    host.write_configuration(&host.asking(&tunnels(3), &closed.address()));
     host.start().await;
     host.until_all_serve().await;
     let killed = host.connector("t0").await;
@@ -162,7 +157,8 @@ async fn a_network_that_lets_no_question_through_holds_nobody_and_its_own_connec
 #[tokio::test]
 async fn crash_loops_wait_for_the_uplink_and_a_change_does_not() {
     let host = Host::prepare().await;
-    let configuration = host.asking(&tunnels(3), &dead_address());
+    let closed = ClosedPort::take();
+    let configuration = host.asking(&tunnels(3), &closed.address());
     // Without addresses of its own a connector asks DNS, which nobody answers here: it exits again and again.
     let edge = host.stage.edge.tunnel_edge();
     host.write_configuration(&configuration.replace(&edge, ""));
@@ -189,7 +185,8 @@ async fn crash_loops_wait_for_the_uplink_and_a_change_does_not() {
 async fn another_address_to_ask_holds_after_a_reload() {
     let host = Host::prepare().await;
     host.stage.switchboard.set(None, slow());
-    host.carrying(&host.asking(&tunnels(2), &dead_address())).await;
+    let closed = ClosedPort::take();
+    host.carrying(&host.asking(&tunnels(2), &closed.address())).await;
     host.stage.edge.switch(|edge| edge.down = true);
     host.until_uplink(UplinkState::Lost).await;
 
