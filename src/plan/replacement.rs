@@ -94,14 +94,11 @@ impl Planner<'_> {
         let input = self.input;
         let given = record.name.given();
         let want = input.desired.tunnels.get(&given);
+        if self.is_left_behind(record) {
+            return self.notes.push(super::tunnels::left_behind(record));
+        }
         if want.is_none() && !input.desired.held.contains_key(&given) {
-            match self.records.get(&given).map(|record| record.fate) {
-                // What its tunnel has at Cloudflare stays until somebody asks for its deletion, and so does this.
-                Some(Fate::Keep | Fate::Orphaned | Fate::Retiring) => {
-                    return self.notes.push(super::tunnels::left_behind(record));
-                }
-                Some(Fate::Delete) | None => return self.delete_tunnel(record),
-            }
+            return self.delete_tunnel(record);
         }
         for (hostname, dns) in &record.dns {
             let handed_over = self.hand_over(&record.name, hostname, dns).is_some();
@@ -122,6 +119,21 @@ impl Planner<'_> {
             (Some(_), None) => self.steps.push(Step::DrainTunnel { tunnel: record.name.clone() }),
             (Some(_), Some(_)) => self.delete_tunnel(record),
         }
+    }
+
+    /// Whether what a retired tunnel has at Cloudflare stays until somebody asks for its deletion, as that of the tunnel that took its
+    /// place does: the configuration has that no longer.
+    pub(super) fn is_left_behind(&self, record: &TunnelRecord) -> bool {
+        let given = record.name.given();
+        let desired = self.input.desired;
+        let has_left = !desired.tunnels.contains_key(&given) && !desired.held.contains_key(&given);
+        let successor = self.records.get(&given).filter(|_| record.fate == Fate::Retiring && has_left);
+        successor.is_some_and(|successor| successor.fate != Fate::Delete)
+    }
+
+    /// Whether private routes and virtual networks of a tunnel have to be out of the way, because it is to be deleted.
+    pub(super) fn is_ending(&self, record: &TunnelRecord) -> bool {
+        record.fate.is_ending() && !self.is_left_behind(record)
     }
 
     /// Whether the connectors of a tunnel that was replaced had all the time that they get.

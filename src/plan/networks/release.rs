@@ -25,7 +25,7 @@ impl<'a> Planner<'a> {
     pub(super) fn release_private_routes(&mut self, survey: &Survey<'a>) {
         let records: Vec<TunnelRecord> = self.records.values().cloned().collect();
         for record in &records {
-            let deleting = record.fate.is_ending();
+            let deleting = self.is_ending(record);
             if deleting && self.lives_on(record) {
                 continue;
             }
@@ -180,7 +180,7 @@ impl<'a> Planner<'a> {
     /// A route that is somebody else's by now is forgotten; but while it leads to a tunnel that is to be deleted it stands in the way,
     /// and is kept in view.
     fn let_go_of_theirs(&mut self, record: &TunnelRecord, route: &PrivateRoute, found: &ObservedRoute) -> Release {
-        if record.fate.is_ending() && record.id.is_some() && found.tunnel_id == record.id {
+        if self.is_ending(record) && record.id.is_some() && found.tunnel_id == record.id {
             return Release::Blocked;
         }
         self.forget_private_route(&record.name, route, ForgetReason::Taken);

@@ -9,7 +9,7 @@ use crate::{
         model::{Model, account, account_id, default_network, desired, private, tunnel, wanted},
         view,
     },
-    record::Fate,
+    record::{ConfigurationSource, Fate},
 };
 
 /// A wanted tunnel with these private routes and nothing else.
@@ -328,4 +328,19 @@ fn a_tunnel_that_left_the_configuration_keeps_its_private_routes_until_it_is_del
     };
     let routes = view(&input, &plan, &Default::default())[&tunnel("web")].private_routes.clone();
     assert_eq!(routes[0].state, RouteState::Orphaned);
+}
+
+#[test]
+fn a_replaced_tunnel_keeps_its_private_routes_when_the_configuration_loses_the_tunnel() {
+    let mut model = settled(&one(&["10.0.0.0/8 lab"]));
+    let local = DesiredTunnel { source: ConfigurationSource::Local, ..private_tunnel(&["10.0.0.0/8 lab"]) };
+    let plan = model.plan(&desired(&[("web", local)]));
+    model.apply(&plan.steps);
+    assert_eq!(model.records.tunnels[&tunnel("web").derive(|_| false)].fate, Fate::Retiring, "{plan}");
+    let last = model.settle(&desired(&[]));
+    assert_eq!((model.networks.routes.len(), model.networks.virtual_networks.len()), (1, 2), "{last}");
+    // Deleting the tunnel takes them along.
+    delete(&mut model, "web");
+    model.settle(&desired(&[]));
+    assert_eq!((model.networks.routes.len(), model.networks.virtual_networks.len()), (0, 1));
 }

@@ -141,7 +141,7 @@ impl<'a> Planner<'a> {
     pub(super) fn plan_virtual_networks(&mut self, survey: &Survey<'a>) {
         let records: Vec<TunnelRecord> = self.records.values().cloned().collect();
         for record in records.iter().filter(|record| !record.virtual_networks.is_empty()) {
-            let deleting = record.fate.is_ending();
+            let deleting = self.is_ending(record);
             let wanted = self.standing.get(&record.name).is_some_and(|standing| *standing != Standing::Held);
             if (deleting && self.lives_on(record)) || !(deleting || wanted) {
                 continue;
@@ -163,7 +163,7 @@ impl<'a> Planner<'a> {
     /// Whether nothing of it keeps its tunnel from being deleted after this plan.
     fn plan_virtual_network(&mut self, survey: &Survey<'a>, record: &TunnelRecord, name: &str, id: &VirtualNetworkId) -> bool {
         let tunnel = record.name.clone();
-        let deleting = record.fate.is_ending();
+        let deleting = self.is_ending(record);
         let shared = self
             .records
             .values()
