@@ -20,6 +20,7 @@ mod balancer_step;
 mod balancers;
 mod change;
 mod configurations;
+mod difference;
 mod dns;
 mod document;
 mod guard;

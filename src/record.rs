@@ -229,9 +229,7 @@ impl TunnelRecord {
             draining_since: None,
         }
     }
-}
 
-impl TunnelRecord {
     /// The name that its connectors run under.
     pub fn slots(&self) -> &TunnelName {
         self.slots.as_ref().unwrap_or(&self.name)

@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Refusal, RefusalKind,
+    difference::configuration_difference,
     document::Document,
     merge::{already_there, merge},
     shared::shared_rules,
 };
 use crate::{
     config::Ownership,
-    desired::{DesiredTunnel, fingerprint},
+    desired::DesiredTunnel,
     id::{AccountId, RecordId, TunnelId, ZoneId},
     name::{AccountName, Hostname, TunnelName},
     observed::ObservedRecord,
@@ -201,7 +202,7 @@ pub fn install_of_tunnel(install: &InstallId, cloudflare_name: &str) -> Option<S
 /// What Adit changes of a stored configuration when the tunnel is its own, a line each.
 pub fn configuration_changes(document: &Value, want: &DesiredTunnel) -> Vec<String> {
     match want.ownership {
-        Ownership::Owned => owned_changes(document, &want.document),
+        Ownership::Owned => configuration_difference(document, &want.document),
         Ownership::Shared => shared_changes(document, want),
     }
 }
@@ -216,35 +217,6 @@ fn shared_changes(document: &Value, want: &DesiredTunnel) -> Vec<String> {
     let conflicts =
         merged.conflicts.iter().map(|conflict| format!("! {}: {}: {}", conflict.place, conflict.why, conflict.theirs));
     taken.chain(changes).chain(conflicts).collect()
-}
-
-fn owned_changes(found: &Value, wanted: &Value) -> Vec<String> {
-    let rules = |document: &Value| document.get("ingress").and_then(Value::as_array).cloned().unwrap_or_default();
-    let (there, coming) = (rules(found), rules(wanted));
-    let is_in = |rule: &Value, all: &[Value]| all.iter().any(|other| fingerprint(other) == fingerprint(rule));
-    let mut lines: Vec<String> =
-        there.iter().filter(|rule| !is_in(rule, &coming)).map(|rule| format!("- {}", rule_line(rule))).collect();
-    lines.extend(coming.iter().filter(|rule| !is_in(rule, &there)).map(|rule| format!("+ {}", rule_line(rule))));
-    let other = |document: &Value| {
-        let entries = document.as_object().into_iter().flatten().filter(|(key, _)| *key != "ingress");
-        Value::Object(entries.map(|(key, value)| (key.clone(), value.clone())).collect())
-    };
-    if fingerprint(&other(found)) != fingerprint(&other(wanted)) {
-        lines.push(format!("~ what is set for all rules: {} becomes {}", other(found), other(wanted)));
-    }
-    if lines.is_empty() && fingerprint(found) != fingerprint(wanted) {
-        lines.push("~ the order of the rules".to_owned());
-    }
-    lines
-}
-
-/// `app.example.com /api -> http://localhost:8080`, with what is set besides.
-fn rule_line(rule: &Value) -> String {
-    let text = |key: &str| rule.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let path = text("path").map(|path| format!(" {path}")).unwrap_or_default();
-    let more = rule.get("originRequest").filter(|more| more.as_object().is_some_and(|more| !more.is_empty()));
-    let more = more.map(|more| format!(" {more}")).unwrap_or_default();
-    format!("{}{path} -> {}{more}", text("hostname").unwrap_or("*"), text("service").unwrap_or("nothing"))
 }
 
 /// The definition, in the configuration's grammar, that makes just this stored configuration. A hostname whose DNS record does not

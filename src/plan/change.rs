@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Input, Plan, Step};
+use super::{Input, Plan, Step, difference::configuration_difference};
 use crate::{
     id::{RecordId, ZoneId},
     name::{Hostname, TunnelName},
@@ -86,50 +86,14 @@ pub fn calls(input: &Input<'_>, plan: &Plan) -> usize {
 }
 
 fn change(input: &Input<'_>, step: &Step, waits: bool) -> Change {
-    let (before, after) = sides(input, step);
-    let lines = match step {
-        Step::PutConfiguration { .. } => rules(&before, &after),
-        Step::RepairRecord { .. } | Step::MoveRecord { .. } => fields(&before, &after),
-        Step::WriteRules { changes, .. } => changes.iter().map(ToString::to_string).collect(),
-        Step::RenameTunnel { .. }
-        | Step::KeepTunnel { .. }
-        | Step::OrphanTunnel { .. }
-        | Step::SettleCreation { .. }
-        | Step::TakeRecord { .. }
-        | Step::ForgetRecord { .. }
-        | Step::NoteVersion { .. }
-        | Step::CreateTunnel { .. }
-        | Step::CreateRecord { .. }
-        | Step::DeleteRecord { .. }
-        | Step::DeleteConnections { .. }
-        | Step::DeleteTunnel { .. }
-        | Step::RetireTunnel { .. }
-        | Step::DrainTunnel { .. }
-        | Step::EndParting { .. }
-        | Step::NoteDocument { .. }
-        | Step::Network(_)
-        | Step::Rotation(_)
-        | Step::Balancer(_)
-        | Step::Access(_)
-        | Step::ForgetTunnel { .. } => Vec::new(),
-    };
+    let (before, after, lines) = sides(input, step);
     let (tunnel, hostname) = (step.tunnel().clone(), step.hostname().cloned());
-    Change {
-        step: step.word(),
-        sign: step.sign(),
-        tunnel,
-        hostname,
-        sentence: step.describe(),
-        waits,
-        before,
-        after,
-        cost: step.cost(),
-        lines,
-    }
+    let (sentence, cost) = (step.describe(), step.cost());
+    Change { step: step.word(), sign: step.sign(), tunnel, hostname, sentence, waits, before, after, cost, lines }
 }
 
-/// What is at Cloudflare before and after a step.
-fn sides(input: &Input<'_>, step: &Step) -> (Value, Value) {
+/// What is at Cloudflare before and after a step, and the difference for people.
+fn sides(input: &Input<'_>, step: &Step) -> (Value, Value, Vec<String>) {
     let found = |zone_id: &ZoneId, record_id: &RecordId| {
         let records = input.observed.records.get(zone_id).and_then(Part::complete);
         let listed = records.into_iter().flatten().find(|record| record.id == *record_id);
@@ -150,21 +114,30 @@ fn sides(input: &Input<'_>, step: &Step) -> (Value, Value) {
             "proxied": true, "comment": input.records.install.marker(tunnel),
         })
     };
+    let stored = |tunnel: &TunnelName| {
+        let read = input.observed.answers.configurations.get(tunnel).and_then(Part::complete);
+        read.map_or(Value::Null, |read| read.document.clone())
+    };
     match step {
         Step::CreateTunnel { cloudflare_name, source, .. } => {
-            (Value::Null, json!({ "name": cloudflare_name, "configuration": source.to_string() }))
+            (Value::Null, json!({ "name": cloudflare_name, "configuration": source.to_string() }), Vec::new())
         }
         Step::PutConfiguration { tunnel, document, .. } => {
-            let read = input.observed.answers.configurations.get(tunnel).and_then(Part::complete);
-            (read.map_or(Value::Null, |read| read.document.clone()), document.clone())
+            let before = stored(tunnel);
+            let lines = configuration_difference(&before, document);
+            (before, document.clone(), lines)
         }
-        Step::CreateRecord { tunnel, hostname, .. } => (Value::Null, wanted(tunnel, hostname)),
+        Step::CreateRecord { tunnel, hostname, .. } => (Value::Null, wanted(tunnel, hostname), Vec::new()),
         Step::RepairRecord { tunnel, hostname, zone_id, record_id, .. }
-        | Step::MoveRecord { tunnel, hostname, zone_id, record_id, .. } => (found(zone_id, record_id), wanted(tunnel, hostname)),
-        Step::DeleteRecord { zone_id, record_id, .. } => (found(zone_id, record_id), Value::Null),
+        | Step::MoveRecord { tunnel, hostname, zone_id, record_id, .. } => {
+            let (before, after) = (found(zone_id, record_id), wanted(tunnel, hostname));
+            let lines = fields(&before, &after);
+            (before, after, lines)
+        }
+        Step::DeleteRecord { zone_id, record_id, .. } => (found(zone_id, record_id), Value::Null, Vec::new()),
         Step::DeleteTunnel { tunnel, id } => {
             let name = input.records.tunnels.get(tunnel).map(|record| record.cloudflare_name.as_str());
-            (json!({ "id": id.as_str(), "name": name }), Value::Null)
+            (json!({ "id": id.as_str(), "name": name }), Value::Null, Vec::new())
         }
         Step::RenameTunnel { .. }
         | Step::KeepTunnel { .. }
@@ -180,50 +153,18 @@ fn sides(input: &Input<'_>, step: &Step) -> (Value, Value) {
         | Step::NoteDocument { .. }
         | Step::Rotation(_)
         | Step::Access(_)
-        | Step::ForgetTunnel { .. } => (Value::Null, Value::Null),
-        Step::WriteRules { tunnel, rules, .. } => {
-            let read = input.observed.answers.configurations.get(tunnel).and_then(Part::complete);
-            (read.map_or(Value::Null, |read| read.document.clone()), json!({ "rules": rules }))
+        | Step::ForgetTunnel { .. } => (Value::Null, Value::Null, Vec::new()),
+        Step::WriteRules { tunnel, rules, changes, .. } => {
+            (stored(tunnel), json!({ "rules": rules }), changes.iter().map(ToString::to_string).collect())
         }
-        Step::Network(step) => (Value::Null, json!(step)),
-        Step::Balancer(step) => (Value::Null, json!(step)),
+        Step::Network(network) => side(step.sign(), json!(network)),
+        Step::Balancer(balancer) => side(step.sign(), json!(balancer)),
     }
 }
 
-/// Which rules of a configuration go and come. Rules that only change their place are said to.
-fn rules(before: &Value, after: &Value) -> Vec<String> {
-    let list = |document: &Value| -> Vec<String> {
-        document.get("ingress").and_then(Value::as_array).into_iter().flatten().map(rule).collect()
-    };
-    let (old, new) = (list(before), list(after));
-    let kept_in_old: Vec<&String> = old.iter().filter(|rule| new.contains(rule)).collect();
-    let kept_in_new: Vec<&String> = new.iter().filter(|rule| old.contains(rule)).collect();
-    let mut lines: Vec<String> = old.iter().filter(|rule| !new.contains(rule)).map(|rule| format!("- {rule}")).collect();
-    lines.extend(new.iter().filter(|rule| !old.contains(rule)).map(|rule| format!("+ {rule}")));
-    if kept_in_old != kept_in_new {
-        lines.push("~ the order of the rules".to_owned());
-    }
-    let other = |document: &Value| document.get("originRequest").filter(|value| *value != &json!({})).cloned();
-    if !before.is_null() && other(before) != other(after) {
-        lines.push("~ originRequest of all rules".to_owned());
-    }
-    lines
-}
-
-/// `app.example.com /api -> http://localhost:8080 (noTLSVerify=true)`.
-fn rule(rule: &Value) -> String {
-    let text = |key: &str| rule.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let mut line = text("hostname").unwrap_or("*").to_owned();
-    if let Some(path) = text("path") {
-        line.push_str(&format!(" {path}"));
-    }
-    line.push_str(&format!(" -> {}", text("service").unwrap_or("?")));
-    let settings = rule.get("originRequest").and_then(Value::as_object).into_iter().flatten();
-    let settings: Vec<String> = settings.map(|(key, value)| format!("{key}={value}")).collect();
-    if !settings.is_empty() {
-        line.push_str(&format!(" ({})", settings.join(", ")));
-    }
-    line
+/// A private route or a part of load balancing, by what the step says of it: what goes was there before, everything else is after.
+fn side(sign: char, object: Value) -> (Value, Value, Vec<String>) {
+    if sign == '-' { (object, Value::Null, Vec::new()) } else { (Value::Null, object, Vec::new()) }
 }
 
 /// Which fields of a record change.
@@ -236,20 +177,6 @@ fn fields(before: &Value, after: &Value) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_configuration_shows_the_rules_that_go_and_come_and_their_order() {
-        let document = |rules: &[(&str, &str)]| {
-            let rules = rules.iter().map(|(hostname, service)| json!({ "hostname": hostname, "service": service }));
-            json!({ "ingress": rules.collect::<Vec<_>>() })
-        };
-        let before = document(&[("a.example.com", "http://a"), ("b.example.com", "http://b"), ("c.example.com", "http://c")]);
-        let after = document(&[("c.example.com", "http://c"), ("b.example.com", "http://b"), ("a.example.com", "http://x")]);
-        let expected =
-            ["- a.example.com -> http://a", "+ a.example.com -> http://x", "~ the order of the rules"].map(str::to_owned);
-        assert_eq!(rules(&before, &after), expected);
-        assert_eq!(rules(&Value::Null, &document(&[("a.example.com", "http://a")])), ["+ a.example.com -> http://a"]);
-    }
 
     #[test]
     fn a_record_shows_what_it_was_and_becomes() {

@@ -249,9 +249,7 @@ impl HoldCode {
             Self::NotApplied => "not-applied",
         }
     }
-}
 
-impl HoldCode {
     /// Whether it is part of a planned change and ends by itself: nobody has to look at it.
     pub fn ends_by_itself(self) -> bool {
         match self {
