@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{AccessDemand, Config, ConfigurationMode, LoadBalancer, OnDrift, Ownership, PrivateRoute, Service, Tunnel},
+    config::{AccessDemand, Config, ConfigurationMode, LoadBalancer, OnDrift, Ownership, PrivateRoute, Tunnel},
     connector::Stop,
     name::{AccountName, Hostname, TunnelName},
     record::ConfigurationSource,
@@ -110,6 +110,12 @@ pub fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
             protected.entry(hostname.clone()).or_default().insert(rule.path.clone());
         }
     }
+    // Whoever comes by the balancer reaches the same services, so its hostname needs the same application.
+    if let Some(balancer) = &tunnel.load_balancer {
+        for rule in tunnel.balanced_rules().filter(|rule| tunnel.access_of(rule) == AccessDemand::Required) {
+            protected.entry(balancer.hostname.clone()).or_default().insert(rule.path.clone());
+        }
+    }
     DesiredTunnel {
         source,
         sha256: fingerprint(&document),
@@ -120,7 +126,7 @@ pub fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
         ownership: tunnel.ownership,
         load_balancer: tunnel.load_balancer.clone(),
         protected,
-        balanced_here: tunnel.balanced_services().any(Service::is_on_this_host),
+        balanced_here: tunnel.balanced_rules().any(|rule| rule.service.is_on_this_host()),
         replicas: tunnel.replicas,
         on_drift: tunnel.on_drift,
         renamed_from: tunnel.renamed_from.clone(),
@@ -164,6 +170,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::config::{self, Source};
 
     #[test]
     fn the_order_of_keys_does_not_change_the_fingerprint() {
@@ -182,6 +189,17 @@ mod tests {
             "originRequest": null,
         });
         assert_eq!(fingerprint(&written), fingerprint(&read));
+    }
+
+    #[test]
+    fn who_comes_by_a_balancer_needs_the_application_that_the_rule_demands() {
+        let text = "[accounts.default]\napi_token = { credential = 'token' }\n[tunnels.web]\naccess = 'required'\ningress = [{ hostname = 'app.example.com', service = 'http://localhost:1' }]\n\
+                    load_balancer = { hostname = 'www.example.com' }\n";
+        let source = Source { path: "adit.toml".into(), text: text.to_owned() };
+        let config = config::parse(&[source]).unwrap();
+        let want = desired_tunnel(&config.tunnels[&"web".parse().unwrap()]);
+        let protected: Vec<&str> = want.protected.keys().map(Hostname::as_str).collect();
+        assert_eq!(protected, ["app.example.com", "www.example.com"]);
     }
 
     #[test]

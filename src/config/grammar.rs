@@ -337,7 +337,12 @@ static PRIVATE_NETWORK: Grammar = table(&[
 ]);
 
 static LOAD_BALANCER: Grammar = table(&[
-    key("hostname", Kind::Text(&HOSTNAME), Required, "The load balancer's hostname; a rule of the tunnel is for it."),
+    key(
+        "hostname",
+        Kind::Text(&HOSTNAME),
+        Required,
+        "The load balancer's hostname. Its requests come with it as Host or, when no rule is for it, with the first rule's hostname.",
+    ),
     key("pool", Kind::Text(&POOL), Optional, "The name of the tunnel's own pool; when left out, TUNNEL-adit-INSTALL."),
     key("weight", Kind::Number { min: 0.0, max: 1.0 }, Default("1.0"), "The tunnel's weight in the pool."),
     key(

@@ -23,8 +23,12 @@ const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
 /// A tunnel's part in a load balancer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LoadBalancer {
-    /// The load balancer's hostname: never a wildcard, and the tunnel has a rule for it.
+    /// The load balancer's hostname: never a wildcard.
     pub hostname: Hostname,
+    /// The Host header that its requests come to the tunnel with: `hostname` where a rule is for it, else the hostname of the
+    /// tunnel's first rule that has one without a wildcard.
+    #[serde(skip)]
+    pub host: Hostname,
     /// The name of the tunnel's own pool; one made of the tunnel's and the installation's names when `None`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pool: Option<String>,
@@ -41,7 +45,7 @@ pub struct LoadBalancer {
     pub monitor: Monitor,
 }
 
-/// How Cloudflare checks a tunnel: over HTTPS, with the balancer's hostname as Host.
+/// How Cloudflare checks a tunnel: over HTTPS, with the Host header of the balancer's requests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Monitor {
     /// The path that is asked for.
@@ -120,7 +124,10 @@ pub(super) fn load_balancer(
         }
         Ok(hostname)
     });
-    let hostname = hostname.and_then(|hostname| served(section, hostname, rules, report));
+    let host = match &hostname {
+        Ok(hostname) => host(section, hostname, rules, report),
+        Err(Reported) => Err(Reported),
+    };
     let pool = section.optional("pool", report, |text| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
         if text.is_empty() || !text.bytes().all(allowed) {
@@ -135,6 +142,7 @@ pub(super) fn load_balancer(
     let monitor = section.section("monitor").ok_or(Reported).and_then(|section| monitor(section, report));
     Ok(LoadBalancer {
         hostname: hostname?,
+        host: host?,
         pool: pool?,
         weight: weight?,
         steering_policy: steering_policy?,
@@ -144,19 +152,23 @@ pub(super) fn load_balancer(
     })
 }
 
-/// The hostname, if a rule of the tunnel answers for it: the requests arrive with it as Host. `rules` is `None` when they have
-/// mistakes, which are reported first.
-fn served(
+/// The Host header that requests for `hostname` come with, so that a rule of the tunnel answers them. `rules` is `None` when they
+/// have mistakes, which are reported first.
+fn host(
     section: Section<'_>,
-    hostname: Hostname,
+    hostname: &Hostname,
     rules: Option<&[PlacedRule]>,
     report: &mut Report<'_>,
 ) -> Result<Hostname, Reported> {
-    let serves = |(_, rule): &PlacedRule| {
-        rule.takes(&hostname) && !(rule.is_catch_all() && matches!(rule.service, Service::HttpStatus(_)))
-    };
-    if rules.is_none_or(|rules| rules.iter().any(serves)) {
-        return Ok(hostname);
+    let Some(rules) = rules else { return Err(Reported) };
+    let serves =
+        |(_, rule): &PlacedRule| rule.takes(hostname) && !(rule.is_catch_all() && matches!(rule.service, Service::HttpStatus(_)));
+    if rules.iter().any(serves) {
+        return Ok(hostname.clone());
+    }
+    let mut named = rules.iter().filter_map(|(_, rule)| rule.hostname.as_ref());
+    if let Some(other) = named.find(|other| !other.is_wildcard()) {
+        return Ok(other.clone());
     }
     let place = section.get("hostname").map_or(section.place, |node| &node.place);
     let message = format!("no rule of the tunnel is for {hostname}: every request would be answered with 404");

@@ -268,13 +268,13 @@ impl Tunnel {
         self.load_balancer.as_ref().is_some_and(|balancer| balancer.hostname == *hostname)
     }
 
-    /// The services that answer for the load balancer's hostname: those of its rules up to the first that takes every path.
-    pub fn balanced_services(&self) -> impl Iterator<Item = &Service> {
-        let hostname = self.load_balancer.as_ref().map(|balancer| &balancer.hostname);
+    /// The rules that answer the load balancer's requests: those for its Host header up to the first that takes every path.
+    pub fn balanced_rules(&self) -> impl Iterator<Item = &IngressRule> {
+        let host = self.load_balancer.as_ref().map(|balancer| &balancer.host);
         let rules: Vec<&IngressRule> =
-            hostname.into_iter().flat_map(|hostname| self.ingress.iter().filter(|rule| rule.takes(hostname))).collect();
+            host.into_iter().flat_map(|host| self.ingress.iter().filter(|rule| rule.takes(host))).collect();
         let count = rules.iter().position(|rule| rule.path.is_none()).map_or(rules.len(), |last| last + 1);
-        rules.into_iter().take(count).map(|rule| &rule.service)
+        rules.into_iter().take(count)
     }
 
     /// What a rule demands of Access: what it says, else what the tunnel says.

@@ -39,6 +39,7 @@ pub(super) fn balanced(hostname: &str, rules: &[&str]) -> DesiredTunnel {
     let hostname: Hostname = hostname.parse().unwrap();
     want.hostnames.remove(&hostname);
     want.load_balancer = Some(LoadBalancer {
+        host: hostname.clone(),
         hostname,
         pool: None,
         weight: 1.0,

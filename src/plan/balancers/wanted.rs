@@ -17,7 +17,7 @@ impl Membership<'_> {
         let monitor = &self.balancer.monitor;
         WantedMonitor {
             description: marker.to_owned(),
-            host: self.balancer.hostname.clone(),
+            host: self.balancer.host.clone(),
             path: monitor.path.clone(),
             expected_codes: monitor.expected_codes.clone(),
             interval: monitor.interval.as_secs(),
@@ -28,7 +28,7 @@ impl Membership<'_> {
         WantedPool {
             name: self.balancer.pool.clone().unwrap_or_else(|| format!("{}-adit-{install}", self.tunnel)),
             description: marker.to_owned(),
-            host: self.balancer.hostname.clone(),
+            host: self.balancer.host.clone(),
             weight: self.balancer.weight,
         }
     }
