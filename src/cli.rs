@@ -3,6 +3,7 @@
 //! A command is arguments, a call or two of the daemon, and a pure rendering of the answer. Data goes to stdout, words for people
 //! to stderr. How it went is an [`Ending`], which `main` turns into the exit code.
 
+mod api;
 mod apply;
 mod arguments;
 mod completion;
@@ -89,6 +90,8 @@ enum Command {
     Logs(logs::Arguments),
     Events(events::Arguments),
     #[command(subcommand)]
+    Api(api::Command),
+    #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
     Credential(credential::Command),
@@ -146,6 +149,7 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Gc(arguments) => gc::run(arguments, &mut context).await,
         Command::Logs(arguments) => logs::run(arguments, &mut context).await,
         Command::Events(arguments) => events::run(arguments, &mut context).await,
+        Command::Api(command) => api::run(&command, &mut context),
         Command::Config(command) => config::run(command, &mut context).await,
         Command::Credential(command) => credential::run(command, &mut context).await,
         Command::Identity(arguments) => identity::run(arguments, &mut context).await,
@@ -175,6 +179,7 @@ impl CommandLine {
             | Command::Gc(_)
             | Command::Logs(_)
             | Command::Events(_)
+            | Command::Api(_)
             | Command::Config(_)
             | Command::Credential(_)
             | Command::Identity(_)

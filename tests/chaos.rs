@@ -16,6 +16,8 @@
 
 #[path = "support/contract.rs"]
 mod contract;
+#[path = "support/description.rs"]
+mod description;
 #[path = "support/host.rs"]
 mod host;
 #[path = "support/processes.rs"]

@@ -263,3 +263,12 @@ async fn whoami_works_for_somebody_without_a_role() {
     let ran = adit(&host.socket, &["whoami"]).await;
     assert_eq!((ran.code, ran.out.as_str()), (0, "user    stranger (uid 2999)\ngroups  2999\nrole    none\n"));
 }
+
+#[tokio::test]
+async fn the_description_of_the_socket_is_printed_without_a_daemon() {
+    let ran = offline(&["api", "schema"]).await;
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let document: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(&document, adit::control::openapi());
+}

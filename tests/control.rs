@@ -6,6 +6,10 @@ mod backend;
 mod access;
 #[path = "control/bad_input.rs"]
 mod bad_input;
+#[path = "support/description.rs"]
+mod description;
+#[path = "control/described.rs"]
+mod described;
 #[path = "control/place.rs"]
 mod place;
 #[path = "control/raw.rs"]

@@ -8,6 +8,8 @@
 mod closed_port;
 #[path = "support/contract.rs"]
 mod contract;
+#[path = "support/description.rs"]
+mod description;
 #[path = "support/host.rs"]
 mod host;
 #[path = "support/processes.rs"]

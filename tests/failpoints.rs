@@ -9,6 +9,8 @@
 
 #[path = "support/contract.rs"]
 mod contract;
+#[path = "support/description.rs"]
+mod description;
 #[path = "support/host.rs"]
 mod host;
 #[path = "support/processes.rs"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     cargo build --release && tests/system.sh [demo|metrics|unit|sdk|namespace|chaos|systemd ...]
+#     cargo build --release && tests/system.sh [demo|metrics|unit|sdk|schemathesis|namespace|chaos|systemd ...]
 #
 # Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
 set -euo pipefail
@@ -39,6 +39,11 @@ start_host() {
 # What Cloudflare's own SDK makes of the sandbox's answers.
 check_sdk() {
     tests/sdk.sh "$adit"
+}
+
+# What anybody can ask of the control socket, and whether its answers are what its description says.
+check_schemathesis() {
+    tests/schemathesis.sh "$adit"
 }
 
 check_demo() {
@@ -79,7 +84,7 @@ check_systemd() {
     tests/systemd.sh "$adit"
 }
 
-for check in ${*:-unit metrics sdk demo namespace chaos systemd}; do
+for check in ${*:-unit metrics sdk schemathesis demo namespace chaos systemd}; do
     step "$check"
     "check_$check"
 done

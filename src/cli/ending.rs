@@ -113,6 +113,7 @@ fn ending(kind: ErrorKind) -> Ending {
         | ErrorKind::NotFound
         | ErrorKind::MethodNotAllowed
         | ErrorKind::TooLarge
+        | ErrorKind::UnsupportedMediaType
         | ErrorKind::TooSlow
         | ErrorKind::Busy
         | ErrorKind::Unavailable

@@ -235,7 +235,7 @@ static GRANT: Grammar = table(&[
     key("origins", PATTERNS, Optional, "Services of routes; when left out, all."),
 ]);
 
-static TUNNEL: Grammar = table(&[
+pub(super) static TUNNEL: Grammar = table(&[
     key("account", Kind::Text(&NAME), Optional, "A key of `accounts`; when left out, the only one there is."),
     key("replicas", Kind::Integer { min: 1, max: 25 }, Default("1"), "Connectors on this host."),
     key(
@@ -280,7 +280,7 @@ static TUNNEL: Grammar = table(&[
     key("renamed_from", Kind::Text(&NAME), Optional, "The tunnel's earlier name: it keeps id, secret and connectors."),
 ]);
 
-static RULE: Grammar = table(&[
+pub(super) static RULE: Grammar = table(&[
     key("hostname", Kind::Text(&HOSTNAME), Optional, "When left out, every hostname."),
     key("path", Kind::Text(&REGEX), Optional, "When left out, every path."),
     key("service", Kind::Text(&SERVICE), Required, "What answers, in cloudflared's spelling."),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::grammar::{FILE, Form, Grammar, Kind, Presence};
+use super::grammar::{FILE, Form, Grammar, Kind, Presence, RULE, TUNNEL};
 
 /// A JSON Schema (draft 2020-12) of the configuration file. It knows keys, types and defaults; what the values mean is checked
 /// when the file is read.
@@ -11,6 +11,16 @@ pub fn schema() -> Json {
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!("Configuration of Adit"));
     Json::Object(schema)
+}
+
+/// A JSON Schema of one tunnel's definition: what stands in `[tunnels.NAME]`.
+pub fn tunnel_schema() -> Json {
+    table(&TUNNEL)
+}
+
+/// A JSON Schema of an ingress rule.
+pub fn rule_schema() -> Json {
+    table(&RULE)
 }
 
 fn table(grammar: &Grammar) -> Json {

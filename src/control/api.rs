@@ -4,6 +4,7 @@
 //! are added and never renamed. All times are UTC in RFC 3339, all names are the configuration's.
 
 mod change;
+mod definition;
 mod error;
 mod feed;
 mod identity;
@@ -18,6 +19,7 @@ mod rotation;
 mod tunnel;
 
 pub use change::{Change, Changed, CreateTunnel, Reloaded};
+pub(super) use definition::{IngressRule, TunnelDefinition};
 pub use error::{Error, ErrorBody, ErrorKind, Problem};
 pub use feed::{Event, Followed, Level, LogLine, Subject};
 pub use identity::Identity;

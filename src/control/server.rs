@@ -23,8 +23,10 @@ use super::{
     backend::Backend,
     peer::{Identify, Principal},
 };
+pub(super) use answer::status;
 use connections::{Admission, Connections};
 use gate::Gate;
+pub(super) use handlers::queries;
 
 /// How long a client may take to send a request's head, counted from its connection or from its last request.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);

@@ -24,7 +24,7 @@ pub struct Endpoint {
 /// What the caller of an endpoint has to be allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing: it tells the caller only about the caller.
+    /// Nothing: it tells the caller only about the caller, or nothing about this host.
     Nothing,
     /// A role everywhere.
     Everywhere(Role),
@@ -90,6 +90,7 @@ pub enum Action {
     NewIdentity,
     Orphans,
     DeleteOrphans,
+    OpenApi,
 }
 
 use Action as Does;
@@ -99,7 +100,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 37] = [
+pub const ENDPOINTS: [Endpoint; 38] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -141,6 +142,8 @@ pub const ENDPOINTS: [Endpoint; 37] = [
     // It spends calls, too.
     read(Does::Orphans,               Get,    "/v1/orphans",                  Everywhere(Operator)),
     change(Does::DeleteOrphans,       Post,   "/v1/orphans",                  Everywhere(Admin),  "gc"),
+    // It describes this table, the same on every host.
+    read(Does::OpenApi,               Get,    "/v1/openapi.json",             Nothing),
 ];
 
 const fn read(action: Action, method: Method, path: &'static str, need: Need) -> Endpoint {

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 37] = [
+const ALLOWED: [(&str, &str, &str); 38] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -50,6 +50,7 @@ const ALLOWED: [(&str, &str, &str); 37] = [
     ("POST", "/v1/identity/new", "a"),
     ("GET", "/v1/orphans", "oa"),
     ("POST", "/v1/orphans", "a"),
+    ("GET", "/v1/openapi.json", "-voea"),
 ];
 
 #[tokio::test]

@@ -51,7 +51,9 @@ async fn json_of_another_shape_is_refused() {
     let host = Host::start().await;
     for (body, reason) in [
         ("{}", "missing field `name`"),
-        ("[]", "invalid length 0"),
+        ("[]", "it must be an object"),
+        ("[\"web\", {}]", "it must be an object"),
+        ("null", "it must be an object"),
         ("{\"name\": \"web\", \"definition\": {}, \"nmae\": 1}", "unknown field `nmae`"),
     ] {
         let answer = request(&host.socket, "POST", "/v1/tunnels", body).await;

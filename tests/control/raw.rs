@@ -10,6 +10,8 @@ use tokio::{
     net::UnixStream,
 };
 
+use crate::description;
+
 /// A status and a body.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -34,7 +36,8 @@ pub(crate) async fn request(socket: &Path, method: &str, path: &str, body: &str)
     send(socket, format!("{head}{body}").as_bytes()).await
 }
 
-/// Sends bytes and reads all that comes back until the server closes. A server that closes early is no error: what it said counts.
+/// Sends bytes and reads all that comes back until the server closes. A server that closes early is no error: what it said counts,
+/// and has to be what the socket's own description says.
 pub(crate) async fn send(socket: &Path, bytes: &[u8]) -> Answer {
     let stream = UnixStream::connect(socket).await.unwrap();
     let (mut reader, mut writer) = stream.into_split();
@@ -42,6 +45,7 @@ pub(crate) async fn send(socket: &Path, bytes: &[u8]) -> Answer {
     let read = reader.read_to_end(&mut answer);
     let write = writer.write_all(bytes);
     let (_, _) = tokio::join!(write, read);
+    description::check(bytes, &answer).unwrap_or_else(|why| panic!("not as described: {why}"));
     let text = String::from_utf8(answer).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -40,6 +40,7 @@ pub(crate) use self::look::{PATIENCE, serves};
 pub(crate) use self::unit::Unit;
 use crate::{
     contract::{self, Sender, Watch},
+    description::Listener,
     processes::{self, PROGRAM, Process},
     service_manager::ServiceManager,
     visitor::{Load, Visit, visit},
@@ -63,6 +64,8 @@ pub(crate) struct Host {
     pub(crate) unit: RefCell<Option<Unit>>,
     // The test fails when this is dropped and an exchange broke the API's contract.
     _watch: Watch,
+    // The same for what the client was answered and the control socket's own description.
+    _listener: Listener,
     // Last, so that it goes when nothing uses it any more.
     directory: TempDir,
 }
@@ -85,8 +88,10 @@ impl Host {
         stage.switchboard.set(None, brisk());
         let origin = Origin::start("here").unwrap();
         let manager = ServiceManager::listen(&directory.path().join("notify.sock")).unwrap();
-        let client = Client::new(directory.path().join("run/adit.sock"));
-        Self { stage, origin, client, manager, daemon: RefCell::default(), unit: RefCell::default(), _watch: watch, directory }
+        let listener = Listener::start(directory.path().join("heard.sock"), directory.path().join("run/adit.sock"));
+        let client = Client::new(listener.socket());
+        let (daemon, unit) = (RefCell::default(), RefCell::default());
+        Self { stage, origin, client, manager, daemon, unit, _watch: watch, _listener: listener, directory }
     }
 
     /// A host whose daemon runs with these tunnels (TOML), all of which serve.

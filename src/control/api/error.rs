@@ -2,17 +2,18 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The body of every answer that is not a success.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorBody {
     /// The error.
     pub error: Error,
 }
 
 /// Why a request was not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Error {
     /// A stable word for programs.
     pub kind: ErrorKind,
@@ -27,7 +28,7 @@ pub struct Error {
 }
 
 /// One problem of a definition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Problem {
     /// Where in the definition, such as `ingress[0].hostname`.
     pub at: Option<String>,
@@ -36,7 +37,7 @@ pub struct Problem {
 }
 
 /// The kinds of errors. Programs decide by them; they are never renamed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// The request itself cannot be understood: not JSON, or not of the expected shape.
@@ -57,6 +58,8 @@ pub enum ErrorKind {
     Hold,
     /// The request's body is too large.
     TooLarge,
+    /// The request's body is said to be something else than JSON.
+    UnsupportedMediaType,
     /// The client was too slow in sending its request.
     TooSlow,
     /// Too much is under way; later it may work.
@@ -93,6 +96,24 @@ impl Error {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub(in crate::control) const ALL: [Self; 14] = [
+        Self::Malformed,
+        Self::Invalid,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::NotPermitted,
+        Self::Conflict,
+        Self::ReadOnly,
+        Self::Hold,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::TooSlow,
+        Self::Busy,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
     /// The kind as it stands in JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -105,6 +126,7 @@ impl ErrorKind {
             Self::ReadOnly => "read_only",
             Self::Hold => "hold",
             Self::TooLarge => "too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
             Self::TooSlow => "too_slow",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",

@@ -1,12 +1,13 @@
 //! Which installation the state directory is of.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Reason;
 
 /// Which installation this is: the answer to `GET /v1/identity`, and to a change of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Identity {
     /// Eight characters that stand in everything that this installation owns at Cloudflare; `None` when they cannot be read.
     pub install: Option<String>,

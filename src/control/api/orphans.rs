@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Reason;
 
 /// Everything that is left over: the answer to `GET /v1/orphans`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Orphans {
     /// Names exactly what can be deleted, so that exactly this can be confirmed.
     pub hash: String,
@@ -21,7 +22,7 @@ pub struct Orphans {
 }
 
 /// One thing that is left over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Orphan {
     /// Names exactly this thing as it was seen.
     pub item: String,
@@ -41,7 +42,7 @@ pub struct Orphan {
 }
 
 /// The body of `POST /v1/orphans`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeleteOrphans {
     /// The list that was looked at. When it is another by now, nothing is done and the answer is a conflict.
@@ -52,7 +53,7 @@ pub struct DeleteOrphans {
 }
 
 /// What became of them: the answer to `POST /v1/orphans`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeletedOrphans {
     /// The items that are gone. Tunnels that left the configuration go step by step, by themselves where it takes longer.
     pub deleted: Vec<String>,

@@ -1,19 +1,20 @@
 //! The daemon as a whole: its health, its accounts, its configuration.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Event, Reason, Tunnel};
 
 /// The answer to `GET /v1/version`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Version {
     /// Adit's version.
     pub version: String,
 }
 
 /// Everything at one look: the answer to `GET /v1/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     /// The daemon and its accounts.
     #[serde(flatten)]
@@ -23,7 +24,7 @@ pub struct Status {
 }
 
 /// The daemon without its tunnels.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Overview {
     /// The daemon.
     pub daemon: Daemon,
@@ -41,7 +42,7 @@ pub struct Overview {
 }
 
 /// The daemon itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Daemon {
     /// Adit's version.
     pub version: String,
@@ -54,7 +55,7 @@ pub struct Daemon {
 }
 
 /// The program that connectors are.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Cloudflared {
     /// Where it is looked for.
     pub path: String,
@@ -69,7 +70,7 @@ pub struct Cloudflared {
 }
 
 /// Whether the host reaches Cloudflare's edge, as far as its connectors show.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Uplink {
     /// What is known.
     pub state: UplinkState,
@@ -82,7 +83,7 @@ pub struct Uplink {
 }
 
 /// Whether the host reaches Cloudflare's edge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UplinkState {
     /// Nothing speaks against it.
@@ -92,7 +93,7 @@ pub enum UplinkState {
 }
 
 /// The verdict over everything, with the reasons for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
     /// The verdict.
     pub verdict: Verdict,
@@ -101,7 +102,7 @@ pub struct Health {
 }
 
 /// How well it goes. Ordered from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// All is as it should be.
@@ -113,7 +114,7 @@ pub enum Verdict {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// A stable word for programs.
     pub code: String,
@@ -124,7 +125,7 @@ pub struct Finding {
 }
 
 /// One Cloudflare account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
     /// Its name in the configuration.
     pub name: String,
@@ -140,7 +141,7 @@ pub struct Account {
 }
 
 /// One account's API token, of which everything is told but the token: an element of `GET /v1/credentials`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Credential {
     /// The account's name in the configuration.
     pub account: String,
@@ -159,7 +160,7 @@ pub struct Credential {
 }
 
 /// Whether a token can be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialState {
     /// Nobody tried yet.
@@ -171,7 +172,7 @@ pub enum CredentialState {
 }
 
 /// What a token is able to do: an element of the answer to `POST /v1/credentials/check`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CredentialCheck {
     /// The account's name in the configuration.
     pub account: String,
@@ -180,7 +181,7 @@ pub struct CredentialCheck {
 }
 
 /// One thing that was tried with a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Check {
     /// What was tried, such as `list tunnels`.
     pub what: String,
@@ -191,7 +192,7 @@ pub struct Check {
 }
 
 /// The configuration in force: the answer to `GET /v1/config`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Configuration {
     /// When it was accepted.
     pub accepted_at: Option<Timestamp>,
@@ -200,5 +201,6 @@ pub struct Configuration {
     /// The problems of the files as they are, when they are not what is in force.
     pub problems: Vec<String>,
     /// The configuration with every default filled in. Tokens are named by their source and never contained.
+    #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub value: serde_json::Value,
 }

@@ -1,15 +1,17 @@
 //! What becomes ours and what is given up: shown first, then done to exactly what was shown.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Change;
+use super::{Change, TunnelDefinition};
 
 /// Which tunnel is to become ours: the query of `GET /v1/tunnels/{name}/adoption` and the body of `POST` there.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdoptTunnel {
     /// Its id at Cloudflare.
+    #[schemars(extend("format" = "uuid"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Its name at Cloudflare.
@@ -31,7 +33,7 @@ pub struct AdoptTunnel {
 }
 
 /// What would become ours: the answer to `GET /v1/tunnels/{name}/adoption`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TunnelAdoption {
     /// Names exactly what is shown here.
     pub hash: String,
@@ -67,13 +69,14 @@ pub struct TunnelAdoption {
     pub notes: Vec<String>,
     /// The definition that is made from what is stored, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TunnelDefinition")]
     pub definition: Option<Value>,
     /// Whether it is ours already, just so, and nothing is to be done.
     pub is_ours: bool,
 }
 
 /// A connector that somebody runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FoundConnector {
     /// The id of this run of it.
     pub id: String,
@@ -84,7 +87,7 @@ pub struct FoundConnector {
 }
 
 /// A DNS record at Cloudflare.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FoundRecord {
     /// Its name.
     pub name: String,
@@ -102,7 +105,7 @@ pub struct FoundRecord {
 }
 
 /// What became ours: the answer to `POST /v1/tunnels/{name}/adoption`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TunnelAdopted {
     /// The tunnel's name.
     pub tunnel: String,
@@ -117,7 +120,7 @@ pub struct TunnelAdopted {
 }
 
 /// Which hostname's records are to give way: the query of `GET /v1/routes/adoption` and the body of `POST` there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdoptRoute {
     /// The hostname.
@@ -134,7 +137,7 @@ pub struct AdoptRoute {
 }
 
 /// What stands at a hostname: the answer to `GET /v1/routes/adoption`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteAdoption {
     /// Names exactly what is shown here.
     pub hash: String,
@@ -157,7 +160,7 @@ pub struct RouteAdoption {
 }
 
 /// What gave way: the answer to `POST /v1/routes/adoption`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RouteAdopted {
     /// The hostname.
     pub hostname: String,
@@ -170,7 +173,7 @@ pub struct RouteAdopted {
 }
 
 /// What was given up: the answer to `POST /v1/tunnels/{name}/forget`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Forgotten {
     /// The tunnel's name.
     pub tunnel: String,

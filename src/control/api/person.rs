@@ -1,9 +1,10 @@
 //! Who asks, and what they may.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The caller as the daemon sees them: the answer to `GET /v1/whoami`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WhoAmI {
     /// The user's id.
     pub uid: u32,
@@ -18,7 +19,7 @@ pub struct WhoAmI {
 }
 
 /// A scoped grant that holds for the caller.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GrantInEffect {
     /// What the caller may there.
     pub role: String,

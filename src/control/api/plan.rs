@@ -1,12 +1,13 @@
 //! Plans: what would change, and what came of changing it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Reason, Replaced};
 
 /// What would change at Cloudflare and here: the answer to `GET /v1/plan`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Names exactly this plan, so that exactly this plan can be confirmed.
     pub hash: String,
@@ -18,6 +19,7 @@ pub struct Plan {
     /// steps and with `!`, `?`, `#` for the rest.
     pub text: String,
     /// The plan for programs: one for each account.
+    #[schemars(with = "Vec<Map<String, Value>>")]
     pub plans: Vec<Value>,
     /// The connectors on this host that are replaced or stopped, with what would be cut.
     #[serde(default)]
@@ -25,7 +27,7 @@ pub struct Plan {
 }
 
 /// The body of `POST /v1/apply`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Apply {
     /// The plan that was looked at. When the plan is another by now, nothing is done and the answer is a conflict.
@@ -34,7 +36,7 @@ pub struct Apply {
 }
 
 /// What came of a plan: the answer to `POST /v1/apply`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
     /// The plan that was executed.
     pub hash: String,

@@ -1,9 +1,10 @@
 //! Connectors that a change replaces or stops, and what that would cut.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A connector that is replaced or stopped by a change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Replaced {
     /// Its tunnel.
     pub tunnel: String,
@@ -20,7 +21,7 @@ pub struct Replaced {
 }
 
 /// What a restart of a tunnel would do: the answer to `GET /v1/tunnels/{name}/restart`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RestartPlan {
     /// The tunnel's name.
     pub tunnel: String,

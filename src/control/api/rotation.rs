@@ -1,10 +1,11 @@
 //! The change of a tunnel's secret.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The body of `POST /v1/tunnels/{name}/rotate`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rotate {
     /// Whether everybody else who holds the tunnel is cut off.
@@ -13,7 +14,7 @@ pub struct Rotate {
 }
 
 /// How old a tunnel's secret is, and what becomes of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TunnelSecret {
     /// Since when it is the tunnel's secret, if that is known.
     pub since: Option<Timestamp>,
@@ -24,7 +25,7 @@ pub struct TunnelSecret {
 }
 
 /// The change of a secret that goes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rotation {
     /// How far it is: `begun`, `asked` (Cloudflare may have the new one) or `placed` (connectors take it over).
     pub stage: String,

@@ -1,12 +1,13 @@
 //! Tunnels, their connectors and their routes.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::TunnelSecret;
+use super::{TunnelDefinition, TunnelSecret};
 
 /// One tunnel: what is wanted of it, what is at Cloudflare and what runs on this host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tunnel {
     /// Its name in Adit.
     pub name: String,
@@ -45,17 +46,19 @@ pub struct Tunnel {
 }
 
 /// One tunnel with the definition that it was made from: the answer to `GET /v1/tunnels/{name}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TunnelDetail {
     /// The tunnel.
     #[serde(flatten)]
     pub tunnel: Tunnel,
-    /// Its definition, in the configuration's grammar.
+    /// Its definition, in the configuration's grammar; null for a tunnel that is being taken down or whose definition cannot be
+    /// read.
+    #[schemars(with = "Option<TunnelDefinition>")]
     pub definition: serde_json::Value,
 }
 
 /// The state of a connector, and of a tunnel as the worst of its connectors. Ordered from best to worst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It serves with all four connections to the edge.
@@ -79,7 +82,7 @@ pub enum State {
 }
 
 /// Why something is as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// A stable word for programs, such as `origin-down`.
     pub code: String,
@@ -88,7 +91,7 @@ pub struct Reason {
 }
 
 /// One connector of a tunnel on this host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connector {
     /// Which of the tunnel's replicas, counted from 0.
     pub replica: u8,
@@ -123,7 +126,7 @@ pub struct Connector {
 }
 
 /// The end of a process that nobody had asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LastExit {
     /// When.
     pub at: Timestamp,
@@ -134,7 +137,7 @@ pub struct LastExit {
 }
 
 /// What leads into a tunnel: an ingress rule, a private network or a private hostname.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Route {
     /// Which of them.
     #[serde(default)]
@@ -160,7 +163,7 @@ pub struct Route {
 }
 
 /// A route and the tunnel that it belongs to: an element of `GET /v1/routes`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TunnelRoute {
     /// The tunnel's name.
     pub tunnel: String,
@@ -170,7 +173,7 @@ pub struct TunnelRoute {
 }
 
 /// What kind of route it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteKind {
     /// A public hostname, or every one.
@@ -185,7 +188,7 @@ pub enum RouteKind {
 }
 
 /// How far a route is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteState {
     /// Requests reach the tunnel.
@@ -201,7 +204,7 @@ pub enum RouteState {
 }
 
 /// An operator's stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stop {
     /// Who: the user's name, or the uid when it has none.
     pub by: String,

@@ -1,6 +1,7 @@
 //! Changes of a tunnel's private routes: pure functions over JSON in the configuration's grammar.
 
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// A private route as a request names it: a network, perhaps in a virtual network, or a private hostname.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(in crate::control) enum PrivateRoute {
     /// A network.
@@ -20,17 +21,22 @@ pub(in crate::control) enum PrivateRoute {
 }
 
 /// A network, in the default virtual network when none is named.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "NetworkRoute")]
 #[serde(deny_unknown_fields)]
 pub(in crate::control) struct Network {
+    /// The network, such as `10.20.0.0/16`.
     pub(in crate::control) network: String,
+    /// The virtual network that it is in; when left out, the account's default one.
     pub(in crate::control) virtual_network: Option<String>,
 }
 
 /// A private hostname.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(rename = "PrivateHostnameRoute")]
 #[serde(deny_unknown_fields)]
 pub(in crate::control) struct PrivateHostname {
+    /// The hostname.
     pub(in crate::control) private_hostname: String,
 }
 

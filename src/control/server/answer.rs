@@ -53,7 +53,8 @@ impl IntoResponse for Error {
     }
 }
 
-fn status(kind: ErrorKind) -> StatusCode {
+/// The status of an answer that tells an error of that kind.
+pub(in crate::control) fn status(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::Malformed => StatusCode::BAD_REQUEST,
         ErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
@@ -62,6 +63,7 @@ fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::NotPermitted => StatusCode::FORBIDDEN,
         ErrorKind::Conflict | ErrorKind::ReadOnly | ErrorKind::Hold => StatusCode::CONFLICT,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorKind::TooSlow => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::Busy | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

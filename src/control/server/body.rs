@@ -5,10 +5,10 @@ use std::time::Duration;
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::header,
+    http::{HeaderMap, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use serde::de::{self, DeserializeOwned, IgnoredAny};
 
 use crate::control::api::{Error, ErrorKind};
 
@@ -18,19 +18,49 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// How long a client may take to send a body.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// A request's body as JSON. No body at all counts as `{}`.
+/// A request's body: a JSON object. No body at all counts as `{}`.
 pub(super) struct Document<T>(pub(super) T);
+
+/// A request's body: a JSON object, which has to be there because `{}` means something else.
+pub(super) struct Whole<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Error> {
         let bytes = read(request).await?;
-        let bytes: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
-        serde_json::from_slice(bytes)
-            .map(Self)
-            .map_err(|error| Error::new(ErrorKind::Malformed, format!("cannot read the request's body as JSON: {error}")))
+        if bytes.is_empty() { parse(b"{}") } else { parse(&bytes) }.map(Self)
     }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Whole<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Error> {
+        parse(&read(request).await?).map(Self)
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    // A list of values would be taken for an object whose keys were left out.
+    let parsed = match bytes.trim_ascii_start().starts_with(b"{") {
+        true => serde_json::from_slice(bytes),
+        false => serde_json::from_slice::<IgnoredAny>(bytes).and_then(|_| Err(de::Error::custom("it must be an object"))),
+    };
+    parsed.map_err(|error| Error::new(ErrorKind::Malformed, format!("cannot read the request's body as JSON: {error}")))
+}
+
+/// Refuses what is said to be no JSON. Nothing said is taken for JSON.
+fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+    let essence = text.split(';').next().unwrap_or_default().trim();
+    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if is_json {
+        return Ok(());
+    }
+    let message = format!("cannot read the request's body: it is said to be {essence:?}, and only JSON is read");
+    Err(Error::new(ErrorKind::UnsupportedMediaType, message).with_hint("send it with \"content-type: application/json\""))
 }
 
 async fn read(request: Request) -> Result<Bytes, Error> {
@@ -38,9 +68,14 @@ async fn read(request: Request) -> Result<Bytes, Error> {
     if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(too_large());
     }
+    let headers = request.headers().clone();
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_TIME_MAX, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Ok(body)) => {
+            let bytes = body.to_bytes();
+            // Without a body nothing is said about one.
+            if bytes.is_empty() { Ok(bytes) } else { check_media_type(&headers).map(|()| bytes) }
+        }
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Error::new(ErrorKind::Malformed, format!("cannot read the request's body: {error}"))),
         Err(_) => {

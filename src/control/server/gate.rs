@@ -62,19 +62,22 @@ pub(super) struct Gate {
 pub(super) struct Guarded<B> {
     /// What the endpoint needs.
     pub(super) endpoint: Endpoint,
+    /// Whether the endpoint takes a query. One that does refuses what it does not know by itself.
+    pub(super) takes_query: bool,
     /// What every request's handling needs.
     pub(super) shared: Arc<Shared<B>>,
 }
 
 /// Lets a request pass to its handler, or not; and keeps what came of a change.
 pub(super) async fn guard<B: Backend>(State(guarded): State<Guarded<B>>, request: Request, next: Next) -> Response {
-    let Guarded { endpoint, shared } = guarded;
+    let Guarded { endpoint, takes_query, shared } = guarded;
     let (mut parts, body) = request.into_parts();
     let principal =
         Arc::clone(parts.extensions.get::<Arc<Principal>>().expect("a connection adds its principal to each request"));
     let tunnel = tunnel_in_path(&mut parts).await;
     let decision = shared.decide(&endpoint, &principal, tunnel.as_deref()).await;
     let response = match decision {
+        Ok(_) if !takes_query && parts.uri.query().is_some_and(|query| !query.is_empty()) => no_query(&endpoint).into_response(),
         Ok(standing) => {
             parts.extensions.insert(Caller { principal: Arc::clone(&principal), standing: Arc::new(standing) });
             next.run(Request::from_parts(parts, body)).await
@@ -213,6 +216,11 @@ impl Caller {
     }
 }
 
+fn no_query(endpoint: &Endpoint) -> Error {
+    let message = format!("cannot {} {}: it takes no query", endpoint.method, endpoint.path);
+    Error::new(ErrorKind::Malformed, message).with_hint("\"adit api schema\" shows what each request takes")
+}
+
 fn no_names() -> Error {
     let message = "cannot decide what you may: the host's name service does not tell who is in [access]";
     Error::new(ErrorKind::Unavailable, message).with_hint("root is served without names")
@@ -244,7 +252,7 @@ async fn tunnel_in_path(parts: &mut Parts) -> Option<String> {
 
 impl<B> Clone for Guarded<B> {
     fn clone(&self) -> Self {
-        Self { endpoint: self.endpoint, shared: Arc::clone(&self.shared) }
+        Self { endpoint: self.endpoint, takes_query: self.takes_query, shared: Arc::clone(&self.shared) }
     }
 }
 

@@ -3,6 +3,7 @@
 mod feed;
 mod host;
 mod identity;
+mod openapi;
 mod origins;
 mod orphans;
 mod ownership;
@@ -27,6 +28,7 @@ pub(super) use host::{
     apply, check_credentials, configuration, credentials, health, plan, reload_configuration, status, version,
 };
 pub(super) use identity::{identity, new_identity, take_over_identity};
+pub(super) use openapi::openapi;
 pub(super) use origins::check_origins;
 pub(super) use orphans::{delete_orphans, orphans};
 pub(super) use ownership::{adopt_route, adopt_tunnel, forget_tunnel, look_at_route, look_at_tunnel};
@@ -35,6 +37,15 @@ pub(super) use tunnels::{
     add_route, create_tunnel, delete_tunnel, patch_tunnel, plan_restart, remove_route, replace_tunnel, restart_tunnel,
     rotate_tunnel, routes, start_tunnel, stop_tunnel, tunnel, tunnels,
 };
+
+/// What is read from a request's query.
+pub(in crate::control) mod queries {
+    pub(in crate::control) use super::{
+        feed::{Events, Logs},
+        host::CheckCredentials,
+        tunnels::RemoveRoute,
+    };
+}
 
 type App<B> = State<Arc<Shared<B>>>;
 

@@ -20,6 +20,7 @@ use crate::control::{
     api::{Error, ErrorKind},
     backend::Backend,
     peer::Principal,
+    schema,
     table::{Action, ENDPOINTS, Method},
 };
 
@@ -27,7 +28,7 @@ use crate::control::{
 pub(super) fn build<B: Backend>(shared: &Arc<Shared<B>>) -> Router {
     let mut router = Router::new();
     for endpoint in ENDPOINTS {
-        let guarded = Guarded { endpoint, shared: Arc::clone(shared) };
+        let guarded = Guarded { endpoint, takes_query: schema::takes_query(&endpoint), shared: Arc::clone(shared) };
         let handler = handler::<B>(endpoint.action, filter(endpoint.method));
         router = router.route(endpoint.path, handler.route_layer(from_fn_with_state(guarded, guard::<B>)));
     }
@@ -98,6 +99,7 @@ fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc
         Action::NewIdentity => on(filter, handlers::new_identity::<B>),
         Action::Orphans => on(filter, handlers::orphans::<B>),
         Action::DeleteOrphans => on(filter, handlers::delete_orphans::<B>),
+        Action::OpenApi => on(filter, handlers::openapi),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{DaemonBackend, REQUEST_TIME_MAX, change, not_asked, object, refused, slow};
 use crate::{
@@ -234,12 +235,19 @@ fn which(asked: &AdoptTunnel) -> Result<Which, Error> {
     match (&asked.id, &asked.cloudflare_name) {
         (Some(_), Some(_)) => Err(Error::new(ErrorKind::Invalid, "cannot look for a tunnel by its id and its name at once")),
         (Some(id), None) => match id.parse() {
-            Ok(id) => Ok(Which::Id(id)),
-            Err(error) => Err(Error::new(ErrorKind::Invalid, format!("cannot look for tunnel {id:?}: {error}"))),
+            Ok(parsed) if is_uuid(id) => Ok(Which::Id(parsed)),
+            // Cloudflare would take the request for one that leads nowhere, which says less.
+            Ok(_) | Err(_) => {
+                Err(Error::new(ErrorKind::Invalid, format!("cannot look for tunnel {id:?}: a tunnel's id is a UUID")))
+            }
         },
         (None, Some(name)) => Ok(Which::Named(name.clone())),
         (None, None) => Ok(Which::Likeliest),
     }
+}
+
+fn is_uuid(text: &str) -> bool {
+    Uuid::try_parse(text).is_ok_and(|uuid| uuid.hyphenated().to_string().eq_ignore_ascii_case(text))
 }
 
 fn hash(asked: Option<&str>) -> Result<PlanHash, Error> {

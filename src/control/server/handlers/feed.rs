@@ -8,11 +8,12 @@ use axum::{
     response::Response,
 };
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{App, bad_query, tunnel_name};
 use crate::control::{
-    api::{Error, Event, LogLine},
+    api::{Error, ErrorKind, Event, LogLine},
     backend::{Backend, EventQuery, LogQuery},
     server::{Shared, answer, gate::Caller, stream},
 };
@@ -23,13 +24,17 @@ const GIVEN: NonZeroU16 = NonZeroU16::new(100).expect("100 is not 0");
 /// The most lines or events that are given at once.
 const GIVEN_MAX: NonZeroU16 = NonZeroU16::new(10_000).expect("10,000 is not 0");
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::control::server) struct Logs {
+pub(in crate::control) struct Logs {
+    /// Whether every line is sent as it is written, after those that there are.
     #[serde(default)]
     follow: bool,
+    /// How many of the lines that there are, the newest: 100 unless told; more than 10000 are never given.
     lines: Option<NonZeroU16>,
+    /// Only lines after the one of this id.
     since: Option<u64>,
+    /// Only lines of this replica, counted from 0.
     replica: Option<u8>,
 }
 
@@ -45,7 +50,7 @@ pub(in crate::control::server) async fn logs<B: Backend>(
     if shared.backend.tunnel(&name).is_none() {
         return Err(shared.no_such_tunnel(&caller, name.as_str()));
     }
-    let since = last_seen(&headers).or(since);
+    let since = last_seen(&headers)?.or(since);
     let query = LogQuery { lines: lines.unwrap_or(GIVEN).min(GIVEN_MAX), since, replica };
     if !follow {
         return Ok(answer::json(&shared.backend.logs(&name, &query).await?));
@@ -54,14 +59,19 @@ pub(in crate::control::server) async fn logs<B: Backend>(
     Ok(stream::follow(feed, |line: &LogLine| line.id, |_| true, shared.shutdown.clone()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::control::server) struct Events {
+pub(in crate::control) struct Events {
+    /// Whether every event is sent as it happens, after those that there are.
     #[serde(default)]
     follow: bool,
+    /// How many of the events that there are, the newest: 100 unless told; more than 10000 are never given.
     limit: Option<NonZeroU16>,
+    /// Only events after the one of this id.
     since: Option<u64>,
+    /// Only events from this time on.
     from: Option<Timestamp>,
+    /// Only events of this tunnel.
     tunnel: Option<String>,
 }
 
@@ -73,7 +83,7 @@ pub(in crate::control::server) async fn events<B: Backend>(
 ) -> Result<Response, Error> {
     let Query(Events { follow, limit, since, from, tunnel }) = query.map_err(|error| bad_query(&error))?;
     let tunnel = tunnel.map(|name| tunnel_name(&shared, &caller, &name)).transpose()?;
-    let since = last_seen(&headers).or(since);
+    let since = last_seen(&headers)?.or(since);
     let query = EventQuery { limit: limit.unwrap_or(GIVEN).min(GIVEN_MAX), since, from, tunnel };
     let shows = visible(&shared, &caller);
     if !follow {
@@ -103,6 +113,10 @@ fn visible<B: Backend>(shared: &Shared<B>, caller: &Caller) -> impl Fn(&Event) -
 }
 
 /// Where a reader that was cut off goes on: `Last-Event-ID`, as Server-Sent Events have it.
-fn last_seen(headers: &HeaderMap) -> Option<u64> {
-    headers.get("last-event-id")?.to_str().ok()?.parse().ok()
+fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
+    let id = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let message =
+        || format!("cannot go on after {:?}: Last-Event-ID is the id of a message", String::from_utf8_lossy(value.as_bytes()));
+    id.map(Some).ok_or_else(|| Error::new(ErrorKind::Malformed, message()))
 }

@@ -7,6 +7,7 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::App;
@@ -98,9 +99,10 @@ pub(in crate::control::server) async fn credentials<B: Backend>(State(shared): A
     answer::json(&shared.backend.credentials())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::control::server) struct CheckCredentials {
+pub(in crate::control) struct CheckCredentials {
+    /// Only the token of this account.
     account: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::{
         server::{
             Shared,
             answer::{self, AnswerTunnel},
-            body::Document,
+            body::{Document, Whole},
             gate::Caller,
         },
     },
@@ -91,7 +92,7 @@ pub(in crate::control::server) async fn replace_tunnel<B: Backend>(
     caller: Caller,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Document(definition): Document<Value>,
+    Whole(definition): Whole<Value>,
 ) -> Result<Response, Error> {
     edit(&shared, &caller, &name, &headers, |value| {
         *value = definition;
@@ -119,7 +120,7 @@ pub(in crate::control::server) async fn add_route<B: Backend>(
     caller: Caller,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Document(rule): Document<Value>,
+    Whole(rule): Whole<Value>,
 ) -> Result<Response, Error> {
     edit(&shared, &caller, &name, &headers, |value| match PrivateRoute::of_body(&rule) {
         Some(route) => route.add_to(value),
@@ -128,13 +129,18 @@ pub(in crate::control::server) async fn add_route<B: Backend>(
     .await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::control::server) struct RemoveRoute {
+pub(in crate::control) struct RemoveRoute {
+    /// The hostname of the ingress rule to remove.
     hostname: Option<String>,
+    /// The path of that rule, if it has one.
     path: Option<String>,
+    /// The private network to remove.
     network: Option<String>,
+    /// The virtual network that it is in, if one is named.
     virtual_network: Option<String>,
+    /// The private hostname to remove.
     private_hostname: Option<String>,
 }
 
@@ -163,7 +169,7 @@ impl RemoveRoute {
             _ => {
                 let rule =
                     "exactly one of hostname (perhaps with path), network (perhaps with virtual_network) and private_hostname";
-                Err(Error::new(ErrorKind::Malformed, format!("cannot read the request's query: it names {rule}")))
+                Err(Error::new(ErrorKind::Invalid, format!("cannot remove a route: the request's query has to name {rule}")))
             }
         }
     }
