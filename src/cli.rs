@@ -14,6 +14,8 @@ mod daemon;
 mod daemon_cleanup;
 mod definition;
 mod demo;
+mod diagnose;
+mod doctor;
 mod ending;
 mod events;
 mod export;
@@ -22,6 +24,7 @@ mod gc;
 mod identity;
 mod import;
 mod logs;
+mod mcp;
 mod plan;
 mod render;
 mod route;
@@ -87,6 +90,8 @@ enum Command {
     Import(import::Arguments),
     Export(export::Arguments),
     Gc(gc::Arguments),
+    Doctor(doctor::Arguments),
+    Diagnose(diagnose::Arguments),
     Logs(logs::Arguments),
     Events(events::Arguments),
     #[command(subcommand)]
@@ -96,6 +101,7 @@ enum Command {
     #[command(subcommand)]
     Credential(credential::Command),
     Identity(identity::Arguments),
+    Mcp(mcp::Arguments),
     Whoami(whoami::Arguments),
     Version(version::Arguments),
     Completion(completion::Arguments),
@@ -147,12 +153,15 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Import(arguments) => import::run(arguments, &mut context).await,
         Command::Export(arguments) => export::run(arguments, &mut context).await,
         Command::Gc(arguments) => gc::run(arguments, &mut context).await,
+        Command::Doctor(arguments) => doctor::run(arguments, &environment, &mut context).await,
+        Command::Diagnose(arguments) => diagnose::run(arguments, &mut context).await,
         Command::Logs(arguments) => logs::run(arguments, &mut context).await,
         Command::Events(arguments) => events::run(arguments, &mut context).await,
         Command::Api(command) => api::run(&command, &mut context),
         Command::Config(command) => config::run(command, &mut context).await,
         Command::Credential(command) => credential::run(command, &mut context).await,
         Command::Identity(arguments) => identity::run(arguments, &mut context).await,
+        Command::Mcp(arguments) => mcp::run(arguments, &mut context).await,
         Command::Whoami(arguments) => whoami::run(arguments, &mut context).await,
         Command::Version(arguments) => version::run(arguments, &mut context).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut context),
@@ -177,12 +186,15 @@ impl CommandLine {
             | Command::Import(_)
             | Command::Export(_)
             | Command::Gc(_)
+            | Command::Doctor(_)
+            | Command::Diagnose(_)
             | Command::Logs(_)
             | Command::Events(_)
             | Command::Api(_)
             | Command::Config(_)
             | Command::Credential(_)
             | Command::Identity(_)
+            | Command::Mcp(_)
             | Command::Whoami(_)
             | Command::Version(_)
             | Command::Completion(_) => Runtime::Client,

@@ -23,8 +23,9 @@ mod server;
 mod socket;
 mod table;
 
-pub use backend::{Audit, Backend, Definition, EventQuery, Feed, LogQuery};
-pub use client::{Client, Follow, Trouble};
+pub use backend::{Audit, Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Reach};
+pub use client::{Client, Follow, Trouble, Version};
+pub(crate) use edit::{PrivateRoute, add_route, merge, remove_route};
 pub use peer::{Identify, Principal, identify};
 pub use schema::openapi;
 pub use server::Server;

@@ -29,6 +29,7 @@ mod status_line;
 mod systemd;
 mod tokens;
 
+pub use binary::resolve as find_cloudflared;
 pub use check::{Check, check, runtime_dirs};
 pub use cleanup::{Cleanup, CleanupError, clean_up};
 pub use descriptor_store::PassedDescriptors;

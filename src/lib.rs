@@ -24,7 +24,7 @@
 //! - Everything from [`health`] down performs no I/O, spawns nothing and reads no clock, file or environment. [`failpoint`] alone
 //!   does, for tests: in a release build it is empty.
 //! - Only [`process`] knows PIDs and signals; only [`cloudflare`] knows the API's URLs and JSON; only [`control`] knows the
-//!   control routes; only [`cli`] and [`demo`] print.
+//!   control routes; only [`cli`] and [`demo`] print, and [`mcp`] writes its protocol to stdout.
 //! - The reconciler and the supervisor share a `watch` channel and no code. Metrics, health and control only read; they change
 //!   something by calling a handle.
 
@@ -41,8 +41,13 @@ pub mod demo;
 // line: daemon
 pub mod daemon;
 
-// line: sandbox
+// line: diagnosis | doctor
+pub mod diagnosis;
+pub mod doctor;
+
+// line: sandbox | mcp
 pub mod sandbox;
+pub mod mcp;
 
 // line: control
 pub mod control;

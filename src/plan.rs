@@ -84,7 +84,8 @@ pub use shared::{document_of, shared_rules};
 pub use step::{CreateReason, ForgetReason, PutReason, RecordDrift, Step};
 pub use takeover::{RouteOffer, offer_route};
 pub use view::{
-    DnsStatus, PrivateRouteStatus, ProvisionedTunnel, RotationStatus, RouteKind, RouteState, RouteStatus, SecretStatus, view,
+    DnsStatus, NO_READY_CONNECTOR, PrivateRouteStatus, ProvisionedTunnel, RECORD_CHANGES, RotationStatus, RouteKind, RouteState,
+    RouteStatus, SecretStatus, view,
 };
 
 use crate::{

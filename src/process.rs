@@ -40,7 +40,7 @@ mod survivors;
 mod testing;
 
 pub use binary::{BinaryError, BinaryWatch, HeldBinary, Inspection, Version, check_binary};
-pub use cgroup::Subtree;
+pub use cgroup::{Subtree, own_cgroup};
 pub use handle::{End, Onlooker, Process};
 pub use identity::boot_id;
 pub use leftovers::{Leftovers, end_leftovers};
@@ -51,6 +51,11 @@ pub(crate) use raw::watch as watch_descriptor;
 pub use readable::{ReadableRecords, readable_records};
 pub use spawn::{ConnectorOutput, SpawnRequest, Spawned, Spawner, SpawnerSettings};
 pub use survivors::{Survivors, Watched, surviving_tunnels, survivors};
+
+/// Which version of Landlock the kernel has, from 1; `None` where it has none or it is switched off.
+pub fn landlock_version() -> Option<u32> {
+    raw::landlock::version().ok()
+}
 
 /// An error with its causes, in one line.
 pub fn with_cause(error: &dyn std::error::Error) -> String {

@@ -51,8 +51,12 @@ mod conflict;
 mod crash;
 #[path = "daemon/credential_change.rs"]
 mod credential_change;
+#[path = "daemon/diagnose.rs"]
+mod diagnose;
 #[path = "daemon/disk.rs"]
 mod disk;
+#[path = "daemon/doctor.rs"]
+mod doctor;
 #[path = "daemon/drift.rs"]
 mod drift;
 #[path = "daemon/import.rs"]

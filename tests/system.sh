@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     cargo build --release && tests/system.sh [demo|metrics|unit|sdk|schemathesis|namespace|chaos|systemd ...]
+#     cargo build --release && tests/system.sh [demo|metrics|unit|sdk|schemathesis|mcp|namespace|chaos|systemd ...]
 #
 # Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
 set -euo pipefail
@@ -46,6 +46,11 @@ check_schemathesis() {
     tests/schemathesis.sh "$adit"
 }
 
+# What the official client of the Model Context Protocol makes of adit mcp.
+check_mcp() {
+    tests/mcp.sh "$adit"
+}
+
 check_demo() {
     "$adit" demo --plain --for 20s
 }
@@ -84,7 +89,7 @@ check_systemd() {
     tests/systemd.sh "$adit"
 }
 
-for check in ${*:-unit metrics sdk schemathesis demo namespace chaos systemd}; do
+for check in ${*:-unit metrics sdk schemathesis mcp demo namespace chaos systemd}; do
     step "$check"
     "check_$check"
 done

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
+use reqwest::header::{DATE, HeaderMap};
 use serde::de::DeserializeOwned;
 use tokio::{
     sync::watch,
@@ -37,6 +39,8 @@ pub struct Exchange {
     pub elapsed: Duration,
     /// Requests left in the scarcest rate-limit window, as far as Cloudflare has said.
     pub rate_limit_remaining: Option<u64>,
+    /// How far Cloudflare's clock is ahead of this host's, in whole seconds, when the answer told its time.
+    pub clock_ahead: Option<SignedDuration>,
 }
 
 /// Told of every exchange. It is called between exchanges and must not block.
@@ -101,12 +105,13 @@ impl Transport {
             Error::of(Kind::Auth { permission: None }, call).detail("the API token holds characters that no token has")
         })?;
         let started = Instant::now();
-        let (status, result) = match self.http.exchange(call, &header).await {
+        let (status, clock_ahead, result) = match self.http.exchange(call, &header).await {
             Ok(received) => {
                 self.gate.observe(&rate_limit::limits(&received.headers));
-                (Some(received.status), self.read(call, received, &token))
+                let clock_ahead = told_time(&received.headers).map(|time| time.duration_since(Timestamp::now()));
+                (Some(received.status), clock_ahead, self.read(call, received, &token))
             }
-            Err(unanswered) => (None, Err(no_answer(call, unanswered))),
+            Err(unanswered) => (None, None, Err(no_answer(call, unanswered))),
         };
         (self.observer)(&Exchange {
             method: call.method.as_str(),
@@ -115,6 +120,7 @@ impl Transport {
             failure: result.as_ref().err().map(Error::kind),
             elapsed: started.elapsed(),
             rate_limit_remaining: self.gate.budget().remaining,
+            clock_ahead,
         });
         result
     }
@@ -181,6 +187,13 @@ impl Transport {
         let too_many_failures = problem.is_some_and(|problem| problem.has(&[TOO_MANY_AUTH_FAILURES]));
         if too_many_failures { Some(retry_after.unwrap_or(PAUSE_DEFAULT)) } else { retry_after }
     }
+}
+
+/// The time that an answer tells, to the second.
+fn told_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    // HTTP says GMT where mail says +0000; both are understood.
+    Some(rfc2822::parse(text).ok()?.timestamp())
 }
 
 fn no_answer(call: &Call, unanswered: Unanswered) -> Error {

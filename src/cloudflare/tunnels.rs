@@ -70,6 +70,19 @@ pub enum TunnelStatus {
     Unknown,
 }
 
+impl TunnelStatus {
+    /// Cloudflare's word for it; empty for one that this client does not know.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Inactive => "inactive",
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Unknown => "",
+        }
+    }
+}
+
 /// One run of a connector, as the edge sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct EdgeConnector {

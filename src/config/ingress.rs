@@ -68,8 +68,13 @@ impl IngressRule {
     }
 
     /// Whether requests for `hostname` may come to this rule.
-    pub(super) fn takes(&self, hostname: &Hostname) -> bool {
+    pub fn takes(&self, hostname: &Hostname) -> bool {
         self.hostname.as_ref().is_none_or(|own| own == hostname || own.matches(hostname.as_str()))
+    }
+
+    /// Whether requests for `path` may come to this rule, as cloudflared decides it: the expression finds something in it.
+    pub fn takes_path(&self, path: &str) -> bool {
+        self.path.as_deref().is_none_or(|expression| path_regex::finds(expression, path))
     }
 
     /// What the rule matches, in words.

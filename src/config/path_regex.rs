@@ -17,6 +17,11 @@ pub(super) fn check(text: &str) -> Result<(), String> {
     }
 }
 
+/// Whether the expression finds something in `path`. One that was checked is one.
+pub(super) fn finds(text: &str, path: &str) -> bool {
+    Regex::new(text).is_ok_and(|expression| expression.is_match(path))
+}
+
 /// Whether the expression plainly finds every path. Every path starts with a slash, and an expression may match anywhere.
 pub(super) fn finds_everything(text: &str) -> bool {
     matches!(text, "" | "^" | "/" | "^/" | "/*" | ".*" | "^.*" | ".*$" | "^.*$" | "/.*" | "^/.*" | "/.*$" | "^/.*$")

@@ -5,6 +5,8 @@
 
 mod change;
 mod definition;
+mod diagnosis;
+mod doctor;
 mod error;
 mod feed;
 mod identity;
@@ -20,6 +22,8 @@ mod tunnel;
 
 pub use change::{Change, Changed, CreateTunnel, Reloaded};
 pub(super) use definition::{IngressRule, TunnelDefinition};
+pub use diagnosis::{Diagnosis, DiagnosisLink, DiagnosisVerdict, Link, LinkState};
+pub use doctor::{DoctorCheck, DoctorGroup, DoctorReport, DoctorResult};
 pub use error::{Error, ErrorBody, ErrorKind, Problem};
 pub use feed::{Event, Followed, Level, LogLine, Subject};
 pub use identity::Identity;

@@ -1,6 +1,6 @@
 //! What the control socket asks of the daemon.
 
-use std::{future::Future, num::NonZeroU16, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, future::Future, num::NonZeroU16, pin::Pin, sync::Arc};
 
 use futures_util::Stream;
 use jiff::Timestamp;
@@ -9,14 +9,14 @@ use serde_json::Value;
 use super::{
     api::{
         AdoptRoute, AdoptTunnel, Applied, Change, CheckOrigins, Configuration, Credential, CredentialCheck, DeleteOrphans,
-        DeletedOrphans, Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, OriginCheck, Orphans, Overview, Plan,
-        Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
+        DeletedOrphans, Diagnosis, DoctorReport, Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, OriginCheck,
+        Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
     },
     peer::Principal,
 };
 use crate::{
     config::Access,
-    name::{AccountName, TunnelName},
+    name::{AccountName, Hostname, TunnelName},
 };
 
 /// What the control socket can ask of the daemon. There are two: the daemon's own, and the one in the tests.
@@ -153,6 +153,12 @@ pub trait Backend: Send + Sync + 'static {
         request: &DeleteOrphans,
     ) -> impl Future<Output = Result<DeletedOrphans, Error>> + Send;
 
+    /// Looks at the host and the daemon. With `online` it asks Cloudflare as well, which takes a call or two of each account.
+    fn doctor(&self, online: bool) -> impl Future<Output = Result<DoctorReport, Error>> + Send;
+
+    /// Walks from a hostname to its origin, over all that the caller may see.
+    fn diagnose(&self, question: &DiagnoseQuery) -> impl Future<Output = Result<Diagnosis, Error>> + Send;
+
     /// Keeps what somebody changed, or was refused to change.
     fn audit(&self, entry: &Audit<'_>);
 }
@@ -204,4 +210,40 @@ pub struct EventQuery {
     pub from: Option<Timestamp>,
     /// Only those of this tunnel.
     pub tunnel: Option<TunnelName>,
+}
+
+/// Which hostname, and how it is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiagnoseQuery {
+    /// The hostname.
+    pub hostname: Hostname,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// Whether Cloudflare is asked anew, with three calls at most.
+    pub fresh: bool,
+    /// Whether the public hostname is looked up and asked for, as a visitor would.
+    pub outside: bool,
+    /// The tunnels that the caller may see; there are no others for them.
+    pub seen: Reach,
+    /// Those for which the caller may spend calls.
+    pub operated: Reach,
+}
+
+/// Tunnels for which somebody may do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// All of them.
+    All,
+    /// These.
+    Only(BTreeSet<TunnelName>),
+}
+
+impl Reach {
+    /// Whether `tunnel` is one of them.
+    pub fn has(&self, tunnel: &TunnelName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(names) => names.contains(tunnel),
+        }
+    }
 }

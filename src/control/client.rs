@@ -1,5 +1,7 @@
 //! The client's end of the control socket: typed calls over one connection each.
 
+mod diagnosis;
+mod expecting;
 mod follow;
 mod messages;
 mod ownership;
@@ -16,7 +18,7 @@ use hyper::{
     Method, Request, Response,
     body::{Bytes, Incoming},
     client::conn::http1,
-    header,
+    header::{self, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -24,6 +26,7 @@ use serde_json::Value;
 use tokio::{net::UnixStream, time::timeout};
 
 use super::api;
+pub use expecting::Version;
 pub use follow::Follow;
 pub use trouble::Trouble;
 
@@ -43,12 +46,14 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone)]
 pub struct Client {
     socket: PathBuf,
+    /// The version that a definition must still have when it is written.
+    expected: Option<HeaderValue>,
 }
 
 impl Client {
     /// A client of the daemon at `socket`. It connects with each call.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
-        Self { socket: socket.into() }
+        Self { socket: socket.into(), expected: None }
     }
 
     /// The socket.
@@ -284,6 +289,9 @@ impl Client {
         tokio::spawn(connection);
         let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let mut request = Request::builder().method(method).uri(path).header(header::HOST, "adit");
+        if let Some(expected) = &self.expected {
+            request = request.header(header::IF_MATCH, expected);
+        }
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }

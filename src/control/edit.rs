@@ -4,13 +4,14 @@ mod private;
 
 use serde_json::{Map, Value};
 
-pub(super) use private::{Network, PrivateHostname, PrivateRoute};
+pub(crate) use private::PrivateRoute;
+pub(super) use private::{Network, PrivateHostname};
 
 use super::api::{Error, ErrorKind};
 use crate::name::Hostname;
 
 /// Merges `patch` into `target` as a JSON merge patch (RFC 7396): `null` removes a key, lists are replaced as a whole.
-pub(super) fn merge(target: &mut Value, patch: Value) {
+pub(crate) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;
@@ -34,7 +35,7 @@ pub(super) fn merge(target: &mut Value, patch: Value) {
 /// # Errors
 ///
 /// `conflict` when its hostname and path already lead elsewhere.
-pub(super) fn add_route(definition: &mut Value, rule: Value) -> Result<(), Error> {
+pub(crate) fn add_route(definition: &mut Value, rule: Value) -> Result<(), Error> {
     let rules = ingress(definition)?;
     if rules.contains(&rule) {
         return Ok(());
@@ -54,7 +55,7 @@ pub(super) fn add_route(definition: &mut Value, rule: Value) -> Result<(), Error
 /// # Errors
 ///
 /// `not_found` when there is none.
-pub(super) fn remove_route(definition: &mut Value, hostname: &str, path: Option<&str>) -> Result<(), Error> {
+pub(crate) fn remove_route(definition: &mut Value, hostname: &str, path: Option<&str>) -> Result<(), Error> {
     let wanted = serde_json::json!({ "hostname": hostname, "path": path });
     let rules = ingress(definition)?;
     let before = rules.len();

@@ -91,6 +91,8 @@ pub enum Action {
     Orphans,
     DeleteOrphans,
     OpenApi,
+    Doctor,
+    Diagnose,
 }
 
 use Action as Does;
@@ -100,7 +102,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 38] = [
+pub const ENDPOINTS: [Endpoint; 40] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -144,6 +146,10 @@ pub const ENDPOINTS: [Endpoint; 38] = [
     change(Does::DeleteOrphans,       Post,   "/v1/orphans",                  Everywhere(Admin),  "gc"),
     // It describes this table, the same on every host.
     read(Does::OpenApi,               Get,    "/v1/openapi.json",             Nothing),
+    // It changes nothing, but knocks at Cloudflare and spends calls.
+    read(Does::Doctor,                Get,    "/v1/doctor",                   Everywhere(Operator)),
+    // Only the origins of tunnels that the caller may see are knocked at.
+    read(Does::Diagnose,              Get,    "/v1/diagnose",                 Anywhere(Viewer)),
 ];
 
 const fn read(action: Action, method: Method, path: &'static str, need: Need) -> Endpoint {

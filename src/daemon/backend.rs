@@ -1,6 +1,8 @@
 //! What the control socket asks of the daemon: each answer is put together from the parts that know.
 
 mod credentials;
+mod diagnosis;
+mod doctor;
 mod feeds;
 mod identity;
 mod origins;
@@ -23,11 +25,12 @@ use crate::{
     config::{Access, ApplyMode, Config},
     connector::Stop,
     control::{
-        self, Backend, Definition, EventQuery, Feed, LogQuery, Principal,
+        self, Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Principal,
         api::{
             AdoptRoute, AdoptTunnel, Applied, Change, CheckOrigins, Configuration, Credential, CredentialCheck, Daemon,
-            DeleteOrphans, DeletedOrphans, Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, OriginCheck, Orphans,
-            Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
+            DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, ErrorKind, Event, Followed, Forgotten, Identity,
+            LogLine, OriginCheck, Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel,
+            TunnelAdopted, TunnelAdoption,
         },
         view,
     },
@@ -418,6 +421,14 @@ impl Backend for DaemonBackend {
         let deletions = tokio::time::timeout(REQUEST_TIME_MAX, deleting).await.map_err(|_| slow())?.map_err(not_asked)?;
         self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb: "gc", tunnel: None });
         Ok(view::deleted_orphans(&deletions))
+    }
+
+    async fn doctor(&self, online: bool) -> Result<DoctorReport, Error> {
+        self.examine(online).await
+    }
+
+    async fn diagnose(&self, question: &DiagnoseQuery) -> Result<Diagnosis, Error> {
+        self.walk(question).await
     }
 
     fn audit(&self, entry: &control::Audit<'_>) {

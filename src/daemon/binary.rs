@@ -7,8 +7,8 @@ use std::{
 };
 
 /// The absolute path of `binary`: itself, or the first program of that name on `path`. A name that is nowhere stays as it is, and
-/// the supervisor waits for it to appear in one of the [`folders`].
-pub(super) fn resolve(binary: &Path, path: Option<&str>) -> PathBuf {
+/// the supervisor waits for it to appear in one of its folders.
+pub fn resolve(binary: &Path, path: Option<&str>) -> PathBuf {
     if binary.is_absolute() {
         return binary.to_owned();
     }

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     sync::{Notify, watch},
     time::sleep,
@@ -104,6 +104,19 @@ struct Shared {
     expiry: watch::Sender<Option<Timestamp>>,
     /// How near that was when it was told last.
     nearness: Mutex<Nearness>,
+    /// What the calls so far took.
+    spent: Mutex<Spent>,
+}
+
+/// What an account's calls have taken since the daemon started.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Spent {
+    /// How many there were.
+    pub(super) calls: u64,
+    /// How long the last one took that was answered.
+    pub(super) latency: Option<Duration>,
+    /// How far Cloudflare's clock was ahead of this host's then.
+    pub(super) clock_ahead: Option<SignedDuration>,
 }
 
 impl Tokens {
@@ -131,6 +144,11 @@ impl Tokens {
             expires_at: *shared.expiry.borrow(),
         };
         lock(&self.0.accounts).iter().map(|(name, keeper)| (name.clone(), known(&keeper.shared))).collect()
+    }
+
+    /// What an account's calls have taken.
+    pub(super) fn spent(&self, account: &AccountName) -> Spent {
+        lock(&self.0.accounts).get(account).map(|keeper| *lock(&keeper.shared.spent)).unwrap_or_default()
     }
 
     /// Takes over the accounts of `config`: one that is new or changed gets a client and a token, one that is gone loses them.
@@ -163,6 +181,7 @@ impl Tokens {
             asked: Notify::new(),
             expiry: watch::Sender::new(None),
             nearness: Mutex::new(Nearness::Far),
+            spent: Mutex::default(),
         });
         let client = Client::new(Settings {
             api_base: account.api_base.clone(),
@@ -192,6 +211,7 @@ impl Tokens {
         move |exchange| {
             let Exchange { method, resource, status, rate_limit_remaining: remaining, failure, .. } = *exchange;
             metrics.count_api_request(&name, ApiRequest { method, resource, status, remaining });
+            lock(&shared.spent).add(exchange);
             if resource == VERIFY {
                 // A token of an account is asked at the user as well, where it is refused as if it were a bad one.
                 return;
@@ -287,6 +307,16 @@ async fn changed(changes: Option<&FileChanges>) {
     let Some(changes) = changes else { return std::future::pending().await };
     changes.next().await;
     sleep(QUIET).await;
+}
+
+impl Spent {
+    fn add(&mut self, exchange: &Exchange) {
+        self.calls += 1;
+        if exchange.status.is_some() {
+            self.latency = Some(exchange.elapsed);
+            self.clock_ahead = exchange.clock_ahead.or(self.clock_ahead);
+        }
+    }
 }
 
 /// Where a token is, with what the environment says of that.

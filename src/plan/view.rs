@@ -172,6 +172,12 @@ pub fn view(input: &Input<'_>, plan: &Plan, stopped: &BTreeSet<TunnelName>) -> B
 
 pub use private::PrivateRouteStatus;
 
+/// Why a route is pending whose DNS record is to be changed.
+pub const RECORD_CHANGES: &str = "its DNS record is still to be changed";
+
+/// Why a route is pending that waits for nothing but a connector.
+pub const NO_READY_CONNECTOR: &str = "no connector of its tunnel is ready";
+
 struct View<'a> {
     input: &'a Input<'a>,
     plan: &'a Plan,
@@ -336,10 +342,10 @@ impl View<'_> {
             return pending(hold.map_or_else(|| "it is still to be made".to_owned(), |hold| hold.why));
         }
         if managed.is_some_and(|hostname| self.changing.contains(hostname)) {
-            return pending("its DNS record is still to be changed".to_owned());
+            return pending(RECORD_CHANGES.to_owned());
         }
         let Some(runs) = self.input.reported.get(self.name) else {
-            return pending("no connector of its tunnel is ready".to_owned());
+            return pending(NO_READY_CONNECTOR.to_owned());
         };
         let written = self.record.and_then(|record| record.written.as_ref());
         match (want.source, written) {

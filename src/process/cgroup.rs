@@ -106,6 +106,14 @@ impl Subtree {
     }
 }
 
+/// The directory of the unit's cgroup, or of the one that this process is in where no unit was given to it; `None` without a
+/// version 2 tree.
+pub fn own_cgroup() -> Option<PathBuf> {
+    let place = Place::own().ok()??;
+    let unit = matches!(place.name(), DAEMON | CONTROL).then(|| place.parent()).flatten();
+    Some(unit.unwrap_or(place).directory)
+}
+
 /// The file that counts what the kernel killed for want of memory in the unit or, where that has none, in the nearest cgroup around
 /// it; `None` where no cgroup keeps count.
 pub(super) fn memory_events() -> Option<PathBuf> {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Reported, trouble, worker::Worker};
 use crate::{
-    cloudflare::{self, Client, ConfigSource, DnsRecord, Error, TunnelStatus},
+    cloudflare::{self, Client, ConfigSource, DnsRecord, Error},
     credential::parse_connector_token,
     desired::Desired,
     id::AccountId,
@@ -256,18 +256,11 @@ fn not_asked<T>(what: &str) -> Part<T> {
 
 /// A tunnel as the planner sees it.
 pub(super) fn seen_tunnel(tunnel: cloudflare::Tunnel) -> ObservedTunnel {
-    let status = match tunnel.status {
-        TunnelStatus::Inactive => "inactive",
-        TunnelStatus::Healthy => "healthy",
-        TunnelStatus::Degraded => "degraded",
-        TunnelStatus::Down => "down",
-        TunnelStatus::Unknown => "",
-    };
     let source = tunnel.config_src.map(|source| match source {
         ConfigSource::Local => ConfigurationSource::Local,
         ConfigSource::Cloudflare => ConfigurationSource::Remote,
     });
-    ObservedTunnel { name: tunnel.name, status: status.to_owned(), source }
+    ObservedTunnel { name: tunnel.name, status: tunnel.status.word().to_owned(), source }
 }
 
 /// A DNS record as the planner sees it.

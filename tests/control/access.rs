@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 38] = [
+const ALLOWED: [(&str, &str, &str); 40] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -51,6 +51,9 @@ const ALLOWED: [(&str, &str, &str); 38] = [
     ("GET", "/v1/orphans", "oa"),
     ("POST", "/v1/orphans", "a"),
     ("GET", "/v1/openapi.json", "-voea"),
+    ("GET", "/v1/doctor", "oa"),
+    // Without a hostname: an editor by a grant for everything sees everything.
+    ("GET", "/v1/diagnose", "voea"),
 ];
 
 #[tokio::test]
@@ -84,6 +87,29 @@ async fn whoever_comes_through_a_tunnel_may_nothing_whatever_user_its_connector_
             assert_eq!((answer.status, answer.error().kind), (403, ErrorKind::NotPermitted), "{method} {path} as {uid}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_hostname_of_a_tunnel_that_may_not_be_seen_is_diagnosed_as_one_that_nobody_has() {
+    let host = Host::start().await;
+    host.backend.put("web-shop", json!({ "ingress": [{ "hostname": "a.web.example.com", "service": "http://localhost:1" }] }));
+    host.backend.put("api", json!({ "ingress": [{ "hostname": "b.web.example.com", "service": "http://localhost:1" }] }));
+    host.become_user(user(2005, "editor"));
+    let ask = async |hostname: &str| host.client.diagnose(hostname, "/", false, false).await.unwrap();
+    assert_eq!(ask("a.web.example.com").await.tunnel.as_deref(), Some("web-shop"));
+    let (unseen, unknown) = (ask("b.web.example.com").await, ask("c.web.example.com").await);
+    assert_eq!((unseen.tunnel, unseen.verdict, unseen.links), (unknown.tunnel, unknown.verdict, unknown.links));
+}
+
+#[tokio::test]
+async fn what_cannot_be_diagnosed_is_refused_with_what_would_be_right() {
+    let host = Host::start().await;
+    for (hostname, path) in [("*.example.com", "/"), ("app", "/"), ("app.example.com", "api"), ("", "/")] {
+        let trouble = host.client.diagnose(hostname, path, false, false).await.unwrap_err();
+        assert!(trouble.to_string().contains("cannot diagnose"), "{hostname}{path}: {trouble}");
+    }
+    assert_eq!(request(&host.socket, "GET", "/v1/diagnose?hostname=a.example.com&more=1", "").await.status, 400);
+    assert_eq!(request(&host.socket, "GET", "/v1/doctor?online=maybe", "").await.status, 400);
 }
 
 #[tokio::test]

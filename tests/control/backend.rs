@@ -11,7 +11,7 @@ use std::{
 use adit::{
     config::Access,
     control::{
-        Audit, Backend, Client, Definition, EventQuery, Feed, Lock, LogQuery, Principal, Server,
+        Audit, Backend, Client, Definition, DiagnoseQuery, EventQuery, Feed, Lock, LogQuery, Principal, Server,
         api::{self, Change, Error, ErrorKind, Followed},
         bind,
     },
@@ -382,6 +382,22 @@ impl Backend for Kept {
 
     async fn delete_orphans(&self, _by: &Principal, request: &api::DeleteOrphans) -> Result<api::DeletedOrphans, Error> {
         Ok(api::DeletedOrphans { deleted: request.items.clone(), left: Vec::new() })
+    }
+
+    async fn doctor(&self, _online: bool) -> Result<api::DoctorReport, Error> {
+        Ok(api::DoctorReport { at: Timestamp::UNIX_EPOCH, result: api::DoctorResult::Ok, api_calls: 0, checks: Vec::new() })
+    }
+
+    async fn diagnose(&self, question: &DiagnoseQuery) -> Result<api::Diagnosis, Error> {
+        let takes = |route: &api::Route| route.hostname.as_deref() == Some(question.hostname.as_str());
+        let tunnels = self.0.tunnels.lock().unwrap();
+        let mut seen =
+            tunnels.values().map(|(tunnel, _)| tunnel).filter(|tunnel| question.seen.has(&tunnel.name.parse().unwrap()));
+        let tunnel = seen.find(|tunnel| tunnel.routes.iter().any(takes)).map(|tunnel| tunnel.name.clone());
+        let state = if tunnel.is_some() { api::LinkState::Ok } else { api::LinkState::Broken };
+        let verdict = api::DiagnosisVerdict { state, link: None, sentence: "as it is".to_owned(), action: None };
+        let (hostname, path) = (question.hostname.to_string(), question.path.clone());
+        Ok(api::Diagnosis { hostname, path, at: Timestamp::UNIX_EPOCH, tunnel, verdict, links: Vec::new() })
     }
 
     fn audit(&self, entry: &Audit<'_>) {

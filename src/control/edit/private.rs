@@ -13,7 +13,7 @@ use crate::{
 /// A private route as a request names it: a network, perhaps in a virtual network, or a private hostname.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(untagged)]
-pub(in crate::control) enum PrivateRoute {
+pub(crate) enum PrivateRoute {
     /// A network.
     Network(Network),
     /// A private hostname.
@@ -24,7 +24,7 @@ pub(in crate::control) enum PrivateRoute {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(rename = "NetworkRoute")]
 #[serde(deny_unknown_fields)]
-pub(in crate::control) struct Network {
+pub(crate) struct Network {
     /// The network, such as `10.20.0.0/16`.
     pub(in crate::control) network: String,
     /// The virtual network that it is in; when left out, the account's default one.
@@ -35,14 +35,14 @@ pub(in crate::control) struct Network {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(rename = "PrivateHostnameRoute")]
 #[serde(deny_unknown_fields)]
-pub(in crate::control) struct PrivateHostname {
+pub(crate) struct PrivateHostname {
     /// The hostname.
     pub(in crate::control) private_hostname: String,
 }
 
 impl PrivateRoute {
     /// The private route in the body of a request; `None` when it is an ingress rule.
-    pub(in crate::control) fn of_body(body: &Value) -> Option<Self> {
+    pub(crate) fn of_body(body: &Value) -> Option<Self> {
         serde_json::from_value(body.clone()).ok()
     }
 
@@ -51,7 +51,7 @@ impl PrivateRoute {
     /// # Errors
     ///
     /// `invalid` when the definition's list is none.
-    pub(in crate::control) fn add_to(&self, definition: &mut Value) -> Result<(), Error> {
+    pub(crate) fn add_to(&self, definition: &mut Value) -> Result<(), Error> {
         let routes = self.list(definition)?;
         if !routes.iter().any(|route| self.is(route)) {
             routes.push(self.value());
@@ -64,7 +64,7 @@ impl PrivateRoute {
     /// # Errors
     ///
     /// `not_found` when it is not there.
-    pub(in crate::control) fn remove_from(&self, definition: &mut Value) -> Result<(), Error> {
+    pub(crate) fn remove_from(&self, definition: &mut Value) -> Result<(), Error> {
         let routes = self.list(definition)?;
         let before = routes.len();
         routes.retain(|route| !self.is(route));

@@ -207,6 +207,17 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .answer::<Map<String, Value>>(OK, "The document. It is the same on every host with this version.")
             .tagged("Names exactly this document.")
             .bare(StatusCode::NOT_MODIFIED, "The caller has it."),
+        Action::Doctor => types
+            .operation("runDoctor", Tag::Daemon, "What the daemon finds out about its host, itself and its tokens")
+            .query::<queries::Doctor>()
+            .answer::<api::DoctorReport>(OK, "Every check, with what it found and what would help.")
+            .errors(&[Kind::Unavailable]),
+        Action::Diagnose => types
+            .operation("diagnoseHostname", Tag::Routes, "The way from a hostname to its origin, and its first broken link")
+            .details("A hostname that is not configured and one of a tunnel that the caller may not see are answered alike.")
+            .query::<queries::Diagnose>()
+            .answer::<api::Diagnosis>(OK, "Every link of the way, and the verdict.")
+            .errors(&[Kind::Invalid, Kind::NotFound, Kind::Unavailable]),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The decision over each request: who asks, what they may, and what is kept of it.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -26,7 +26,7 @@ use crate::{
     control::{
         access::{Object, Policy, Standing, waived_access},
         api::{Error, ErrorKind, Tunnel},
-        backend::{Audit, Backend},
+        backend::{Audit, Backend, Reach},
         peer::{Names, Principal},
         table::{Endpoint, Need},
     },
@@ -187,6 +187,20 @@ impl Caller {
     /// Whether they may see everything.
     pub(super) fn sees_all(&self) -> bool {
         self.standing.everywhere(Role::Viewer)
+    }
+
+    /// The tunnels for which they may what `role` may.
+    pub(super) fn reach<B: Backend>(&self, role: Role, backend: &B) -> Reach {
+        if self.standing.everywhere(role) {
+            return Reach::All;
+        }
+        let mut names = BTreeSet::new();
+        backend.tunnels(&mut |tunnel| {
+            if self.standing.covers(role, &Object::of_tunnel(tunnel)) {
+                names.extend(tunnel.name.parse::<TunnelName>());
+            }
+        });
+        Reach::Only(names)
     }
 
     /// Refuses a definition that reaches beyond what they may write.

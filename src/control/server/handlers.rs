@@ -1,5 +1,6 @@
 //! One function for each endpoint: parse, ask the backend, answer. The gate has decided before any of them runs.
 
+mod diagnosis;
 mod feed;
 mod host;
 mod identity;
@@ -23,6 +24,7 @@ use crate::{
     name::TunnelName,
 };
 
+pub(super) use diagnosis::{diagnose, doctor};
 pub(super) use feed::{events, logs};
 pub(super) use host::{
     apply, check_credentials, configuration, credentials, health, plan, reload_configuration, status, version,
@@ -41,6 +43,7 @@ pub(super) use tunnels::{
 /// What is read from a request's query.
 pub(in crate::control) mod queries {
     pub(in crate::control) use super::{
+        diagnosis::{Diagnose, Doctor},
         feed::{Events, Logs},
         host::CheckCredentials,
         tunnels::RemoveRoute,

@@ -100,6 +100,8 @@ fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc
         Action::Orphans => on(filter, handlers::orphans::<B>),
         Action::DeleteOrphans => on(filter, handlers::delete_orphans::<B>),
         Action::OpenApi => on(filter, handlers::openapi),
+        Action::Doctor => on(filter, handlers::doctor::<B>),
+        Action::Diagnose => on(filter, handlers::diagnose::<B>),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A tunnel's part in a load balancer, as the status shows it.
 
-use super::{DnsStatus, RouteKind, RouteState, RouteStatus, View};
+use super::{DnsStatus, NO_READY_CONNECTOR, RouteKind, RouteState, RouteStatus, View};
 use crate::{
     config::LoadBalancer,
     name::Hostname,
@@ -60,7 +60,7 @@ impl View<'_> {
             return pending("somebody disabled its pool, which is left so");
         }
         if !self.input.reported.contains_key(self.name) {
-            return pending("no connector of its tunnel is ready");
+            return pending(NO_READY_CONNECTOR);
         }
         None
     }

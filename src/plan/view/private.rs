@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{RouteState, View};
+use super::{NO_READY_CONNECTOR, RouteState, View};
 use crate::{
     config::PrivateRoute,
     desired::DesiredTunnel,
@@ -82,7 +82,7 @@ impl View<'_> {
             return pending("it is still to be changed".to_owned());
         }
         if !self.input.reported.contains_key(self.name) {
-            return pending("no connector of its tunnel is ready".to_owned());
+            return pending(NO_READY_CONNECTOR.to_owned());
         }
         None
     }

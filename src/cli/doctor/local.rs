@@ -1,0 +1,161 @@
+//! What the caller can see for themselves, with their own rights.
+
+use std::{io, path::Path};
+
+use jiff::{Timestamp, tz::TimeZone};
+use tokio::task::spawn_blocking;
+
+use super::answers;
+use crate::{
+    config::{self, Cloudflared, Config},
+    config_files,
+    control::api::{
+        DoctorCheck,
+        DoctorGroup::{Configuration, Daemon},
+        DoctorResult::{Failure, Ok as Fine, Unknown, Warning},
+    },
+    daemon::{Environment, find_cloudflared},
+    doctor::{Advised, check, host as host_facts, limits, network, program, service},
+    process,
+};
+
+/// How many mistakes of the files are told one by one.
+const MISTAKES_MAX: usize = 10;
+
+/// The daemon answers; whether it is of the same version as this program.
+pub(super) fn versions(daemon: &str) -> Vec<DoctorCheck> {
+    let own = env!("CARGO_PKG_VERSION");
+    if daemon == own {
+        return vec![answers("the daemon answers at its socket".to_owned())];
+    }
+    let sentence = format!("this is adit {own}, and the daemon that answers is {daemon}");
+    vec![check(Daemon, "socket", Warning, sentence).advised("systemctl restart adit: no tunnel is dropped by it")]
+}
+
+/// What it means that the socket cannot be reached, and what to do.
+pub(super) fn unreachable(path: &Path, error: &io::Error) -> (String, String) {
+    let socket = path.display();
+    let kind = error.kind();
+    if kind == io::ErrorKind::NotFound {
+        (
+            format!("there is no socket {socket}: no daemon runs, or it has another one"),
+            "`systemctl start adit`; another socket is named by --socket or ADIT_SOCKET".to_owned(),
+        )
+    } else if kind == io::ErrorKind::PermissionDenied {
+        (
+            format!("your user may not open the socket {socket}"),
+            "see socket_mode under [control], and the folders on the way to it".to_owned(),
+        )
+    } else if kind == io::ErrorKind::ConnectionRefused {
+        (
+            format!("nobody answers at the socket {socket}: the daemon that made it has ended"),
+            "`systemctl restart adit`; journalctl -u adit -n 50 says why it ended".to_owned(),
+        )
+    } else {
+        (format!("the socket {socket} cannot be reached: {error}"), "journalctl -u adit -n 50 may say why".to_owned())
+    }
+}
+
+/// What systemd says of the daemon's unit.
+pub(super) async fn unit(answers: bool) -> Vec<DoctorCheck> {
+    service::judge(service::UNIT, &service::look_at(service::UNIT).await, answers)
+}
+
+/// The configuration's files, by the same rules as `adit config check`.
+pub(super) fn files(main: &Path) -> Vec<DoctorCheck> {
+    let sources = match config_files::read(main) {
+        Ok(sources) => sources,
+        Err(error) => {
+            let text = process::with_cause(&error);
+            return vec![
+                check(Configuration, "config-files", Unknown, text).advised("look as root, or name the file with --config"),
+            ];
+        }
+    };
+    match config::parse(&sources) {
+        Ok(config) => {
+            let sentence = format!("files read: {}, tunnels: {}, no mistakes", sources.len(), config.tunnels.len());
+            let mut checks = vec![check(Configuration, "config-files", Fine, sentence)];
+            let warning = |problem: &config::Problem| {
+                check(Configuration, "config-files", Warning, problem.to_string()).advised("`adit config check` shows it in full")
+            };
+            checks.extend(config.warnings.iter().take(MISTAKES_MAX).map(warning));
+            checks
+        }
+        Err(problems) => {
+            let mistake = |problem: &config::Problem| {
+                check(Configuration, "config-files", Failure, problem.to_string())
+                    .advised("`adit config check` names each mistake")
+            };
+            problems.0.iter().take(MISTAKES_MAX).map(mistake).collect()
+        }
+    }
+}
+
+/// The host, its network and cloudflared, for a daemon that does not look itself.
+pub(super) async fn host(main: &Path, environment: &Environment, online: bool) -> Vec<DoctorCheck> {
+    let config = config_files::read(main).ok().and_then(|sources| config::parse(&sources).ok());
+    let defaults = || config::parse(&[]).ok();
+    let config: Option<Config> = config.or_else(defaults);
+    let cloudflared: Option<&Cloudflared> = config.as_ref().map(|config| &config.cloudflared);
+    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
+    let binary = cloudflared.map(|cloudflared| find_cloudflared(&cloudflared.binary, environment.path.as_deref()));
+    let program = async {
+        let Some(binary) = binary else { return Vec::new() };
+        let looking = spawn_blocking(move || program::judge(&program::look(&binary, today)));
+        looking.await.expect("looking at a binary does not panic")
+    };
+    let network = async {
+        match cloudflared.filter(|_| online) {
+            Some(cloudflared) => network::judge(&network::look(&cloudflared.edge_probe).await),
+            None => Vec::new(),
+        }
+    };
+    let (host, program, network) = tokio::join!(host_facts::look(), program, network);
+    let mut checks = host_facts::judge(&host);
+    let connectors = config.iter().flat_map(|config| config.tunnels.values()).map(|tunnel| u64::from(tunnel.replicas)).sum();
+    // The limits of this process are its caller's; those of the host hold for both.
+    let facts = limits::look(connectors, config.as_ref().map(|config| &config.metrics.listen));
+    checks.extend(limits::judge(&facts).into_iter().filter(|check| !OF_PROCESS.contains(&check.id.as_str())));
+    checks.extend(program);
+    checks.extend(network);
+    checks
+}
+
+/// What is of a process, and not of its host.
+const OF_PROCESS: [&str; 3] = ["open-files", "tasks", "memory"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_of_not_reaching_the_socket_has_its_own_words() {
+        for (kind, words) in [
+            (io::ErrorKind::NotFound, "there is no socket"),
+            (io::ErrorKind::PermissionDenied, "your user may not open"),
+            (io::ErrorKind::ConnectionRefused, "nobody answers"),
+            (io::ErrorKind::TimedOut, "cannot be reached"),
+        ] {
+            let (sentence, action) = unreachable(Path::new("/run/adit/adit.sock"), &kind.into());
+            assert!(sentence.contains(words) && !action.is_empty(), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn files_are_judged_as_by_config_check() {
+        let directory = tempfile::tempdir().unwrap();
+        let main = directory.path().join("adit.toml");
+        assert_eq!(files(&main)[0].result, Unknown);
+        std::fs::write(&main, "[tunnels.web]\nreplicas = 99\nbad = 1\n").unwrap();
+        assert!(files(&main).iter().all(|check| check.result == Failure) && files(&main).len() > 1);
+        std::fs::write(&main, "").unwrap();
+        assert_eq!(files(&main)[0].result, Fine);
+    }
+
+    #[test]
+    fn a_daemon_of_another_version_is_told() {
+        assert_eq!(versions(env!("CARGO_PKG_VERSION"))[0].result, Fine);
+        assert_eq!(versions("0.0.0")[0].result, Warning);
+    }
+}
