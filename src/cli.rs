@@ -6,6 +6,7 @@
 mod api;
 mod apply;
 mod arguments;
+mod audit;
 mod completion;
 mod config;
 mod confirm;
@@ -94,6 +95,7 @@ enum Command {
     Diagnose(diagnose::Arguments),
     Logs(logs::Arguments),
     Events(events::Arguments),
+    Audit(audit::Arguments),
     #[command(subcommand)]
     Api(api::Command),
     #[command(subcommand)]
@@ -158,6 +160,7 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Logs(arguments) => logs::run(arguments, &mut context).await,
         Command::Events(arguments) => events::run(arguments, &mut context).await,
         Command::Api(command) => api::run(&command, &mut context),
+        Command::Audit(arguments) => audit::run(arguments, &mut context).await,
         Command::Config(command) => config::run(command, &mut context).await,
         Command::Credential(command) => credential::run(command, &mut context).await,
         Command::Identity(arguments) => identity::run(arguments, &mut context).await,
@@ -191,6 +194,7 @@ impl CommandLine {
             | Command::Logs(_)
             | Command::Events(_)
             | Command::Api(_)
+            | Command::Audit(_)
             | Command::Config(_)
             | Command::Credential(_)
             | Command::Identity(_)

@@ -62,6 +62,7 @@ pub use self::{
     cloudflared::{Cloudflared, JournalLines},
     daemon::{ApplyMode, Control, Daemon, Metrics, MetricsListen},
     definition::{DefinitionError, tunnel_toml},
+    forbidden::CONNECTOR_METRICS,
     ingress::IngressRule,
     load_balancer::{LoadBalancer, Monitor, SessionAffinity, SteeringPolicy},
     private_route::{PrivateNetwork, PrivateRoute},

@@ -14,6 +14,7 @@ pub mod api;
 pub mod view;
 
 mod access;
+mod audit;
 mod backend;
 mod client;
 mod edit;
@@ -23,7 +24,8 @@ mod server;
 mod socket;
 mod table;
 
-pub use backend::{Audit, Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Reach};
+pub use audit::{Audit, AuditQuery};
+pub use backend::{Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Reach};
 pub use client::{Client, Follow, Trouble, Version};
 pub(crate) use edit::{PrivateRoute, add_route, merge, remove_route};
 pub use peer::{Identify, Principal, identify};

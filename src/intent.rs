@@ -17,7 +17,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::{Mutex, watch};
 
-pub use change::{ChangeError, Changed, definition_version};
+pub use change::{ChangeError, Changed, configuration_version, definition_version};
 pub use would_run::{WouldRun, last_accepted};
 
 use crate::{

@@ -10,6 +10,8 @@ mod bad_input;
 mod description;
 #[path = "control/described.rs"]
 mod described;
+#[path = "control/load.rs"]
+mod load;
 #[path = "control/place.rs"]
 mod place;
 #[path = "control/raw.rs"]

@@ -23,6 +23,8 @@ mod visitor;
 mod access;
 #[path = "daemon/adoption.rs"]
 mod adoption;
+#[path = "daemon/audit.rs"]
+mod audit;
 #[path = "daemon/away.rs"]
 mod away;
 #[path = "daemon/bad_answers.rs"]
@@ -41,6 +43,8 @@ mod balancers;
 mod budget;
 #[path = "daemon/causes.rs"]
 mod causes;
+#[path = "daemon/clients.rs"]
+mod clients;
 #[path = "daemon/commands.rs"]
 mod commands;
 #[path = "daemon/configuration.rs"]

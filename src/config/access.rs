@@ -133,7 +133,8 @@ impl Pattern {
                     star = Some((at + 1, here));
                     at += 1;
                 }
-                Some(char) if *char == '?' || *char == text[here] => {
+                // A hostname's own * stands for more than one character does.
+                Some(char) if (*char == '?' && text[here] != '*') || *char == text[here] => {
                     at += 1;
                     here += 1;
                 }
@@ -225,7 +226,8 @@ mod tests {
             ("*", vec!["", "anything"], vec![]),
             ("*a*b*c", vec!["abc", "xaxbxc", "aabbcc"], vec!["abcd", "acb"]),
             ("a", vec!["a"], vec!["", "aa", "A"]),
-            ("?", vec!["ü"], vec!["", "ab"]),
+            ("?", vec!["ü"], vec!["", "ab", "*"]),
+            ("?.example.com", vec!["a.example.com"], vec!["*.example.com"]),
         ] {
             let pattern: Pattern = pattern.parse().unwrap();
             for text in good {

@@ -25,7 +25,12 @@ const METADATA_ADDRESSES: &[(IpAddr, &str)] = &[
     (IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)), "AWS"),
     (IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)), "Google Cloud"),
     (IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)), "Alibaba Cloud"),
+    (IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)), "Azure"),
 ];
+
+/// Where connectors' metrics servers listen. They tell what a tunnel is and does to whoever asks, so they have a loopback address of
+/// their own: no port of it may be published, and `localhost` does not lead there.
+pub const CONNECTOR_METRICS: Ipv4Addr = Ipv4Addr::new(127, 65, 68, 73);
 
 /// Names of the same.
 const METADATA_NAMES: &[&str] =
@@ -52,9 +57,12 @@ fn url_reason(url: &ServiceUrl, own: Own<'_>) -> Option<String> {
             None
         }
         Host::Ipv4(address) => Some(IpAddr::V4(*address)),
-        Host::Ipv6(address) => Some(IpAddr::V6(*address).to_canonical()),
+        Host::Ipv6(address) => Some(embedded(*address).map_or(IpAddr::V6(*address), IpAddr::V4)),
     };
     if let Some(address) = address {
+        if address == IpAddr::V4(CONNECTOR_METRICS) {
+            return Some(format!("{address} is where connectors' metrics servers listen"));
+        }
         if let Some((_, cloud)) = METADATA_ADDRESSES.iter().find(|(metadata, _)| *metadata == address) {
             return Some(format!(
                 "{address} is {cloud}'s metadata service, which gives this machine's credentials to whoever asks"
@@ -67,6 +75,19 @@ fn url_reason(url: &ServiceUrl, own: Own<'_>) -> Option<String> {
     let MetricsListen::Tcp(listen) = own.metrics?.listen else { return None };
     let is_own = listen.port() == url.port() && reaches(url.host(), address, listen);
     is_own.then(|| format!("{listen} is Adit's own metrics listener"))
+}
+
+/// The IPv4 address that an IPv6 address stands for: mapped, compatible, 6to4, or by the well-known prefix of NAT64.
+fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let of = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
+    match address.segments() {
+        // :: and ::1 are addresses of IPv6 itself.
+        [0, 0, 0, 0, 0, 0, 0, 0 | 1] => None,
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => {
+            Some(of(high, low))
+        }
+        _ => None,
+    }
 }
 
 fn is_link_local(address: IpAddr) -> bool {
@@ -95,6 +116,9 @@ fn reaches(host: &Host, address: Option<IpAddr>, listen: SocketAddr) -> bool {
 
 fn path_reason(path: &Path, own: Own<'_>) -> Option<String> {
     let is = |other: &Path| paths::is_inside(path, other);
+    if is(Path::new("/proc")) {
+        return Some("below /proc every file of this machine has another name".to_owned());
+    }
     if own.control.is_some_and(|control| is(&control.socket)) {
         return Some("it is Adit's own control socket".to_owned());
     }

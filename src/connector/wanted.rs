@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
 
@@ -42,4 +43,12 @@ pub struct Stop {
     pub by: String,
     /// When.
     pub at: Timestamp,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_uid = self.by.bytes().all(|byte| byte.is_ascii_digit());
+        let user = if is_uid { "user " } else { "" };
+        write!(formatter, "stopped by {user}{} at {}", self.by, self.at.strftime("%F %T UTC"))
+    }
 }

@@ -3,10 +3,13 @@
 //! Deny by default: who is named nowhere may nothing, and the daemon's own user is nobody special. Root is always admin: root can
 //! read and replace everything that Adit has anyway.
 
+#[cfg(test)]
+mod laws;
 mod object;
 
 use std::sync::Arc;
 
+use object::Part;
 pub(super) use object::{Object, waived_access};
 
 use super::peer::{Names, Principal};
@@ -77,22 +80,46 @@ impl Standing {
 
     /// Whether there is anything for which they may what `need` may.
     pub(super) fn anywhere(&self, need: Role) -> bool {
-        self.everywhere(need) || self.grants.iter().any(|grant| grant.role >= need)
+        self.role_anywhere().is_some_and(|role| role >= need)
+    }
+
+    /// The highest role that they have for anything.
+    pub(super) fn role_anywhere(&self) -> Option<Role> {
+        self.role.max(self.grants.iter().map(|grant| grant.role).max())
+    }
+
+    /// The highest role that they have for `object`.
+    pub(super) fn role_for(&self, object: &Object) -> Option<Role> {
+        let granted = self.grants.iter().filter(|grant| covers(grant, object)).map(|grant| grant.role);
+        self.role.max(granted.max())
     }
 
     /// Whether they may what `need` may for `object`.
     pub(super) fn covers(&self, need: Role, object: &Object) -> bool {
-        let granted = |grant: &Grant| grant.role >= need && covers(grant, object);
-        self.everywhere(need) || self.grants.iter().any(granted)
+        self.role_for(object).is_some_and(|role| role >= need)
     }
 
-    /// Whether they may give `object` its definition. What reaches beyond a grant's patterns is for admins only.
-    pub(super) fn may_define(&self, object: &Object) -> Result<(), String> {
+    /// Whether they may take `object` away, with what only an admin may write of it.
+    pub(super) fn may_delete(&self, object: &Object) -> Result<(), String> {
+        match object.for_admins.first() {
+            Some(part) if !self.everywhere(Role::Admin) => Err(format!("it has {}, which needs role \"admin\"", part.name)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Whether they may give `object` its definition where `former` stood, if anything did. What reaches beyond a grant's patterns
+    /// is for admins only, to write and to take away: an editor leaves it as it is.
+    pub(super) fn may_define(&self, former: Option<&Object>, object: &Object) -> Result<(), String> {
         if self.everywhere(Role::Admin) {
             return Ok(());
         }
-        if let Some(part) = &object.for_admins {
-            return Err(format!("{part} needs role \"admin\""));
+        let former_parts = former.map_or(&[][..], |former| &former.for_admins);
+        let first_not_in = |parts: &[Part], others: &[Part]| parts.iter().find(|part| !part.is_kept_in(others)).cloned();
+        if let Some(part) = first_not_in(&object.for_admins, former_parts) {
+            return Err(format!("{} needs role \"admin\"", part.name));
+        }
+        if let Some(part) = first_not_in(former_parts, &object.for_admins) {
+            return Err(format!("removing {} needs role \"admin\"", part.name));
         }
         if self.covers(Role::Editor, object) {
             return Ok(());
@@ -154,7 +181,7 @@ mod tests {
             tunnel: tunnel.to_owned(),
             hostnames: vec![hostname.to_owned()],
             origins: vec![origin.to_owned()],
-            for_admins: None,
+            for_admins: Vec::new(),
         }
     }
 
@@ -204,9 +231,19 @@ mod tests {
     fn what_is_for_admins_is_refused_to_an_editor() {
         let standing = policy().standing(&principal(10, &[400]));
         let good = object("web-shop", "a.web.example.com", "http://localhost:8080");
-        assert_eq!(standing.may_define(&good), Ok(()));
-        let bad = Object { for_admins: Some("\"protocol\"".to_owned()), ..good };
-        assert_eq!(standing.may_define(&bad), Err("\"protocol\" needs role \"admin\"".to_owned()));
-        assert_eq!(Standing::root().may_define(&bad), Ok(()));
+        assert_eq!(standing.may_define(None, &good), Ok(()));
+        let bad = |protocol: &str| {
+            let definition = serde_json::json!({ "protocol": protocol });
+            Object { for_admins: Object::of_definition("web-shop", &definition).for_admins, ..good.clone() }
+        };
+        let needs = "\"protocol\" needs role \"admin\"";
+        assert_eq!(standing.may_define(None, &bad("quic")), Err(needs.to_owned()));
+        assert_eq!(standing.may_define(Some(&bad("http2")), &bad("quic")), Err(needs.to_owned()));
+        assert_eq!(standing.may_define(Some(&bad("quic")), &good), Err(format!("removing {needs}")));
+        assert_eq!(standing.may_define(Some(&bad("quic")), &bad("quic")), Ok(()), "what stays as it is was written by another");
+        assert_eq!(Standing::root().may_define(None, &bad("quic")), Ok(()));
+        assert_eq!(standing.may_delete(&good), Ok(()));
+        assert_eq!(standing.may_delete(&bad("quic")), Err("it has \"protocol\", which needs role \"admin\"".to_owned()));
+        assert_eq!(Standing::root().may_delete(&bad("quic")), Ok(()));
     }
 }

@@ -3,6 +3,7 @@
 //! They are a contract of their own, with stable names, and not the daemon's inner types: `view` maps one to the other. Fields
 //! are added and never renamed. All times are UTC in RFC 3339, all names are the configuration's.
 
+mod audit;
 mod change;
 mod definition;
 mod diagnosis;
@@ -20,6 +21,7 @@ mod replacement;
 mod rotation;
 mod tunnel;
 
+pub use audit::AuditEntry;
 pub use change::{Change, Changed, CreateTunnel, Reloaded};
 pub(super) use definition::{IngressRule, TunnelDefinition};
 pub use diagnosis::{Diagnosis, DiagnosisLink, DiagnosisVerdict, Link, LinkState};

@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::{
     api::{
-        AdoptRoute, AdoptTunnel, Applied, Change, CheckOrigins, Configuration, Credential, CredentialCheck, DeleteOrphans,
-        DeletedOrphans, Diagnosis, DoctorReport, Error, ErrorKind, Event, Followed, Forgotten, Identity, LogLine, OriginCheck,
-        Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted, TunnelAdoption,
+        AdoptRoute, AdoptTunnel, Applied, AuditEntry, Change, CheckOrigins, Configuration, Credential, CredentialCheck,
+        DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, Event, Followed, Forgotten, Identity, LogLine,
+        OriginCheck, Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted,
+        TunnelAdoption,
     },
+    audit::{Audit, AuditQuery},
     peer::Principal,
 };
 use crate::{
@@ -161,19 +163,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Keeps what somebody changed, or was refused to change.
     fn audit(&self, entry: &Audit<'_>);
-}
 
-/// One change, or the refusal of one, for the audit log.
-#[derive(Debug)]
-pub struct Audit<'a> {
-    /// Who.
-    pub by: &'a Principal,
-    /// What was asked for: `create`, `stop`, ….
-    pub verb: &'static str,
-    /// Of which tunnel, as it was written: it may be no tunnel's name.
-    pub tunnel: Option<&'a str>,
-    /// What it was refused for; `None`: it was done.
-    pub refused: Option<ErrorKind>,
+    /// Changes whenever the configuration in force does: letters and digits.
+    fn configuration_version(&self) -> String;
+
+    /// Who changed what, oldest first.
+    fn audited(&self, query: &AuditQuery) -> impl Future<Output = Result<Vec<AuditEntry>, Error>> + Send;
+
+    /// The same, and then every entry as it is written.
+    fn follow_audited(&self, query: &AuditQuery) -> impl Future<Output = Result<Feed<AuditEntry>, Error>> + Send;
 }
 
 /// A stream that ends only with the daemon.

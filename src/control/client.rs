@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod expecting;
+mod audit;
 mod follow;
 mod messages;
 mod ownership;

@@ -1,10 +1,12 @@
 //! The server's end of the control socket.
 
 mod answer;
+mod auditing;
 mod body;
 mod connections;
 mod gate;
 mod handlers;
+mod patient;
 mod router;
 mod stream;
 
@@ -27,6 +29,7 @@ pub(super) use answer::status;
 use connections::{Admission, Connections};
 use gate::Gate;
 pub(super) use handlers::queries;
+use patient::Patient;
 
 /// How long a client may take to send a request's head, counted from its connection or from its last request.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
@@ -55,12 +58,14 @@ struct Shared<B> {
     gate: Gate,
     /// Ends the streams that are followed.
     shutdown: CancellationToken,
+    /// The changes under way: they go on when their clients are gone.
+    changes: TaskTracker,
 }
 
 impl<B: Backend> Server<B> {
     /// A server of what `backend` has, for whoever `identify` finds at the other end, until `shutdown` is cancelled.
     pub fn new(backend: B, identify: Identify, shutdown: CancellationToken) -> Self {
-        Self { shared: Arc::new(Shared { backend, gate: Gate::default(), shutdown }), identify }
+        Self { shared: Arc::new(Shared { backend, gate: Gate::default(), shutdown, changes: TaskTracker::new() }), identify }
     }
 
     /// Serves what connects to `listener`. Returns when the token is cancelled and the last request has ended, or five seconds
@@ -97,8 +102,12 @@ impl<B: Backend> Server<B> {
             });
         }
         tasks.close();
-        if tokio::time::timeout(DRAIN_TIME_MAX, tasks.wait()).await.is_err() {
-            tracing::warn!(open = tasks.len(), "control connections were cut because they did not end in time");
+        let changes = &self.shared.changes;
+        changes.close();
+        let drained = async { tokio::join!(tasks.wait(), changes.wait()) };
+        if tokio::time::timeout(DRAIN_TIME_MAX, drained).await.is_err() {
+            let (open, changes) = (tasks.len(), changes.len());
+            tracing::warn!(open, changes, "control connections were cut because they did not end in time");
         }
     }
 
@@ -110,8 +119,27 @@ impl<B: Backend> Server<B> {
                 return None;
             }
         };
-        let admission = connections.admit(principal.uid)?;
+        let Some(admission) = connections.admit(principal.uid) else {
+            turn_away(stream);
+            return None;
+        };
         Some((principal, admission))
+    }
+}
+
+/// Tells a client for whom there is not even room to be refused that there are too many, if it has asked already: an answer that
+/// comes before its question is none.
+fn turn_away(stream: &UnixStream) {
+    let mut head = [0; 8 * 1024];
+    if stream.try_read(&mut head).is_ok_and(|asked| asked > 0) {
+        let body = serde_json::to_string(&api::ErrorBody { error: router::too_many() }).expect("an error is JSON");
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{body}"
+        );
+        // Whoever does not take it has gone.
+        let _ = stream.try_write(answer.as_bytes());
     }
 }
 
@@ -132,7 +160,8 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .half_close(true)
+        .serve_connection(TokioIo::new(Patient::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     // Whoever was let in is answered: told to end before it has read anything, a connection just closes.
     let may_end = async {

@@ -93,6 +93,7 @@ pub enum Action {
     OpenApi,
     Doctor,
     Diagnose,
+    Audit,
 }
 
 use Action as Does;
@@ -102,7 +103,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 40] = [
+pub const ENDPOINTS: [Endpoint; 41] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -150,6 +151,7 @@ pub const ENDPOINTS: [Endpoint; 40] = [
     read(Does::Doctor,                Get,    "/v1/doctor",                   Everywhere(Operator)),
     // Only the origins of tunnels that the caller may see are knocked at.
     read(Does::Diagnose,              Get,    "/v1/diagnose",                 Anywhere(Viewer)),
+    read(Does::Audit,                 Get,    "/v1/audit",                    Everywhere(Admin)),
 ];
 
 const fn read(action: Action, method: Method, path: &'static str, need: Need) -> Endpoint {

@@ -153,13 +153,17 @@ pub fn health(health: &health::Health) -> Health {
         code: finding.code.clone(),
         sentence: finding.sentence.clone(),
         tunnel: finding.tunnel.as_ref().map(ToString::to_string),
+        verdict: verdict(finding.verdict),
     });
-    let verdict = match health.verdict {
+    Health { verdict: verdict(health.verdict), reasons: reasons.collect() }
+}
+
+fn verdict(verdict: health::Verdict) -> Verdict {
+    match verdict {
         health::Verdict::Healthy => Verdict::Healthy,
         health::Verdict::Attention => Verdict::Attention,
         health::Verdict::Failing => Verdict::Failing,
-    };
-    Health { verdict, reasons: reasons.collect() }
+    }
 }
 
 /// Whether the host reaches Cloudflare's edge.

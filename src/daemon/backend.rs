@@ -17,19 +17,24 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use self::{
-    feeds::{follow_lines, followed, newest, wants_entry, wants_line},
+    feeds::{follow_entries, follow_lines, followed, newest, wants_entry, wants_line},
     refusals::{invalid, not_asked, not_restarted, refused, slow},
 };
-use super::{audit::Audit, credential_check, reload::Reload, tokens::Tokens};
+use super::{
+    audit::{Audit, By},
+    credential_check,
+    reload::Reload,
+    tokens::Tokens,
+};
 use crate::{
     config::{Access, ApplyMode, Config},
     connector::Stop,
     control::{
-        self, Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Principal,
+        self, AuditQuery, Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Principal,
         api::{
-            AdoptRoute, AdoptTunnel, Applied, Change, CheckOrigins, Configuration, Credential, CredentialCheck, Daemon,
-            DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, ErrorKind, Event, Followed, Forgotten, Identity,
-            LogLine, OriginCheck, Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel,
+            AdoptRoute, AdoptTunnel, Applied, AuditEntry, Change, CheckOrigins, Configuration, Credential, CredentialCheck,
+            Daemon, DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, ErrorKind, Event, Followed, Forgotten,
+            Identity, LogLine, OriginCheck, Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel,
             TunnelAdopted, TunnelAdoption,
         },
         view,
@@ -37,7 +42,7 @@ use crate::{
     desired::Intended,
     event::{DaemonEvent, Sink},
     health::health,
-    intent::{ChangeError, Changed, Intent, definition_version},
+    intent::{ChangeError, Changed, Intent, configuration_version, definition_version},
     name::{AccountName, Hostname, TunnelName},
     plan::{PlanHash, Plans},
     reconciler::{PassReport, Reconciler, RequestError},
@@ -62,7 +67,7 @@ pub(super) struct DaemonBackend {
     pub(super) supervisor: Supervisor,
     pub(super) recorder: Recorder,
     pub(super) tokens: Tokens,
-    pub(super) audit: Audit,
+    pub(super) audit: Arc<Audit>,
     pub(super) events: Sink,
 }
 
@@ -279,7 +284,10 @@ impl Backend for DaemonBackend {
             Some(hash) => Some(self.looked_at(PlanHash::new(hash)).await?),
             None => None,
         };
-        self.reload.now().await.map_err(|problems| invalid("cannot apply: the configuration in force stays", problems))?;
+        self.reload
+            .now(By::Person(by))
+            .await
+            .map_err(|problems| invalid("cannot apply: the configuration in force stays", problems))?;
         let applying = tokio::time::timeout(REQUEST_TIME_MAX, self.apply_what_is_left(looked_at));
         let (hash, reports) = applying.await.map_err(|_| slow())??;
         self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb: "apply", tunnel: None });
@@ -328,8 +336,11 @@ impl Backend for DaemonBackend {
 
     async fn reload(&self, by: &Principal) -> Result<Reloaded, Error> {
         let before = self.intended();
-        let intended =
-            self.reload.now().await.map_err(|problems| invalid("cannot reload: the configuration in force stays", problems))?;
+        let intended = self
+            .reload
+            .now(By::Person(by))
+            .await
+            .map_err(|problems| invalid("cannot reload: the configuration in force stays", problems))?;
         self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb: "reload", tunnel: None });
         let same = before.config == intended.config;
         let change = if same { Change::Unchanged } else { Change::Accepted };
@@ -433,6 +444,19 @@ impl Backend for DaemonBackend {
 
     fn audit(&self, entry: &control::Audit<'_>) {
         self.audit.keep(entry);
+    }
+
+    fn configuration_version(&self) -> String {
+        configuration_version(&self.intended().config)
+    }
+
+    async fn audited(&self, query: &AuditQuery) -> Result<Vec<AuditEntry>, Error> {
+        Ok(self.audit.read(query).await)
+    }
+
+    async fn follow_audited(&self, query: &AuditQuery) -> Result<Feed<AuditEntry>, Error> {
+        let (past, next) = self.audit.follow(query).await;
+        Ok(Box::pin(follow_entries(past, next, query.clone())))
     }
 }
 

@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
-    audit::Audit,
+    audit::{Audit, By},
     backend::DaemonBackend,
     binary,
     descriptor_store::{DescriptorStore, Kept},
@@ -126,6 +126,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let events = sink(&recorder, &reported, &refused);
     let (intent, accepted) = Intent::open(&main, reading, store.clone(), events.clone(), running)?;
     let config = intent.intended().config.clone();
+    let audit = Arc::new(Audit::start(&state_dir, events.clone()));
+    audit.keep_reading(By::Start, accepted.as_deref(), Ok(&config));
     make_runtime_dir(&config.daemon.runtime_dir)?;
     let lock = Lock::take(&config.daemon.runtime_dir)?;
     let (listener, socket_file) = listeners::control(&descriptors, &config.control, &lock).await?;
@@ -169,7 +171,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let started = Supervisor::start(settings, reconciler.wanted(), events.clone()).await;
     let (supervisor, supervising) = started.map_err(|source| StartError::Supervisor { source })?;
 
-    let reload = Reload { intent: intent.clone(), tokens: tokens.clone(), manager: manager.clone() };
+    let reload = Reload { intent: intent.clone(), tokens: tokens.clone(), manager: manager.clone(), audit: audit.clone() };
     let backend = DaemonBackend {
         intent: intent.clone(),
         reload: reload.clone(),
@@ -177,7 +179,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         supervisor: supervisor.clone(),
         recorder: recorder.clone(),
         tokens: tokens.clone(),
-        audit: Audit::start(&state_dir),
+        audit,
         events: events.clone(),
     };
     let server = Server::new(backend, Arc::new(control::identify), shutdown.clone());
@@ -372,7 +374,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return End::Stop("SIGINT"),
                 _ = self.detach.recv() => return End::Detach,
                 // What was wrong with the files is in the feed and in the status.
-                _ = self.hangup.recv() => drop(reload.now().await),
+                _ = self.hangup.recv() => drop(reload.now(By::Signal).await),
             }
         }
     }

@@ -43,6 +43,11 @@ pub enum DaemonEvent {
         /// Which, and why.
         error: String,
     },
+    /// The audit log cannot be written; the log has its entries meanwhile.
+    AuditNotWritten {
+        /// Why.
+        error: String,
+    },
     /// An operator changed something over the control socket.
     OperatorActed {
         /// The user's name, or the uid when it has none.
@@ -86,6 +91,7 @@ impl DaemonEvent {
             Self::ConfigRefused { .. } => "config-refused",
             Self::StateNotWritten { .. } => "state-not-written",
             Self::StateNotRead { .. } => "state-not-read",
+            Self::AuditNotWritten { .. } => "audit-not-written",
             Self::OperatorActed { .. } => "operator-acted",
             Self::CredentialRead { .. } => "credential-read",
             Self::CredentialExpires { .. } => "credential-expires",
@@ -105,6 +111,7 @@ impl DaemonEvent {
             Self::ConfigRefused { .. }
             | Self::StateNotWritten { .. }
             | Self::StateNotRead { .. }
+            | Self::AuditNotWritten { .. }
             | Self::CredentialExpires { very_soon: true, .. }
             | Self::CredentialFailed { .. } => Level::Error,
         }
@@ -118,7 +125,8 @@ impl DaemonEvent {
             | Self::ConfigAccepted { .. }
             | Self::ConfigRefused { .. }
             | Self::StateNotWritten { .. }
-            | Self::StateNotRead { .. } => Subject::default(),
+            | Self::StateNotRead { .. }
+            | Self::AuditNotWritten { .. } => Subject::default(),
             Self::OperatorActed { tunnel, .. } => Subject { tunnel: tunnel.clone(), ..Subject::default() },
             Self::CredentialRead { account }
             | Self::CredentialExpires { account, .. }
@@ -136,6 +144,7 @@ impl DaemonEvent {
             | Self::ConfigRefused { .. }
             | Self::StateNotWritten { .. }
             | Self::StateNotRead { .. }
+            | Self::AuditNotWritten { .. }
             | Self::CredentialRead { .. }
             | Self::CredentialExpires { .. }
             | Self::CredentialFailed { .. } => None,
@@ -158,8 +167,11 @@ impl DaemonEvent {
             Self::ConfigRefused { problems } => format!("the configuration was refused, the one in force stays: {problems}"),
             Self::StateNotWritten { error } => format!("the state directory cannot be written: {error}"),
             Self::StateNotRead { error } => format!("a part of the state directory cannot be read: {error}"),
-            Self::OperatorActed { who, verb, tunnel: Some(tunnel) } => format!("{who}: {verb} {tunnel}"),
-            Self::OperatorActed { who, verb, tunnel: None } => format!("{who}: {verb}"),
+            Self::AuditNotWritten { error } => {
+                format!("the audit log cannot be written, its entries are in the log meanwhile: {error}")
+            }
+            Self::OperatorActed { who, verb, tunnel: Some(tunnel) } => format!("{who} asked for: {verb} {tunnel}"),
+            Self::OperatorActed { who, verb, tunnel: None } => format!("{who} asked for: {verb}"),
             Self::CredentialRead { .. } => "the API token was read".to_owned(),
             Self::CredentialExpires { at, .. } => format!(
                 "the API token expires at {at}: put another one in its place; tunnels run on without, but nothing at Cloudflare is changed"

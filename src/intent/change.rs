@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{Inner, Intent, blocking, causes};
 use crate::{
-    config::{self, DefinitionError, Origin, Problems, Source, Tunnel},
+    config::{self, Config, DefinitionError, Origin, Problems, Source, Tunnel},
     connector::Stop,
     failpoint::{self, Point},
     name::TunnelName,
@@ -58,8 +59,20 @@ pub enum ChangeError {
 
 /// Changes whenever a tunnel's definition does: letters and digits.
 pub fn definition_version(tunnel: &Tunnel) -> String {
-    let definition = serde_json::to_vec(tunnel).expect("a tunnel is made of strings, numbers, lists and tables");
-    let digest = Sha256::digest(definition);
+    version(tunnel)
+}
+
+/// Changes whenever what the files say does: letters and digits. Tunnels made over the socket have versions of their own.
+pub fn configuration_version(config: &Config) -> String {
+    let mut config = config.clone();
+    config.tunnels.retain(|_, tunnel| matches!(tunnel.origin, Origin::File(_)));
+    version(&config)
+}
+
+/// The beginning of the SHA-256 of `value` as JSON.
+fn version(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).expect("a configuration is made of strings, numbers, lists and tables");
+    let digest = Sha256::digest(json);
     digest.iter().take(VERSION_BYTES).fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a String never fails");
         text

@@ -7,7 +7,7 @@ mod tests;
 use std::{
     ffi::{CString, OsString},
     fs, io,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener},
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::ffi::{OsStrExt, OsStringExt},
@@ -41,6 +41,7 @@ use super::{
     },
 };
 use crate::{
+    config::CONNECTOR_METRICS,
     connector::{Generation, Launch, LaunchFacts, Reason, SlotId, SpawnFailure},
     failpoint::{self, Point},
 };
@@ -168,7 +169,7 @@ impl Spawner {
     ) -> Result<Spawned, SpawnFailure> {
         let SpawnRequest { slot, generation, launch, program } = request;
         // Bound and listening here, accepted from there: the port is known before the start and can be nobody else's.
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(cannot_spawn)?;
+        let listener = TcpListener::bind((CONNECTOR_METRICS, 0)).map_err(cannot_spawn)?;
         let metrics = listener.local_addr().map_err(cannot_spawn)?;
         let begun = identity::ticks();
         let instance = self.owner.home.instance(slot, *generation, begun);

@@ -1,18 +1,22 @@
 //! Who may do what.
+#![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
 
 use adit::{
-    config::Access,
-    control::{ENDPOINTS, Principal, api::ErrorKind},
+    config::{Access, Grant, Role},
+    control::{
+        ENDPOINTS, Principal,
+        api::{ErrorKind, Verdict},
+    },
 };
 use serde_json::json;
 
 use crate::{
-    backend::{Host, root, user},
+    backend::{Host, access, root, user},
     raw::request,
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 40] = [
+const ALLOWED: [(&str, &str, &str); 41] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -54,23 +58,90 @@ const ALLOWED: [(&str, &str, &str); 40] = [
     ("GET", "/v1/doctor", "oa"),
     // Without a hostname: an editor by a grant for everything sees everything.
     ("GET", "/v1/diagnose", "voea"),
+    ("GET", "/v1/audit", "a"),
 ];
 
+/// Somebody who asks.
+struct Somebody {
+    uid: u32,
+    /// The letter that stands for them in [`ALLOWED`].
+    letter: char,
+    /// The role that they have where it counts.
+    role: Option<&'static str>,
+    /// Whether they have it only for tunnels that are called `web-…`.
+    is_scoped: bool,
+}
+
+const EVERYBODY: [Somebody; 9] = [
+    Somebody { uid: 2999, letter: '-', role: None, is_scoped: false },
+    Somebody { uid: 2003, letter: 'v', role: Some("viewer"), is_scoped: false },
+    Somebody { uid: 2002, letter: 'o', role: Some("operator"), is_scoped: false },
+    Somebody { uid: 2004, letter: 'e', role: Some("editor"), is_scoped: false },
+    Somebody { uid: 2001, letter: 'a', role: Some("admin"), is_scoped: false },
+    Somebody { uid: 0, letter: 'a', role: Some("admin"), is_scoped: false },
+    Somebody { uid: 2013, letter: 'v', role: Some("viewer"), is_scoped: true },
+    Somebody { uid: 2012, letter: 'o', role: Some("operator"), is_scoped: true },
+    Somebody { uid: 2014, letter: 'e', role: Some("editor"), is_scoped: true },
+];
+
+/// The access rules of the walk: those of all tests, and scoped grants of each role.
+fn rules_of_the_walk() -> Access {
+    let grant = |role: Role, who: &str, tunnels: &str| Grant {
+        role,
+        who: vec![who.parse().unwrap()],
+        accounts: None,
+        tunnels: Some(vec![tunnels.parse().unwrap()]),
+        hostnames: None,
+        origins: None,
+    };
+    let mut access = access();
+    access.grants.extend([
+        grant(Role::Viewer, "2013", "web-*"),
+        grant(Role::Operator, "2012", "web-*"),
+        grant(Role::Editor, "2014", "web-*"),
+    ]);
+    access
+}
+
 #[tokio::test]
-async fn every_endpoint_lets_in_those_it_should_and_nobody_else() {
-    let host = Host::start().await;
+async fn every_endpoint_lets_in_those_it_should_and_nobody_else_and_keeps_every_change() {
+    let host = Host::start_with(rules_of_the_walk()).await;
     let table: Vec<_> = ENDPOINTS.iter().map(|endpoint| (endpoint.method.to_string(), endpoint.path)).collect();
     let expected: Vec<_> = ALLOWED.iter().map(|(method, path, _)| ((*method).to_owned(), *path)).collect();
     assert_eq!(table, expected, "the table and what is expected of it name the same endpoints");
-    for (method, path, allowed) in ALLOWED {
-        for (letter, uid) in [('-', 2999), ('v', 2003), ('o', 2002), ('e', 2004), ('a', 2001), ('a', 0)] {
-            host.backend.put("web", json!({}));
-            host.become_user(user(uid, "someone"));
-            let answer = request(&host.socket, method, &path.replace("{name}", "web"), "").await;
-            let is_allowed = answer.status != 403;
-            assert_eq!(is_allowed, allowed.contains(letter), "{method} {path} as {uid}: {answer:?}");
-            if !is_allowed {
-                assert_eq!(answer.error().kind, ErrorKind::NotPermitted);
+    for (endpoint, (method, path, allowed)) in ENDPOINTS.iter().zip(ALLOWED) {
+        for (somebody, tunnel) in EVERYBODY.iter().flat_map(|somebody| [(somebody, "web-shop"), (somebody, "api")]) {
+            let Somebody { uid, letter, role, is_scoped } = somebody;
+            for name in ["web-shop", "api"] {
+                host.backend.put(name, json!({}));
+            }
+            host.become_user(user(*uid, "someone"));
+            let audited = host.backend.audited().len();
+            let answer = request(&host.socket, method, &path.replace("{name}", tunnel), "").await;
+            let case = format!("{method} {path} of {tunnel} as {uid}: {answer:?}");
+
+            let is_about_tunnel = path.contains("{name}");
+            // A grant counts where grants count at all, which is where that of an editor for everything does.
+            let counts = !is_scoped || (allowed.contains('e') && (!is_about_tunnel || tunnel == "web-shop"));
+            let expected = allowed.contains(*letter) && counts || allowed.contains('-');
+            assert_eq!(answer.status != 403, expected, "{case}");
+            if !expected {
+                assert_eq!(answer.error().kind, ErrorKind::NotPermitted, "{case}");
+            }
+
+            let kept = host.backend.audited().split_off(audited);
+            let Some(verb) = endpoint.audit else {
+                assert!(kept.is_empty(), "{case}: {kept:?}");
+                continue;
+            };
+            let [line] = &kept[..] else { panic!("{case}: {kept:?}") };
+            assert!(line.starts_with(&format!("someone {verb} ")), "{case}: {line}");
+            assert_eq!(line.ends_with(" not_permitted"), !expected, "{case}: {line}");
+            assert!(!is_about_tunnel || line.contains(tunnel), "{case}: {line}");
+            let audited = host.backend.last_audited();
+            assert!(audited.needed.is_some(), "{case}: {audited:?}");
+            if expected {
+                assert_eq!(audited.role.as_deref(), *role, "{case}");
             }
         }
     }
@@ -170,11 +241,15 @@ async fn a_grant_shows_only_what_it_is_for() {
     assert_eq!(status.tunnels.len(), 1);
     let reasons: Vec<_> = status.overview.health.reasons.into_iter().map(|finding| finding.sentence).collect();
     assert_eq!(reasons, ["web-shop was seen"]);
+    assert_eq!(status.overview.health.verdict, Verdict::Attention);
     assert!(status.overview.accounts.is_empty(), "an account without a visible tunnel is not told");
     let routes: Vec<_> = host.client.routes().await.unwrap().into_iter().map(|route| route.tunnel).collect();
     assert_eq!(routes, ["web-shop"]);
     let events: Vec<_> = host.client.events(&[]).await.unwrap().into_iter().map(|event| event.id).collect();
     assert_eq!(events, [1, 3]);
+    host.backend.remove("web-shop");
+    let alone = host.client.status().await.unwrap().overview.health;
+    assert_eq!((alone.verdict, alone.reasons), (Verdict::Healthy, vec![]), "no verdict without its reasons");
     for hidden in ["web-other", "api", "no-such"] {
         let trouble = host.client.tunnel(hidden).await.unwrap_err();
         assert_eq!(trouble.kind(), Some(ErrorKind::NotPermitted), "{hidden}");
@@ -206,6 +281,52 @@ async fn a_grant_lets_write_only_within_its_patterns() {
     let ingress = json!([rule("shop.web.example.com"), rule("new.web.example.com")]);
     assert_eq!(rules, json!({ "account": "default", "replicas": 2, "ingress": ingress }));
     assert_eq!(host.backend.definition_of("web-2"), None);
+}
+
+#[tokio::test]
+async fn an_editor_leaves_what_only_an_admin_may_write_as_it_is() {
+    let host = Host::start().await;
+    let rule = json!({ "hostname": "shop.web.example.com", "service": "http://localhost:1" });
+    let definition = json!({ "account": "default", "protocol": "http2", "ingress": [rule] });
+    host.backend.put("web-shop", definition.clone());
+    host.become_user(user(2005, "web-team"));
+    let client = &host.client;
+    for refused in [
+        client.patch_tunnel("web-shop", &json!({ "protocol": null })).await,
+        client.patch_tunnel("web-shop", &json!({ "protocol": "quic" })).await,
+        client.replace_tunnel("web-shop", &json!({ "account": "default", "ingress": [rule] })).await,
+        client.delete_tunnel("web-shop").await,
+    ] {
+        assert_eq!(refused.unwrap_err().kind(), Some(ErrorKind::NotPermitted));
+    }
+    assert_eq!(host.backend.definition_of("web-shop"), Some(definition));
+    client.patch_tunnel("web-shop", &json!({ "replicas": 2 })).await.unwrap();
+    let changed = host.backend.definition_of("web-shop").unwrap();
+    assert_eq!((&changed["protocol"], &changed["replicas"]), (&json!("http2"), &json!(2)));
+}
+
+#[tokio::test]
+async fn an_audited_change_says_before_behind_and_what_it_is_about() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    let before = host.client.tunnel("web").await.unwrap();
+    let rule = json!({ "hostname": "a.example.com", "service": "http://localhost:1" });
+    host.client.add_route("web", &rule).await.unwrap();
+    let added = host.backend.last_audited();
+    assert_eq!((added.role.as_deref(), added.needed.as_deref()), (Some("admin"), Some("editor")));
+    assert_eq!(added.object.as_deref(), Some("a.example.com"));
+    assert!(added.before.is_some() && added.after.is_some() && added.before != added.after, "{added:?} {before:?}");
+    host.client.add_route("web", &rule).await.unwrap();
+    let again = host.backend.last_audited();
+    assert_eq!((again.before, again.after), (None, None), "nothing changed");
+    host.client.remove_route("web", "b.example.com", None).await.unwrap_err();
+    let refused = host.backend.last_audited();
+    assert_eq!((refused.object.as_deref(), refused.after), (Some("b.example.com"), None));
+    host.client.delete_tunnel("web").await.unwrap();
+    let deleted = host.backend.last_audited();
+    assert_eq!((deleted.before, deleted.after), (added.after, None));
+    host.client.apply(Some("plan-0")).await.unwrap();
+    assert_eq!(host.backend.last_audited().object.as_deref(), Some("plan-0"));
 }
 
 #[tokio::test]

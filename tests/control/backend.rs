@@ -11,7 +11,7 @@ use std::{
 use adit::{
     config::Access,
     control::{
-        Audit, Backend, Client, Definition, DiagnoseQuery, EventQuery, Feed, Lock, LogQuery, Principal, Server,
+        Audit, AuditQuery, Backend, Client, Definition, DiagnoseQuery, EventQuery, Feed, Lock, LogQuery, Principal, Server,
         api::{self, Change, Error, ErrorKind, Followed},
         bind,
     },
@@ -21,7 +21,10 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::task::JoinHandle;
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 /// A served socket. Whoever connects is `who`.
@@ -52,6 +55,11 @@ impl Host {
     /// Serves to whoever the kernel says.
     pub(crate) async fn start_with_kernel(access: Access) -> Self {
         Self::serve(Arc::new(Mutex::new(root())), Arc::new(adit::control::identify), access).await
+    }
+
+    /// Serves to whoever `identify` says; [`Host::become_user`] has no say.
+    pub(crate) async fn start_identifying(identify: adit::control::Identify, access: Access) -> Self {
+        Self::serve(Arc::new(Mutex::new(root())), identify, access).await
     }
 
     async fn serve(who: Arc<Mutex<Principal>>, identify: adit::control::Identify, access: Access) -> Self {
@@ -110,7 +118,19 @@ struct State {
     access: Arc<Access>,
     tunnels: Mutex<BTreeMap<String, (api::Tunnel, Value)>>,
     audit: Mutex<Vec<String>>,
+    audited: Mutex<Vec<Audited>>,
     plan: Mutex<Vec<String>>,
+    events: broadcast::Sender<api::Event>,
+}
+
+/// What else an audited change says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Audited {
+    pub(crate) role: Option<String>,
+    pub(crate) needed: Option<String>,
+    pub(crate) object: Option<String>,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
 }
 
 impl Kept {
@@ -119,7 +139,9 @@ impl Kept {
             access: Arc::new(access),
             tunnels: Mutex::default(),
             audit: Mutex::default(),
+            audited: Mutex::default(),
             plan: Mutex::default(),
+            events: broadcast::Sender::new(EVENTS_KEPT),
         }))
     }
 
@@ -127,6 +149,10 @@ impl Kept {
     pub(crate) fn put(&self, name: &str, definition: Value) {
         let tunnel = tunnel(name, &definition);
         self.0.tunnels.lock().unwrap().insert(name.to_owned(), (tunnel, definition));
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.0.tunnels.lock().unwrap().remove(name);
     }
 
     pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut api::Tunnel)) {
@@ -140,6 +166,16 @@ impl Kept {
     /// Each audited change as `who verb tunnel result`.
     pub(crate) fn audited(&self) -> Vec<String> {
         self.0.audit.lock().unwrap().clone()
+    }
+
+    /// Tells whoever follows events one more.
+    pub(crate) fn tell_event(&self, id: u64) {
+        self.0.events.send(event(id, "web")).unwrap();
+    }
+
+    /// The last audited change: what else it says.
+    pub(crate) fn last_audited(&self) -> Audited {
+        self.0.audited.lock().unwrap().last().unwrap().clone()
     }
 
     pub(crate) fn set_plan(&self, steps: &[&str]) {
@@ -176,6 +212,7 @@ impl Backend for Kept {
 
     fn overview(&self) -> api::Overview {
         let finding = |tunnel: &str| api::Finding {
+            verdict: api::Verdict::Attention,
             code: "seen".to_owned(),
             sentence: format!("{tunnel} was seen"),
             tunnel: Some(tunnel.to_owned()),
@@ -298,15 +335,6 @@ impl Backend for Kept {
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<api::Event>, Error> {
-        let event = |id: u64, tunnel: &str| api::Event {
-            id,
-            at: Timestamp::UNIX_EPOCH,
-            level: api::Level::Info,
-            kind: "operator-acted".to_owned(),
-            subject: api::Subject { tunnel: Some(tunnel.to_owned()), ..api::Subject::default() },
-            reason: None,
-            sentence: format!("event {id}"),
-        };
         let events = [event(1, "web-shop"), event(2, "api"), event(3, "web-shop")];
         Ok(events.into_iter().filter(|event| query.since.is_none_or(|since| event.id > since)).collect())
     }
@@ -314,7 +342,12 @@ impl Backend for Kept {
     async fn follow_events(&self, query: &EventQuery) -> Result<Feed<api::Event>, Error> {
         let events = self.events(query).await?;
         let items = stream::iter(events.into_iter().map(Followed::Item));
-        Ok(items.chain(stream::iter([Followed::Missed(7)])).chain(stream::pending()).boxed())
+        let next = stream::unfold(self.0.events.subscribe(), async |mut receiver| match receiver.recv().await {
+            Ok(event) => Some((Followed::Item(event), receiver)),
+            Err(RecvError::Lagged(count)) => Some((Followed::Missed(count), receiver)),
+            Err(RecvError::Closed) => None,
+        });
+        Ok(items.chain(stream::iter([Followed::Missed(7)])).chain(next).boxed())
     }
 
     fn configuration(&self) -> api::Configuration {
@@ -401,9 +434,43 @@ impl Backend for Kept {
     }
 
     fn audit(&self, entry: &Audit<'_>) {
-        let result = entry.refused.map_or("done", ErrorKind::word);
+        let result = entry.refused.map_or("done", |(kind, _)| kind.word());
         let line = format!("{} {} {} {result}", entry.by.who(), entry.verb, entry.tunnel.unwrap_or("-"));
         self.0.audit.lock().unwrap().push(line);
+        self.0.audited.lock().unwrap().push(Audited {
+            role: entry.role.map(|role| role.to_string()),
+            needed: entry.needed.map(|role| role.to_string()),
+            object: entry.object.map(str::to_owned),
+            before: entry.before.map(str::to_owned),
+            after: entry.after.map(str::to_owned),
+        });
+    }
+
+    fn configuration_version(&self) -> String {
+        "one".to_owned()
+    }
+
+    async fn audited(&self, _query: &AuditQuery) -> Result<Vec<api::AuditEntry>, Error> {
+        Ok(Vec::new())
+    }
+
+    async fn follow_audited(&self, _query: &AuditQuery) -> Result<Feed<api::AuditEntry>, Error> {
+        Ok(stream::pending().boxed())
+    }
+}
+
+/// How far a follower may fall behind, as in the daemon.
+const EVENTS_KEPT: usize = 256;
+
+fn event(id: u64, tunnel: &str) -> api::Event {
+    api::Event {
+        id,
+        at: Timestamp::UNIX_EPOCH,
+        level: api::Level::Info,
+        kind: "operator-acted".to_owned(),
+        subject: api::Subject { tunnel: Some(tunnel.to_owned()), ..api::Subject::default() },
+        reason: None,
+        sentence: format!("event {id}"),
     }
 }
 

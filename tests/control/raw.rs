@@ -36,16 +36,30 @@ pub(crate) async fn request(socket: &Path, method: &str, path: &str, body: &str)
     send(socket, format!("{head}{body}").as_bytes()).await
 }
 
-/// Sends bytes and reads all that comes back until the server closes. A server that closes early is no error: what it said counts,
-/// and has to be what the socket's own description says.
+/// Sends one request and reads all that comes back until the server closes. It has to be what the socket's own description says.
 pub(crate) async fn send(socket: &Path, bytes: &[u8]) -> Answer {
+    let answer = exchange(socket, bytes).await;
+    description::check(bytes, &answer).unwrap_or_else(|why| panic!("not as described: {why}"));
+    parse(answer)
+}
+
+/// Sends what is more than one request, or none that gets as far as an endpoint.
+pub(crate) async fn send_anything(socket: &Path, bytes: &[u8]) -> Answer {
+    parse(exchange(socket, bytes).await)
+}
+
+/// A server that closes early is no error: what it said counts.
+async fn exchange(socket: &Path, bytes: &[u8]) -> Vec<u8> {
     let stream = UnixStream::connect(socket).await.unwrap();
     let (mut reader, mut writer) = stream.into_split();
     let mut answer = Vec::new();
     let read = reader.read_to_end(&mut answer);
     let write = writer.write_all(bytes);
     let (_, _) = tokio::join!(write, read);
-    description::check(bytes, &answer).unwrap_or_else(|why| panic!("not as described: {why}"));
+    answer
+}
+
+fn parse(answer: Vec<u8>) -> Answer {
     let text = String::from_utf8(answer).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();

@@ -159,21 +159,24 @@ async fn the_audit_log_says_who_changed_what() {
     host.client.delete_tunnel("web").await.unwrap();
     assert_eq!(host.adit(&["tunnel", "stop", "nobody", "--yes"]).await.code, Some(1));
 
-    let uid = nix::unistd::getuid().as_raw();
-    host.until("three changes are in the audit log", async |host| {
-        let log = std::fs::read_to_string(host.path("state/audit.jsonl")).unwrap_or_default();
-        let entries: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let told: Vec<_> =
-            entries.iter().map(|entry| (entry["verb"].as_str(), entry["tunnel"].as_str(), entry["result"].as_str())).collect();
-        entries.iter().all(|entry| entry["uid"] == uid)
-            && told
-                == [
-                    (Some("create"), Some("web"), Some("done")),
-                    (Some("delete"), Some("web"), Some("done")),
-                    (Some("stop"), Some("nobody"), Some("not_found")),
-                ]
-    })
-    .await;
+    let read = host.adit(&["audit", "-o", "json"]).await;
+    let entries: Vec<Value> = serde_json::from_str(&read.stdout).unwrap();
+    let by_us: Vec<&Value> = entries.iter().filter(|entry| entry["uid"] == nix::unistd::getuid().as_raw()).collect();
+    let told = |entry: &&Value| ["verb", "tunnel", "result", "role"].map(|key| entry[key].as_str().unwrap_or("-").to_owned());
+    let told: Vec<_> = by_us.iter().map(told).collect();
+    assert_eq!(
+        told,
+        [["create", "web", "done", "admin"], ["delete", "web", "done", "admin"], ["stop", "nobody", "not_found", "admin"]]
+            .map(|words| words.map(str::to_owned))
+    );
+    let [created, deleted, refused] = by_us[..] else { panic!("{by_us:?}") };
+    assert!(created["before"].is_null() && created["after"].is_string(), "{created}");
+    assert_eq!(deleted["before"], created["after"], "what was made is what was deleted");
+    assert!(refused["reason"].as_str().unwrap().contains("no tunnel has that name"), "{refused}");
+    let refusals = host.adit(&["audit", "--refused", "--since", "1d", "-n", "1"]).await;
+    assert!(refusals.stdout.contains("stop") && !refusals.stdout.contains("create"), "{refusals:?}");
+    let none = host.adit(&["audit", "--who", "nobody-of-that-name"]).await;
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""), "{none:?}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use std::{
 };
 
 use adit::{
+    control::{Action, ENDPOINTS, Method},
     credential::connector_token,
     sandbox::{
         faults::{Fault, Matching, Times},
@@ -58,6 +59,22 @@ async fn tokens_and_tunnel_secrets_appear_in_nothing_that_is_told_kept_or_shown(
         let shown = host.adit(arguments).await;
         told.insert(format!("adit {arguments:?}"), shown.stdout + &shown.stderr);
     }
+    for endpoint in ENDPOINTS {
+        for (tunnel, body) in
+            [("web", "no JSON"), ("no-such-tunnel", "{}"), ("web", "{\"name\":\"web\",\"definition\":{\"a\":1}}")]
+        {
+            let is_read = endpoint.method == Method::Get;
+            // What would be done is not asked for of a tunnel that is there.
+            let tunnel = if is_read { tunnel } else { "no-such-tunnel" };
+            let is_harmless = !matches!(endpoint.action, Action::NewIdentity | Action::TakeOverIdentity);
+            if is_harmless {
+                let path = endpoint.path.replace("{name}", tunnel);
+                let answer = ask(&host, &endpoint.method.to_string(), &path, if is_read { "" } else { body }).await;
+                assert!(answer.starts_with("HTTP/1.1 "), "{} {path}: {answer:?}", endpoint.method);
+                told.insert(format!("{} {path} {body}", endpoint.method), answer);
+            }
+        }
+    }
     told.insert("the log".to_owned(), host.log());
     told.insert("the status lines".to_owned(), host.manager.lines().join("\n"));
     told.insert("the metrics".to_owned(), metrics(&host).await);
@@ -69,7 +86,7 @@ async fn tokens_and_tunnel_secrets_appear_in_nothing_that_is_told_kept_or_shown(
         told.insert(path.display().to_string(), text);
     }
 
-    assert!(told.len() > 20, "{:?}", told.keys());
+    assert!(told.len() > 20 + ENDPOINTS.len(), "{:?}", told.keys());
     for (what, text) in &told {
         for (name, secret) in &secrets {
             assert!(!text.contains(secret.expose()), "{name} is in {what}");
@@ -139,6 +156,18 @@ async fn make_trouble(host: &Host) {
     host.configure(TWO_TUNNELS);
     host.client.reload_configuration().await.unwrap();
     host.until_all_serve().await;
+}
+
+/// The whole answer of the control socket.
+async fn ask(host: &Host, method: &str, path: &str, body: &str) -> String {
+    let mut stream = UnixStream::connect(host.path("run/adit.sock")).await.unwrap();
+    let length = body.len();
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nhost: adit\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 async fn metrics(host: &Host) -> String {

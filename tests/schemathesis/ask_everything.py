@@ -80,6 +80,9 @@ class Asker:
 
     def take(self):
         """What changes hands, and what is destroyed."""
+        for name in ["web", "shop"]:
+            # Chance may have stopped it.
+            self.ask("startTunnel", name=name)
         self.host.until_ready("web", "shop")
         account = self.host.cloudflare("GET", "/accounts")[0]["id"]
         zone = next(zone["id"] for zone in self.host.cloudflare("GET", "/zones") if zone["name"] == "example.com")

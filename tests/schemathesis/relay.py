@@ -11,6 +11,8 @@ LASTED_S = 1.0
 class Relay:
     def __init__(self, socket):
         self.socket = str(socket)
+        # asyncio itself keeps only weak references to the tasks of its servers.
+        self.tasks = set()
         self.loop = asyncio.new_event_loop()
         ready = threading.Event()
         self.thread = threading.Thread(target=self.run, args=(ready,), daemon=True)
@@ -32,6 +34,9 @@ class Relay:
         self.thread.join()
 
     async def serve(self, reader, writer):
+        task = asyncio.current_task()
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
         try:
             answers, asks = await asyncio.open_unix_connection(self.socket)
         except OSError:

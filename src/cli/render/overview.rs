@@ -176,6 +176,7 @@ mod tests {
             code: "connections-lost".to_owned(),
             sentence: "3 of 4 connections".to_owned(),
             tunnel: Some("web".to_owned()),
+            verdict: Verdict::Failing,
         };
         let status = Status {
             overview: Overview {

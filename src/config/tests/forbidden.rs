@@ -44,6 +44,16 @@ fn adits_own_metrics_listener_is_never_published() {
 }
 
 #[test]
+fn connectors_metrics_are_never_published_whatever_their_port_is() {
+    for service in
+        ["http://127.65.68.73:34567", "tcp://[::ffff:127.65.68.73]:1", "http://0x7f414449", "http://127.65.17481:20000"]
+    {
+        assert_forbidden("", service, "127.65.68.73 is where connectors' metrics servers listen");
+    }
+    assert_allowed("", "http://127.65.68.74:34567");
+}
+
+#[test]
 fn adits_own_sockets_and_folders_are_never_published() {
     let runtime = "it is inside Adit's runtime_dir (/run/adit), which holds tokens and sockets";
     assert_forbidden("", "unix:/run/adit/adit.sock", "it is Adit's own control socket");
@@ -54,6 +64,9 @@ fn adits_own_sockets_and_folders_are_never_published() {
     assert_forbidden(metrics, "unix:/srv/metrics.sock", "it is Adit's own metrics listener");
     let control = "[control]\nsocket = '/srv/adit.sock'";
     assert_forbidden(control, "unix:/srv/adit.sock", "it is Adit's own control socket");
+    let proc = "below /proc every file of this machine has another name";
+    assert_forbidden("", "unix:/proc/self/root/run/adit/adit.sock", proc);
+    assert_forbidden("", "unix:/run/../proc/1/cwd/adit.sock", proc);
     assert_allowed("", "unix:/run/aditya/app.sock");
     assert_allowed("", "unix:/run/app.sock");
 }
@@ -67,6 +80,12 @@ fn cloud_metadata_and_link_local_addresses_are_never_published() {
         "http://2852039166",
         "http://[::ffff:169.254.169.254]",
         "tcp://169.254.169.254:80",
+        "http://169.254.169.254.",
+        "http://0251.0376.0251.0376",
+        "http://169.254.43518",
+        "http://[::a9fe:a9fe]",
+        "http://[64:ff9b::169.254.169.254]",
+        "http://[2002:a9fe:a9fe::1]",
     ] {
         assert_forbidden("", service, &link_local("169.254.169.254"));
     }

@@ -444,7 +444,7 @@ fn a_stop_drains_kills_and_ends() {
     assert_eq!(bench.killed, [Generation(1)]);
     bench.exit(1, &killed());
     assert_eq!((bench.slot.state(), bench.slot.poll_timeout()), (State::Stopped, None));
-    assert_eq!(bench.slot.reason().sentence, "stopped by ada at 1970-01-01T00:00:00Z");
+    assert_eq!(bench.slot.reason().sentence, "stopped by ada at 1970-01-01 00:00:00 UTC");
 }
 
 #[test]

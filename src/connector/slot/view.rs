@@ -124,7 +124,7 @@ impl Slot {
         match &self.goal {
             Goal::Unknown => Reason::new("not-known-yet", "whether it is wanted is not known yet"),
             Goal::Run { .. } => Reason::new("starting", "it is about to be started"),
-            Goal::Stopped(stop) => Reason::new("operator-stop", format!("stopped by {} at {}", stop.by, stop.at)),
+            Goal::Stopped(stop) => Reason::new("operator-stop", stop.to_string()),
             Goal::Surplus | Goal::Gone => Reason::new("not-wanted", "it is not wanted any more"),
             Goal::Shutdown => Reason::new("shutdown", "the daemon stops"),
         }

@@ -15,8 +15,27 @@ pub(in crate::control) struct Object {
     pub(in crate::control) hostnames: Vec<String>,
     /// The services of its rules that reach something: without `http_status:…` and `hello_world`.
     pub(in crate::control) origins: Vec<String>,
-    /// The first part of its definition that only an admin may write.
-    pub(in crate::control) for_admins: Option<String>,
+    /// The parts of its definition that only an admin may write, in their order.
+    pub(in crate::control) for_admins: Vec<Part>,
+}
+
+/// A part of a definition that only an admin may write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::control) struct Part {
+    /// What it is called, as in `"protocol"`.
+    pub(in crate::control) name: String,
+    /// The hostname and path of its rule, when it belongs to one: a rule may move.
+    rule: Option<(Value, Value)>,
+    /// What stands there.
+    value: Value,
+}
+
+impl Part {
+    /// Whether the same stands in the same place: then who wrote the rest did not write this.
+    pub(in crate::control) fn is_kept_in(&self, others: &[Self]) -> bool {
+        let key = |name: &str| name.rsplit(']').next().unwrap_or_default().to_owned();
+        others.iter().any(|other| key(&other.name) == key(&self.name) && other.rule == self.rule && other.value == self.value)
+    }
 }
 
 /// What an editor may write into a tunnel's definition. Whatever is not listed needs an admin, so that a key which the
@@ -59,17 +78,23 @@ impl Object {
         let account = text(definition, "account").unwrap_or_else(|| "default".to_owned());
         let mut object = Self::new(&account, tunnel);
         object.for_admins = beyond(definition, &EDITOR_KEYS, "");
+        let demanded = demands(definition);
         for (index, rule) in definition.get("ingress").and_then(Value::as_array).into_iter().flatten().enumerate() {
             let place = format!("ingress[{index}].");
             let origin = rule.get("originRequest").unwrap_or(&Value::Null);
-            let beyond = beyond(rule, &EDITOR_RULE_KEYS, &place)
-                .or_else(|| beyond(origin, &EDITOR_ORIGIN_KEYS, &format!("{place}originRequest.")));
+            let mut parts = beyond(rule, &EDITOR_RULE_KEYS, &place);
+            parts.extend(beyond(origin, &EDITOR_ORIGIN_KEYS, &format!("{place}originRequest.")));
             let service = text(rule, "service").unwrap_or_default();
-            let special = is_special(&service).then(|| format!("service {service:?}"));
+            if is_special(&service) {
+                parts.push(Part { name: format!("service {service:?}"), rule: None, value: service.clone().into() });
+            }
             // Demanding Access is for everybody, waiving what the whole tunnel demands is not.
-            let waives = demands(definition) && rule.get("access").is_some() && !demands(rule);
-            let waives = waives.then(|| format!("\"{place}access\""));
-            object.for_admins = object.for_admins.or(beyond).or(special).or(waives);
+            if let Some(access) = rule.get("access").filter(|_| demanded && !demands(rule)) {
+                parts.push(Part { name: format!("\"{place}access\""), rule: None, value: access.clone() });
+            }
+            let at = |key| rule.get(key).cloned().unwrap_or_default();
+            let placed = parts.into_iter().map(|part| Part { rule: Some((at("hostname"), at("path"))), ..part });
+            object.for_admins.extend(placed);
             object.take_rule(text(rule, "hostname").as_deref(), &service);
         }
         object
@@ -81,7 +106,7 @@ impl Object {
             tunnel: tunnel.to_owned(),
             hostnames: Vec::new(),
             origins: Vec::new(),
-            for_admins: None,
+            for_admins: Vec::new(),
         }
     }
 
@@ -102,10 +127,11 @@ impl Object {
 }
 
 /// Whether only an admin may publish `service`: it reaches whatever the visitor names, or is written so that a pattern over its
-/// text could match another host than the one it reaches.
+/// text could match something else than what it reaches: another host by a user name or an encoded character, another socket by `..`.
 fn is_special(service: &str) -> bool {
-    let plain = |char: char| char.is_ascii_graphic() && char != '@' && char != '\\';
-    service == "bastion" || service.starts_with("socks-proxy") || !service.chars().all(plain)
+    let plain = |char: char| char.is_ascii_graphic() && !matches!(char, '@' | '\\' | '%');
+    let climbs = service.split('/').any(|step| matches!(step, "." | ".."));
+    service == "bastion" || service.starts_with("socks-proxy") || climbs || !service.chars().all(plain)
 }
 
 /// What of `before` demands an Access application and is still public in `after`, where nothing demands one any more.
@@ -130,9 +156,9 @@ fn demands(value: &Value) -> bool {
     value.get("access").and_then(Value::as_str) == Some("required")
 }
 
-fn beyond(value: &Value, allowed: &[&str], place: &str) -> Option<String> {
-    let key = value.as_object()?.keys().find(|key| !allowed.contains(&key.as_str()))?;
-    Some(format!("\"{place}{key}\""))
+fn beyond(value: &Value, allowed: &[&str], place: &str) -> Vec<Part> {
+    let parts = value.as_object().into_iter().flatten().filter(|(key, _)| !allowed.contains(&key.as_str()));
+    parts.map(|(key, value)| Part { name: format!("\"{place}{key}\""), rule: None, value: value.clone() }).collect()
 }
 
 #[cfg(test)]
@@ -155,7 +181,7 @@ mod tests {
                 tunnel: "web".to_owned(),
                 hostnames: vec!["app.web.example.com".to_owned()],
                 origins: vec!["http://localhost:8080".to_owned()],
-                for_admins: None,
+                for_admins: Vec::new(),
             }
         );
     }
@@ -168,11 +194,11 @@ mod tests {
         let by_tunnel = json!({ "access": "required", "ingress": open["ingress"] });
         let waived = json!({ "access": "required", "ingress": [rule("off")] });
         for definition in [&open, &by_rule, &by_tunnel] {
-            assert_eq!(Object::of_definition("web", definition).for_admins, None, "{definition}");
+            assert_eq!(Object::of_definition("web", definition).for_admins, [], "{definition}");
             assert_eq!(waived_access(&open, definition), None);
             assert_eq!(waived_access(definition, &by_tunnel), None);
         }
-        assert_eq!(Object::of_definition("web", &waived).for_admins.as_deref(), Some("\"ingress[0].access\""));
+        assert_eq!(Object::of_definition("web", &waived).for_admins[0].name, "\"ingress[0].access\"");
         assert_eq!(waived_access(&by_tunnel, &open).as_deref(), Some("removing \"access\""));
         assert_eq!(waived_access(&by_rule, &open).as_deref(), Some("removing \"access\" of a.example.com"));
         assert_eq!(waived_access(&by_rule, &json!({ "ingress": [] })), None, "a route that goes is public no longer");
@@ -193,12 +219,14 @@ mod tests {
             (json!({ "renamed_from": "other" }), "\"renamed_from\""),
             (json!({ "ingress": [{ "service": "bastion" }] }), "service \"bastion\""),
             (json!({ "ingress": [{ "service": "http://localhost:80@internal" }] }), "service \"http://localhost:80@internal\""),
+            (json!({ "ingress": [{ "service": "http://%6cocalhost:80" }] }), "service \"http://%6cocalhost:80\""),
+            (json!({ "ingress": [{ "service": "unix:/run/a/../b.sock" }] }), "service \"unix:/run/a/../b.sock\""),
             (
                 json!({ "ingress": [{ "service": "https://localhost", "originRequest": { "caPool": "/etc/shadow" } }] }),
                 "\"ingress[0].originRequest.caPool\"",
             ),
         ] {
-            assert_eq!(Object::of_definition("web", &definition).for_admins.as_deref(), Some(part));
+            assert_eq!(Object::of_definition("web", &definition).for_admins[0].name, part);
         }
     }
 }

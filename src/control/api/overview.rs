@@ -122,6 +122,14 @@ pub struct Finding {
     pub sentence: String,
     /// The tunnel that it is about, if it is about one.
     pub tunnel: Option<String>,
+    /// How bad it is by itself; the verdict over everything is the worst of these.
+    #[serde(default = "attention")]
+    pub verdict: Verdict,
+}
+
+/// What a finding of a daemon that does not tell is taken for.
+fn attention() -> Verdict {
+    Verdict::Attention
 }
 
 /// One Cloudflare account.

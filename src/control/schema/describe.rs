@@ -218,6 +218,12 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .query::<queries::Diagnose>()
             .answer::<api::Diagnosis>(OK, "Every link of the way, and the verdict.")
             .errors(&[Kind::Invalid, Kind::NotFound, Kind::Unavailable]),
+        Action::Audit => types
+            .operation("readAudit", Tag::History, "Who changed what, and who was refused")
+            .query::<queries::Entries>()
+            .answer::<Vec<api::AuditEntry>>(OK, "The entries, oldest first.")
+            .or_stream::<api::AuditEntry>()
+            .errors(&[Kind::Unavailable]),
     }
 }
 

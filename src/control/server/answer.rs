@@ -17,6 +17,27 @@ pub(super) struct AnswerKind(pub(super) ErrorKind);
 #[derive(Debug, Clone)]
 pub(super) struct AnswerTunnel(pub(super) String);
 
+/// Why a request was refused, for whoever keeps what came of it.
+#[derive(Debug, Clone)]
+pub(super) struct AnswerReason(pub(super) String);
+
+/// What a request was about beside a tunnel: a hostname, a plan's hash.
+#[derive(Debug, Clone)]
+pub(super) struct AnswerObject(pub(super) String);
+
+/// The version of the definition that a change was made from.
+#[derive(Debug, Clone)]
+pub(super) struct AnswerBefore(pub(super) String);
+
+/// `result` as an answer that says what the request was about, whatever came of it.
+pub(super) fn about(object: Option<String>, result: Result<Response, Error>) -> Response {
+    let mut response = result.into_response();
+    if let Some(object) = object {
+        response.extensions_mut().insert(AnswerObject(object));
+    }
+    response
+}
+
 /// The answer 200 with `value` as JSON.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Response {
     written(StatusCode::OK, serde_json::to_vec(value).expect("the API's types are JSON"))
@@ -45,10 +66,11 @@ pub(super) fn written(status: StatusCode, bytes: Vec<u8>) -> Response {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let kind = self.kind;
+        let (kind, reason) = (self.kind, AnswerReason(self.message.clone()));
         let body = serde_json::to_vec(&ErrorBody { error: self }).expect("an error is JSON");
         let mut response = written(status(kind), body);
         response.extensions_mut().insert(AnswerKind(kind));
+        response.extensions_mut().insert(reason);
         response
     }
 }

@@ -63,7 +63,8 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
     Err(Error::new(ErrorKind::UnsupportedMediaType, message).with_hint("send it with \"content-type: application/json\""))
 }
 
-async fn read(request: Request) -> Result<Bytes, Error> {
+/// The bytes of a request's body.
+pub(super) async fn read(request: Request) -> Result<Bytes, Error> {
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(too_large());

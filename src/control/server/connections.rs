@@ -8,14 +8,18 @@ use std::{
 /// Connections that one user may have: enough for a few terminals that follow events, too few to crowd out others.
 const PER_USER_MAX: usize = 16;
 
+/// Connections that root may have: half of all, because on many hosts root is everybody who asks, and one of its scripts that runs
+/// away must leave others theirs.
+const PER_ROOT_MAX: usize = TOTAL_MAX / 2;
+
 /// Connections in all: each holds a descriptor and some memory of the daemon.
 const TOTAL_MAX: usize = 200;
 
 /// Of all connections, those that only root gets: an administrator reaches the daemon whatever the others do.
 const FOR_ROOT: usize = 8;
 
-/// Connections beyond those that are told so in a proper answer; more are closed without a word.
-const REFUSED_MAX: usize = 16;
+/// Connections beyond those that are asked what they want before they are told so; of more, only those that asked already are told.
+const REFUSED_MAX: usize = 64;
 
 /// The user for whom connections are kept.
 const ROOT: u32 = 0;
@@ -52,9 +56,9 @@ impl Connections {
     /// Counts one more connection of the user `uid`. `None`: there is not even room for a refusal.
     pub(super) fn admit(&self, uid: u32) -> Option<Admission> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let total_max = if uid == ROOT { TOTAL_MAX } else { TOTAL_MAX - FOR_ROOT };
+        let (own_max, total_max) = if uid == ROOT { (PER_ROOT_MAX, TOTAL_MAX) } else { (PER_USER_MAX, TOTAL_MAX - FOR_ROOT) };
         let own = counts.by_user.get(&uid).copied().unwrap_or(0);
-        if own < PER_USER_MAX && counts.total < total_max {
+        if own < own_max && counts.total < total_max {
             counts.by_user.insert(uid, own + 1);
             counts.total += 1;
             return Some(Admission::Served(Place { connections: self.clone(), uid: Some(uid) }));
@@ -107,14 +111,24 @@ mod tests {
         let connections = Connections::default();
         let _places: Vec<_> = (0..192).map(|index| served(&connections, 1 + index / 16).unwrap()).collect();
         assert!(served(&connections, 5000).is_none());
-        let _roots: Vec<_> = (0..8).map(|_| served(&connections, ROOT).unwrap()).collect();
+        let roots: Vec<_> = (0..8).map(|_| served(&connections, ROOT).unwrap()).collect();
         assert!(served(&connections, ROOT).is_none());
+        drop(roots);
+    }
+
+    #[test]
+    fn root_has_half_of_all_and_leaves_the_others_theirs() {
+        let connections = Connections::default();
+        let _roots: Vec<_> = (0..100).map(|_| served(&connections, ROOT).unwrap()).collect();
+        assert!(served(&connections, ROOT).is_none());
+        let _others: Vec<_> = (0..92).map(|index| served(&connections, 1 + index / 16).unwrap()).collect();
+        assert!(served(&connections, 5000).is_none());
     }
 
     #[test]
     fn refusals_have_a_bound_too() {
         let connections = Connections::default();
-        let places: Vec<_> = (0..32).map(|_| connections.admit(1).unwrap()).collect();
+        let places: Vec<_> = (0..16 + 64).map(|_| connections.admit(1).unwrap()).collect();
         assert!(connections.admit(1).is_none());
         drop(places);
         assert!(served(&connections, 1).is_some());

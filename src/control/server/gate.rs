@@ -17,16 +17,13 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{
-    Shared,
-    answer::{AnswerKind, AnswerTunnel},
-};
+use super::{Shared, auditing::Audited};
 use crate::{
     config::{Access, Role},
     control::{
         access::{Object, Policy, Standing, waived_access},
         api::{Error, ErrorKind, Tunnel},
-        backend::{Audit, Backend, Reach},
+        backend::{Backend, Reach},
         peer::{Names, Principal},
         table::{Endpoint, Need},
     },
@@ -75,42 +72,56 @@ pub(super) async fn guard<B: Backend>(State(guarded): State<Guarded<B>>, request
     let principal =
         Arc::clone(parts.extensions.get::<Arc<Principal>>().expect("a connection adds its principal to each request"));
     let tunnel = tunnel_in_path(&mut parts).await;
-    let decision = shared.decide(&endpoint, &principal, tunnel.as_deref()).await;
-    let response = match decision {
-        Ok(_) if !takes_query && parts.uri.query().is_some_and(|query| !query.is_empty()) => no_query(&endpoint).into_response(),
-        Ok(standing) => {
-            parts.extensions.insert(Caller { principal: Arc::clone(&principal), standing: Arc::new(standing) });
+    let Decision { role, allowed } = shared.decide(&endpoint, &principal, tunnel.as_deref()).await;
+    let has_query = parts.uri.query().is_some_and(|query| !query.is_empty());
+    let allowed = allowed.and_then(|standing| if has_query && !takes_query { Err(no_query(&endpoint)) } else { Ok(standing) });
+    let caller = allowed.map(|standing| Caller { principal: Arc::clone(&principal), standing: Arc::new(standing) });
+    let audited = endpoint.audit.map(|verb| Audited { shared, endpoint, verb, principal, role, tunnel });
+    match (caller, audited) {
+        (Ok(caller), Some(audited)) => audited.carry_out(caller, Request::from_parts(parts, body), next).await,
+        (Ok(caller), None) => {
+            parts.extensions.insert(caller);
             next.run(Request::from_parts(parts, body)).await
         }
-        Err(error) => error.into_response(),
-    };
-    if let Some(verb) = endpoint.audit {
-        let named = response.extensions().get::<AnswerTunnel>().map(|AnswerTunnel(name)| name.as_str());
-        let refused = response.extensions().get::<AnswerKind>().map(|AnswerKind(kind)| *kind);
-        shared.backend.audit(&Audit { by: &principal, verb, tunnel: tunnel.as_deref().or(named), refused });
+        (Err(error), Some(audited)) => audited.refused(error),
+        (Err(error), None) => error.into_response(),
     }
-    response
+}
+
+/// Whether a request may pass.
+struct Decision {
+    /// The highest role that the caller has for what the request is about.
+    role: Option<Role>,
+    /// What they may, or why they may not.
+    allowed: Result<Standing, Error>,
 }
 
 impl<B: Backend> Shared<B> {
-    async fn decide(&self, endpoint: &Endpoint, principal: &Principal, tunnel: Option<&str>) -> Result<Standing, Error> {
+    async fn decide(&self, endpoint: &Endpoint, principal: &Principal, tunnel: Option<&str>) -> Decision {
         if principal.is_connector {
-            return Err(came_through_a_tunnel(endpoint));
+            return Decision { role: None, allowed: Err(came_through_a_tunnel(endpoint)) };
         }
-        let standing = self.gate.standing(principal, self.backend.access()).await?;
-        let allowed = match endpoint.need {
-            Need::Nothing => true,
-            Need::Everywhere(role) => standing.everywhere(role),
-            Need::Anywhere(role) => standing.anywhere(role),
-            // A grant says nothing about a tunnel that is not there, nor does the answer.
-            Need::ForTunnel(role) => standing.everywhere(role) || self.is_granted(&standing, role, tunnel),
+        let standing = match self.gate.standing(principal, self.backend.access()).await {
+            Ok(standing) => standing,
+            Err(error) => return Decision { role: None, allowed: Err(error) },
         };
-        if allowed { Ok(standing) } else { Err(not_permitted(endpoint, principal, &standing)) }
+        let role = match endpoint.need {
+            Need::Nothing | Need::Everywhere(_) => standing.role,
+            Need::Anywhere(_) => standing.role_anywhere(),
+            // A grant says nothing about a tunnel that is not there, nor does the answer.
+            Need::ForTunnel(_) => match self.object(tunnel) {
+                Some(object) => standing.role_for(&object),
+                None => standing.role,
+            },
+        };
+        let is_allowed = endpoint.need.role().is_none_or(|need| role.is_some_and(|role| role >= need));
+        let allowed = if is_allowed { Ok(standing) } else { Err(not_permitted(endpoint, principal, role)) };
+        Decision { role, allowed }
     }
 
-    fn is_granted(&self, standing: &Standing, role: Role, tunnel: Option<&str>) -> bool {
+    fn object(&self, tunnel: Option<&str>) -> Option<Object> {
         let tunnel = tunnel.and_then(|name| name.parse::<TunnelName>().ok()).and_then(|name| self.backend.tunnel(&name));
-        tunnel.is_some_and(|tunnel| standing.covers(role, &Object::of_tunnel(&tunnel)))
+        tunnel.map(|tunnel| Object::of_tunnel(&tunnel))
     }
 
     /// What `principal` may, for answers about paths that the table does not have.
@@ -203,10 +214,22 @@ impl Caller {
         Reach::Only(names)
     }
 
-    /// Refuses a definition that reaches beyond what they may write.
-    pub(super) fn check_definition(&self, name: &TunnelName, definition: &serde_json::Value) -> Result<(), Error> {
-        let object = Object::of_definition(name.as_str(), definition);
-        self.standing.may_define(&object).map_err(|why| {
+    /// Refuses to take away what only an admin may write.
+    pub(super) fn check_deletion(&self, name: &TunnelName, former: &serde_json::Value) -> Result<(), Error> {
+        self.standing.may_delete(&Object::of_definition(name.as_str(), former)).map_err(|why| {
+            Error::new(ErrorKind::NotPermitted, format!("cannot delete tunnel {:?}: {why}", name.as_str())).with_hint(HINT)
+        })
+    }
+
+    /// Refuses a definition that reaches beyond what they may write where `former` stood.
+    pub(super) fn check_definition(
+        &self,
+        name: &TunnelName,
+        former: Option<&serde_json::Value>,
+        definition: &serde_json::Value,
+    ) -> Result<(), Error> {
+        let object = |definition| Object::of_definition(name.as_str(), definition);
+        self.standing.may_define(former.map(object).as_ref(), &object(definition)).map_err(|why| {
             Error::new(ErrorKind::NotPermitted, format!("cannot write tunnel {:?}: {why}", name.as_str())).with_hint(HINT)
         })
     }
@@ -243,9 +266,9 @@ fn no_names() -> Error {
 /// What helps whoever is refused.
 const HINT: &str = "\"adit whoami\" shows what you may; an administrator grants more under [access] in the configuration";
 
-fn not_permitted(endpoint: &Endpoint, principal: &Principal, standing: &Standing) -> Error {
+fn not_permitted(endpoint: &Endpoint, principal: &Principal, role: Option<Role>) -> Error {
     let needed = endpoint.need.role().map(|role| role.to_string()).unwrap_or_default();
-    let has = match standing.role {
+    let has = match role {
         Some(role) => format!("has only role \"{role}\" there"),
         None => "has no role there".to_owned(),
     };

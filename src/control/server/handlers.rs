@@ -1,6 +1,7 @@
 //! One function for each endpoint: parse, ask the backend, answer. The gate has decided before any of them runs.
 
 mod diagnosis;
+mod audit;
 mod feed;
 mod host;
 mod identity;
@@ -24,6 +25,7 @@ use crate::{
     name::TunnelName,
 };
 
+pub(super) use audit::audit;
 pub(super) use diagnosis::{diagnose, doctor};
 pub(super) use feed::{events, logs};
 pub(super) use host::{
@@ -43,6 +45,7 @@ pub(super) use tunnels::{
 /// What is read from a request's query.
 pub(in crate::control) mod queries {
     pub(in crate::control) use super::{
+        audit::Entries,
         diagnosis::{Diagnose, Doctor},
         feed::{Events, Logs},
         host::CheckCredentials,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, Extension, State},
+    extract::{DefaultBodyLimit, Extension, Request, State},
     http::{self, Uri},
     middleware::from_fn_with_state,
     response::IntoResponse,
@@ -12,7 +12,7 @@ use axum::{
 };
 
 use super::{
-    Shared,
+    Shared, body,
     gate::{Guarded, guard},
     handlers,
 };
@@ -42,11 +42,17 @@ pub(super) fn build<B: Backend>(shared: &Arc<Shared<B>>) -> Router {
 
 /// The router for connections beyond the bounds: it answers that there are too many.
 pub(super) fn busy() -> Router {
-    Router::new().fallback(|| async {
-        let error = Error::new(ErrorKind::Busy, "cannot serve this connection: there are too many")
-            .with_hint("close some of those that you have; a user may have 16");
-        ([(http::header::CONNECTION, "close")], error)
+    Router::new().fallback(|request: Request| async {
+        // Whoever is still sending would read that the connection is broken, and not why.
+        let _ = body::read(request).await;
+        ([(http::header::CONNECTION, "close")], too_many())
     })
+}
+
+/// The answer to a connection beyond the bounds.
+pub(super) fn too_many() -> Error {
+    Error::new(ErrorKind::Busy, "cannot serve this connection: there are too many")
+        .with_hint("close some of those that you have: a user may have 16, root 100, all together 200")
 }
 
 fn filter(method: Method) -> MethodFilter {
@@ -102,6 +108,7 @@ fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc
         Action::OpenApi => on(filter, handlers::openapi),
         Action::Doctor => on(filter, handlers::doctor::<B>),
         Action::Diagnose => on(filter, handlers::diagnose::<B>),
+        Action::Audit => on(filter, handlers::audit::<B>),
     }
 }
 

@@ -5,8 +5,8 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use crate::{
     control::{
-        EventQuery, LogQuery,
-        api::{Event, Followed, LogLine},
+        AuditQuery, EventQuery, LogQuery,
+        api::{AuditEntry, Event, Followed, LogLine},
         view,
     },
     event::Entry,
@@ -66,6 +66,22 @@ fn elements(batch: &Batch, query: &LogQuery) -> Vec<Followed<LogLine>> {
     let missed = (batch.missed > 0).then_some(Followed::Missed(batch.missed));
     let lines = batch.lines.iter().map(view::log_line).filter(|line| wants_line(query, line));
     missed.into_iter().chain(lines.map(Followed::Item)).collect()
+}
+
+/// The entries that there are, and then each that is written: each once, in the order of their ids.
+pub(super) fn follow_entries(
+    past: Vec<AuditEntry>,
+    next: Receiver<AuditEntry>,
+    query: AuditQuery,
+) -> impl Stream<Item = Followed<AuditEntry>> + Send {
+    let last = past.last().map(|entry| entry.id);
+    let next = followed(next).filter(move |followed| {
+        std::future::ready(match followed {
+            Followed::Item(entry) => last.is_none_or(|last| entry.id > last) && query.wants(entry),
+            Followed::Missed(_) => true,
+        })
+    });
+    stream::iter(past.into_iter().map(Followed::Item)).chain(next)
 }
 
 /// Everything that a broadcast brings, until its sender is gone.

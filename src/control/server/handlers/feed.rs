@@ -19,10 +19,10 @@ use crate::control::{
 };
 
 /// How many lines or events are given when nobody says how many.
-const GIVEN: NonZeroU16 = NonZeroU16::new(100).expect("100 is not 0");
+pub(super) const GIVEN: NonZeroU16 = NonZeroU16::new(100).expect("100 is not 0");
 
 /// The most lines or events that are given at once.
-const GIVEN_MAX: NonZeroU16 = NonZeroU16::new(10_000).expect("10,000 is not 0");
+pub(super) const GIVEN_MAX: NonZeroU16 = NonZeroU16::new(10_000).expect("10,000 is not 0");
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -113,7 +113,7 @@ fn visible<B: Backend>(shared: &Shared<B>, caller: &Caller) -> impl Fn(&Event) -
 }
 
 /// Where a reader that was cut off goes on: `Last-Event-ID`, as Server-Sent Events have it.
-fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Error> {
+pub(super) fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Error> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let id = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     let message =

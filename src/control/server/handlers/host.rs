@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::App;
 use crate::{
     control::{
-        api::{Apply, Error, ErrorKind, Overview, UplinkState, Version},
+        api::{Apply, Error, ErrorKind, Overview, UplinkState, Verdict, Version},
         backend::Backend,
         server::{Shared, answer, body::Document, gate::Caller},
     },
@@ -60,6 +60,9 @@ fn overview<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Overview {
     });
     let visible = |name: &Option<String>| name.as_ref().is_some_and(|name| tunnels.contains(name));
     overview.health.reasons.retain(|finding| visible(&finding.tunnel));
+    // The verdict is about what the caller may see: one without its reasons would help nobody.
+    let worst = overview.health.reasons.iter().map(|finding| finding.verdict).max();
+    overview.health.verdict = worst.unwrap_or(Verdict::Healthy);
     overview.accounts.retain(|account| accounts.contains(&account.name));
     overview.last_change = overview.last_change.filter(|event| visible(&event.subject.tunnel));
     overview.daemon.config_problems.clear();
@@ -80,8 +83,10 @@ pub(in crate::control::server) async fn apply<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Document(request): Document<Apply>,
-) -> Result<Response, Error> {
-    Ok(answer::json(&shared.backend.apply(&caller.principal, request.hash.as_deref()).await?))
+) -> Response {
+    let applied = shared.backend.apply(&caller.principal, request.hash.as_deref()).await;
+    let plan = request.hash.or_else(|| applied.as_ref().ok().map(|applied| applied.hash.clone()));
+    answer::about(plan.filter(|hash| !hash.is_empty()), applied.map(|applied| answer::json(&applied)))
 }
 
 pub(in crate::control::server) async fn configuration<B: Backend>(State(shared): App<B>) -> Response {

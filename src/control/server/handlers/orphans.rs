@@ -17,6 +17,7 @@ pub(in crate::control::server) async fn delete_orphans<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Document(request): Document<DeleteOrphans>,
-) -> Result<Response, Error> {
-    Ok(answer::json(&shared.backend.delete_orphans(&caller.principal, &request).await?))
+) -> Response {
+    let deleted = shared.backend.delete_orphans(&caller.principal, &request).await;
+    answer::about(Some(request.hash), deleted.map(|deleted| answer::json(&deleted)))
 }

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
-    response::{IntoResponse, Response},
+    response::Response,
 };
 
 use super::{App, bad_query, tunnel_name};
@@ -34,7 +34,9 @@ pub(in crate::control::server) async fn adopt_tunnel<B: Backend>(
     Path(name): Path<String>,
     Document(asked): Document<AdoptTunnel>,
 ) -> Result<Response, Error> {
-    Ok(answer::json(&shared.backend.adopt_tunnel(&caller.principal, &name_to_be(&name)?, &asked).await?))
+    let name = name_to_be(&name)?;
+    let adopted = shared.backend.adopt_tunnel(&caller.principal, &name, &asked).await;
+    Ok(answer::about(asked.id, adopted.map(|adopted| answer::json(&adopted))))
 }
 
 pub(in crate::control::server) async fn forget_tunnel<B: Backend>(
@@ -61,7 +63,7 @@ pub(in crate::control::server) async fn adopt_route<B: Backend>(
 ) -> Response {
     let result = shared.backend.adopt_route(&caller.principal, &asked).await;
     let named = result.as_ref().ok().map(|adopted| AnswerTunnel(adopted.tunnel.clone()));
-    let mut response = result.map(|adopted| answer::json(&adopted)).into_response();
+    let mut response = answer::about(Some(asked.hostname.clone()), result.map(|adopted| answer::json(&adopted)));
     if let Some(named) = named.or(asked.tunnel.map(AnswerTunnel)) {
         response.extensions_mut().insert(named);
     }

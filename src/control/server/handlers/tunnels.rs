@@ -17,7 +17,7 @@ use crate::{
         edit::{self, Network, PrivateHostname, PrivateRoute},
         server::{
             Shared,
-            answer::{self, AnswerTunnel},
+            answer::{self, AnswerBefore, AnswerTunnel},
             body::{Document, Whole},
             gate::Caller,
         },
@@ -78,7 +78,7 @@ async fn create<B: Backend>(shared: &Shared<B>, caller: &Caller, request: Create
     let CreateTunnel { name, definition } = request;
     let name: TunnelName =
         name.parse().map_err(|error| Error::new(ErrorKind::Invalid, format!("cannot create tunnel {name:?}: {error}")))?;
-    caller.check_definition(&name, &with_account(shared, &definition))?;
+    caller.check_definition(&name, None, &with_account(shared, &definition))?;
     let change = shared.backend.create(&caller.principal, name.clone(), definition).await?;
     let status = match change {
         Change::Accepted => StatusCode::CREATED,
@@ -121,12 +121,14 @@ pub(in crate::control::server) async fn add_route<B: Backend>(
     Path(name): Path<String>,
     headers: HeaderMap,
     Whole(rule): Whole<Value>,
-) -> Result<Response, Error> {
-    edit(&shared, &caller, &name, &headers, |value| match PrivateRoute::of_body(&rule) {
+) -> Response {
+    let text = |key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
+    let object = text("hostname").or_else(|| text("network")).or_else(|| text("private_hostname"));
+    let added = edit(&shared, &caller, &name, &headers, |value| match PrivateRoute::of_body(&rule) {
         Some(route) => route.add_to(value),
         None => edit::add_route(value, rule),
-    })
-    .await
+    });
+    answer::about(object, added.await)
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -183,12 +185,13 @@ pub(in crate::control::server) async fn remove_route<B: Backend>(
     query: Result<Query<RemoveRoute>, QueryRejection>,
 ) -> Result<Response, Error> {
     let Query(route) = query.map_err(|error| bad_query(&error))?;
+    let object = route.hostname.clone().or_else(|| route.network.clone()).or_else(|| route.private_hostname.clone());
     let route = route.named()?;
-    edit(&shared, &caller, &name, &headers, |value| match route {
+    let removed = edit(&shared, &caller, &name, &headers, |value| match route {
         Named::Rule(hostname, path) => edit::remove_route(value, &hostname, path.as_deref()),
         Named::Private(route) => route.remove_from(value),
-    })
-    .await
+    });
+    Ok(answer::about(object, removed.await))
 }
 
 /// Reads a tunnel's definition, lets `change` change it, and writes it if nobody else did meanwhile.
@@ -204,10 +207,13 @@ async fn edit<B: Backend>(
     let expected = expected(headers).unwrap_or(&definition.version);
     let mut value = definition.value.clone();
     change(&mut value)?;
-    caller.check_definition(&name, &with_account(shared, &value))?;
+    caller.check_definition(&name, Some(&definition.value), &with_account(shared, &value))?;
     caller.check_access_kept(&name, &definition.value, &value)?;
     let change = shared.backend.replace(&caller.principal, &name, value, Some(expected)).await?;
-    Ok(changed(&name, change))
+    let mut response = changed(&name, change);
+    // It was replaced only if it was this one still.
+    response.extensions_mut().insert(AnswerBefore(expected.to_owned()));
+    Ok(response)
 }
 
 /// A definition as it is judged: one without an account is for the only one that there is, as in the files.
@@ -227,6 +233,10 @@ pub(in crate::control::server) async fn delete_tunnel<B: Backend>(
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let name = existing(&shared, &caller, &name)?;
+    // Whoever takes all of it away takes away what only an admin may write, too.
+    if let Some(former) = shared.backend.definition(&name) {
+        caller.check_deletion(&name, &former.value)?;
+    }
     Ok(changed(&name, shared.backend.delete(&caller.principal, &name, expected(&headers)).await?))
 }
 
