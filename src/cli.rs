@@ -25,16 +25,21 @@ mod gc;
 mod identity;
 mod import;
 mod logs;
+mod man;
 mod mcp;
 mod plan;
 mod render;
 mod route;
 mod sandbox;
 mod status;
+mod suggest;
 mod terminal;
 mod tunnel;
+mod unreachable;
 mod version;
 mod wait;
+mod watch;
+mod when;
 mod whoami;
 
 use std::{ffi::OsString, path::PathBuf};
@@ -43,10 +48,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::{control::Client, daemon::Environment};
 
+pub use completion::complete;
 pub use daemon::Arguments as DaemonArguments;
 pub use demo::Arguments as DemoArguments;
 pub use ending::{Ending, Failure};
-pub use terminal::Terminal;
+pub use terminal::{Terminal, Wishes};
 
 /// What was typed.
 #[derive(Debug, Parser)]
@@ -54,12 +60,16 @@ pub use terminal::Terminal;
 pub struct CommandLine {
     /// The daemon's control socket.
     #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "PATH", env = "ADIT_SOCKET", hide_env_values = true)]
-    #[arg(default_value = "/run/adit/adit.sock")]
+    #[arg(default_value = DEFAULT_SOCKET, value_hint = clap::ValueHint::FilePath)]
     socket: PathBuf,
     /// How data is printed: for people, or as the control socket's own JSON, whose names are stable.
     #[arg(short, long, global = true, help_heading = EVERYWHERE, value_name = "table|json", value_enum)]
     #[arg(default_value_t = Output::Table, hide_possible_values = true)]
     output: Output,
+    /// Whether states have colours: as the terminal and NO_COLOR say, or always, or never.
+    #[arg(long, global = true, help_heading = EVERYWHERE, value_name = "auto|always|never", value_enum)]
+    #[arg(default_value_t = Colour::Auto, hide_possible_values = true)]
+    color: Colour,
     #[command(subcommand)]
     command: Command,
 }
@@ -71,6 +81,17 @@ enum Output {
     Table,
     /// For programs: the control socket's own JSON, whose names are stable.
     Json,
+}
+
+/// When states have colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    /// On a terminal that has them, unless NO_COLOR is set.
+    Auto,
+    /// Also in files and pipes.
+    Always,
+    /// Never.
+    Never,
 }
 
 #[derive(Debug, Subcommand)]
@@ -107,6 +128,7 @@ enum Command {
     Whoami(whoami::Arguments),
     Version(version::Arguments),
     Completion(completion::Arguments),
+    Man(man::Arguments),
 }
 
 /// Which runtime a command needs.
@@ -141,6 +163,11 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
 ///
 /// When it did not do what was asked for. A reader that went away, such as `head`, is fine.
 pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Terminal) -> Result<Ending, Failure> {
+    match line.color {
+        Colour::Auto => {}
+        Colour::Always => terminal.force_colour(true),
+        Colour::Never => terminal.force_colour(false),
+    }
     let mut context = Context { client: Client::new(line.socket), output: line.output, terminal };
     let result = match line.command {
         Command::Daemon(arguments) => daemon::run(arguments, environment, &mut context).await,
@@ -168,6 +195,7 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Whoami(arguments) => whoami::run(arguments, &mut context).await,
         Command::Version(arguments) => version::run(arguments, &mut context).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut context),
+        Command::Man(arguments) => man::run(&arguments, &mut context),
     };
     match result {
         Err(failure) if failure.is_reader_gone() => Ok(Ending::Fine),
@@ -201,10 +229,14 @@ impl CommandLine {
             | Command::Mcp(_)
             | Command::Whoami(_)
             | Command::Version(_)
-            | Command::Completion(_) => Runtime::Client,
+            | Command::Completion(_)
+            | Command::Man(_) => Runtime::Client,
         }
     }
 }
+
+/// Where the daemon listens unless its configuration says otherwise.
+const DEFAULT_SOCKET: &str = "/run/adit/adit.sock";
 
 /// What the options of every command stand under.
 const EVERYWHERE: &str = "Options of every command";

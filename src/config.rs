@@ -67,7 +67,7 @@ pub use self::{
     load_balancer::{LoadBalancer, Monitor, SessionAffinity, SteeringPolicy},
     private_route::{PrivateNetwork, PrivateRoute},
     problem::{Problem, Problems, Severity},
-    reference::reference,
+    reference::{KeyReference, keys, reference},
     schema::{rule_schema, schema, tunnel_schema},
     service::{Scheme, Service, ServiceError, ServiceUrl},
     tunnel::{AccessDemand, ConfigurationMode, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},

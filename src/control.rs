@@ -31,5 +31,5 @@ pub(crate) use edit::{PrivateRoute, add_route, merge, remove_route};
 pub use peer::{Identify, Principal, identify};
 pub use schema::openapi;
 pub use server::Server;
-pub use socket::{Lock, SocketError, SocketFile, adopt, bind, check_former, obstacles, private_folder};
+pub use socket::{Lock, SocketError, SocketFile, adopt, bind, check_file_system, check_former, obstacles, private_folder};
 pub use table::{Action, ENDPOINTS, Endpoint, Method, Need};

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io::Write, path::Path, process::ExitCode};
 
 use adit::{
-    cli::{self, CommandLine, Ending, Runtime, Terminal},
+    cli::{self, CommandLine, Ending, Runtime, Terminal, Wishes},
     daemon::Environment,
     sandbox::connector,
 };
@@ -31,6 +31,12 @@ fn entry(arguments: &[OsString]) -> Entry {
 }
 
 fn command_line(arguments: Vec<OsString>) -> ExitCode {
+    match cli::complete(&arguments, socket()) {
+        Ok(false) => {}
+        Ok(true) => return exit_code(Ending::Fine),
+        // A word to the shell's user, in the middle of typing, would only be in the way.
+        Err(_) => return exit_code(Ending::Failed),
+    }
     let line = match cli::parse(arguments) {
         Ok(line) => line,
         Err(error) => {
@@ -57,7 +63,7 @@ fn run(line: CommandLine) -> Result<Ending, cli::Failure> {
         // One thread would do for the work; the second answers while the first is busy.
         Runtime::Daemon => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
     };
-    let mut terminal = Terminal::of_process(refuses_colours());
+    let mut terminal = Terminal::of_process(wishes());
     let result = runtime.block_on(cli::run(line, environment(), &mut terminal));
     // What still runs is of no use to anybody: waiting for it would only keep the caller.
     runtime.shutdown_background();
@@ -78,11 +84,17 @@ fn exit_code(ending: Ending) -> ExitCode {
     })
 }
 
-/// Whether the environment asks for no colours: `NO_COLOR` with a value (no-color.org), or a terminal that has none.
+/// What the environment says about terminals: `NO_COLOR` with a value (no-color.org), or one that can do nothing but print.
 #[expect(clippy::disallowed_methods, reason = "here is where the environment is read")]
-fn refuses_colours() -> bool {
+fn wishes() -> Wishes {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    no_color || std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+    Wishes { no_color, dumb: std::env::var_os("TERM").is_some_and(|term| term == "dumb") }
+}
+
+/// The socket that the environment names.
+#[expect(clippy::disallowed_methods, reason = "here is where the environment is read")]
+fn socket() -> Option<OsString> {
+    std::env::var_os("ADIT_SOCKET")
 }
 
 /// A test may end this process between two steps: `ADIT_FAILPOINTS` is the directory where it says when.

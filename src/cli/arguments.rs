@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use super::terminal::duration;
+use super::when::duration;
 
 /// Waiting for what was asked for.
 #[derive(Debug, Clone, Args)]

@@ -1,12 +1,14 @@
 //! `adit config …`
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 
 use super::{Context, Ending, Failure, Output, arguments::Files, render::plain};
 use crate::{
-    config::{self, Config},
+    config::{self, Config, Problem, Severity},
     config_files,
-    control::api::Change,
+    control::{self, api::Change},
 };
 
 /// Check and show the configuration, or have it read again
@@ -20,7 +22,7 @@ pub(super) enum Command {
 
 /// Check the configuration's files and report every mistake at once
 ///
-/// It needs no daemon and asks nobody.
+/// It needs no daemon and asks nobody. Besides the files it looks whether the control socket can stand where it should.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  adit config check\n  adit config check --config ./adit.toml")]
 pub(super) struct Check {
@@ -32,6 +34,7 @@ pub(super) struct Check {
 ///
 /// Without --config it is the one that is in force, from the daemon; with it, the one that the file and its conf.d make.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit config show\n  adit config show --config ./adit.toml")]
 pub(super) struct Show {
     /// Read this file and conf.d beside it, without a daemon.
     #[arg(long = "config", value_name = "FILE")]
@@ -40,12 +43,14 @@ pub(super) struct Show {
 
 /// Print the JSON Schema of the configuration, for editors
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  adit config schema > adit.schema.json")]
 pub(super) struct Schema {}
 
 /// Have the daemon read the configuration's files again
 ///
 /// When they are bad, the configuration in force stays.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  adit config check && adit config reload")]
 pub(super) struct Reload {}
 
 pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<Ending, Failure> {
@@ -61,7 +66,11 @@ pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<E
 fn check(arguments: &Check, context: &mut Context<'_>) -> Result<Ending, Failure> {
     let sources = config_files::read(&arguments.files.main).map_err(Failure::of)?;
     let (problems, fit) = match config::parse(&sources) {
-        Ok(config) => (config.warnings, true),
+        Ok(config) => {
+            let place = misplaced(&config, &arguments.files.main);
+            let fit = place.is_none();
+            (config.warnings.into_iter().chain(place).collect(), fit)
+        }
         Err(problems) => (problems.0, false),
     };
     match context.output {
@@ -74,10 +83,26 @@ fn check(arguments: &Check, context: &mut Context<'_>) -> Result<Ending, Failure
     let files = if sources.len() == 1 { "1 file".to_owned() } else { format!("{} files", sources.len()) };
     match (fit, problems.len()) {
         (true, 0) => context.terminal.tell(&format!("{files}: no mistakes")),
+        (true, 1) => context.terminal.tell(&format!("{files}: can be used, with 1 warning")),
         (true, count) => context.terminal.tell(&format!("{files}: can be used, with {count} warnings")),
+        (false, 1) => context.terminal.tell(&format!("{files}: cannot be used, 1 problem")),
         (false, count) => context.terminal.tell(&format!("{files}: cannot be used, {count} problems")),
     }
     Ok(if fit { Ending::Fine } else { Ending::Failed })
+}
+
+/// What the grammar cannot know: whether the socket can stand where it should. The default is as good a reason as a line of the files.
+fn misplaced(config: &Config, main: &Path) -> Option<Problem> {
+    let error = control::check_file_system(&config.daemon.runtime_dir, &config.control.socket).err()?;
+    Some(Problem {
+        path: main.to_owned(),
+        line: 1,
+        column: 1,
+        key: "control.socket".to_owned(),
+        severity: Severity::Error,
+        message: error.to_string(),
+        help: None,
+    })
 }
 
 fn show_files(files: &Files, context: &mut Context<'_>) -> Result<Ending, Failure> {

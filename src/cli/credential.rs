@@ -3,10 +3,14 @@
 use clap::{Args, Subcommand};
 
 use super::{
-    Context, Ending, Failure, Output,
+    Context, Ending, Failure, Output, completion,
     render::{Cell, Table, Tone},
+    suggest,
 };
-use crate::control::api::{Credential, CredentialCheck, CredentialState};
+use crate::control::{
+    Trouble,
+    api::{Credential, CredentialCheck, CredentialState, ErrorKind},
+};
 
 /// Look at the accounts' API tokens; the tokens themselves are never shown
 #[derive(Debug, Subcommand)]
@@ -17,6 +21,7 @@ pub(super) enum Command {
 
 /// List where each account's API token comes from, and whether it can be used
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit credential list\n  adit credential list -o json | jq -r '.[].state'")]
 pub(super) struct List {}
 
 /// Try what is needed with the API tokens, and name each permission that is missing
@@ -24,6 +29,7 @@ pub(super) struct List {}
 #[command(after_help = "Examples:\n  adit credential check\n  adit credential check default")]
 pub(super) struct Check {
     /// Only the token of this account, by its name in the configuration.
+    #[arg(add = completion::accounts())]
     account: Option<String>,
 }
 
@@ -48,7 +54,7 @@ async fn list(context: &mut Context<'_>) -> Result<Ending, Failure> {
 }
 
 fn list_table(credentials: &[Credential]) -> Table<6> {
-    let mut table = Table::new(["ACCOUNT", "SOURCE", "KIND", "STATE", "EXPIRES", "WHY"]);
+    let mut table = Table::new(["ACCOUNT", "SOURCE", "KIND", "STATE", "EXPIRES", "WHY"]).expending(&["KIND", "SOURCE"]);
     for credential in credentials {
         let (state, tone) = match credential.state {
             CredentialState::Unknown => ("not tried", Tone::Notice),
@@ -68,7 +74,10 @@ fn list_table(credentials: &[Credential]) -> Table<6> {
 }
 
 async fn check(arguments: Check, context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let checks = context.client.check_credentials(arguments.account.as_deref()).await?;
+    let checks = match context.client.check_credentials(arguments.account.as_deref()).await {
+        Ok(checks) => checks,
+        Err(trouble) => return Err(with_suggestion(trouble, arguments.account.as_deref(), context).await),
+    };
     match context.output {
         Output::Json => context.terminal.print_json(&checks)?,
         Output::Table => {
@@ -78,6 +87,18 @@ async fn check(arguments: Check, context: &mut Context<'_>) -> Result<Ending, Fa
     }
     let passed = checks.iter().flat_map(|account| &account.checks).all(|check| check.passed);
     Ok(if passed { Ending::Fine } else { Ending::Failed })
+}
+
+/// The failure, with the account that may be meant when there is none of that name.
+async fn with_suggestion(trouble: Trouble, account: Option<&str>, context: &Context<'_>) -> Failure {
+    let is_unknown = trouble.kind() == Some(ErrorKind::NotFound);
+    let failure = Failure::from(trouble);
+    let (Some(account), true) = (account, is_unknown) else { return failure };
+    let known = context.client.credentials().await.unwrap_or_default();
+    match suggest::hint(account, known.iter().map(|credential| credential.account.as_str())) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
 }
 
 fn check_table(accounts: &[CredentialCheck]) -> Table<4> {

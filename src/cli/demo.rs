@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Ending, Failure, terminal::duration};
+use super::{Ending, Failure, when::duration};
 use crate::demo::Options;
 
 /// See it work: a whole system on an embedded Cloudflare, without account, root or network

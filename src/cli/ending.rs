@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, io};
 
 use crate::{
-    cli::render::plain,
+    cli::{render::plain, unreachable},
     control::{
         Trouble,
         api::{ErrorKind, Problem},
@@ -65,6 +65,16 @@ impl Failure {
         self
     }
 
+    /// The same with every single problem.
+    pub(super) fn with_details(self, details: Vec<Problem>) -> Self {
+        Self { details, ..self }
+    }
+
+    /// The same, told as a part of `doing`, as in "cannot import …".
+    pub(super) fn while_doing(self, doing: impl Into<String>) -> Self {
+        Self { error: self.error.context(doing.into()), ..self }
+    }
+
     /// Whether it is only that nobody reads what is printed.
     pub(super) fn is_reader_gone(&self) -> bool {
         let io = self.error.chain().find_map(|error| error.downcast_ref::<io::Error>());
@@ -90,7 +100,9 @@ impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         let none = (Vec::new(), None);
         let (ending, (details, hint)) = match &trouble {
-            Trouble::NotReachable { source, .. } => (Ending::NotReachable, (Vec::new(), Some(unreachable_hint(source)))),
+            Trouble::NotReachable { socket, source } => {
+                (Ending::NotReachable, (Vec::new(), Some(unreachable::hint(socket, source))))
+            }
             Trouble::Refused(error) => (ending(error.kind), (error.details.clone(), error.hint.clone())),
             Trouble::Broken { .. } | Trouble::Slow { .. } => (Ending::Failed, none),
         };
@@ -119,13 +131,6 @@ fn ending(kind: ErrorKind) -> Ending {
         | ErrorKind::Unavailable
         | ErrorKind::Internal => Ending::Failed,
     }
-}
-
-fn unreachable_hint(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::PermissionDenied {
-        return "your user may not open the socket: see socket_mode under [control] in the configuration".to_owned();
-    }
-    "is it running? \"systemctl status adit\" tells; another socket is named by --socket or ADIT_SOCKET".to_owned()
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::num::NonZeroU16;
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Context, Ending, Failure, Output,
+    Context, Ending, Failure, Output, completion,
     follow::{Resumable, follow},
-    render::{Look, Tone, json_line, plain},
+    render::{Look, Tone, json_line, plain, stamp},
+    suggest,
+    when::When,
 };
 use crate::control::{
     Client, Follow, Trouble,
@@ -21,17 +22,22 @@ use crate::control::{
 Examples:
   adit events --since 1h
   adit events -f --tunnel web
+  adit events --kind connector-exited --since 7d
   adit events --since 2026-01-02T03:04:05Z -o json")]
 pub(super) struct Arguments {
     /// Go on with every event as it happens, also over a restart of the daemon. As JSON, each is a line of its own then.
     #[arg(short, long)]
     follow: bool,
-    /// Only those since then: a duration back from now, a time, or the id of an event that was seen.
+    /// Only those since then: a duration back from now (1h30m, 7d), a time or a date in UTC, today, yesterday, or the id of an event
+    /// that was seen.
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Since>,
     /// Only those of this tunnel.
-    #[arg(long, value_name = "TUNNEL")]
+    #[arg(long, value_name = "TUNNEL", add = completion::tunnels())]
     tunnel: Option<String>,
+    /// Only those of this kind, such as connector-exited.
+    #[arg(long, value_name = "KIND", add = completion::kinds())]
+    kind: Option<String>,
     /// How many, at most: the newest.
     #[arg(short = 'n', long, value_name = "NUMBER", default_value = "100")]
     limit: NonZeroU16,
@@ -40,41 +46,73 @@ pub(super) struct Arguments {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Since {
     Id(u64),
-    Time(Timestamp),
-    Ago(SignedDuration),
+    Time(When),
 }
 
 pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let mut query = vec![("limit", arguments.limit.to_string())];
-    query.extend(arguments.tunnel.map(|tunnel| ("tunnel", tunnel)));
-    query.extend(arguments.since.map(|since| match since {
+    let Arguments { follow: follows, since, tunnel, kind, limit } = arguments;
+    let mut query = Vec::new();
+    query.extend(tunnel.as_ref().map(|tunnel| ("tunnel", tunnel.clone())));
+    query.extend(since.map(|since| match since {
         Since::Id(id) => ("since", id.to_string()),
-        Since::Time(time) => ("from", time.to_string()),
-        Since::Ago(ago) => ("from", (context.terminal.now() - ago).to_string()),
+        Since::Time(when) => ("from", when.timestamp(context.terminal.now()).to_string()),
     }));
-    if arguments.follow {
-        return follow(&mut Events { query, last: None }, context).await;
+    if follows {
+        check_tunnel(tunnel.as_deref(), context).await?;
+        query.push(("limit", limit.to_string()));
+        return follow(&mut Events { query, kind, last: None }, context).await;
     }
-    let events = context.client.events(&query).await?;
+    // The daemon counts before it is known which of them are of the kind.
+    query.push(("limit", if kind.is_some() { READ_MAX.to_owned() } else { limit.to_string() }));
+    let mut events = context.client.events(&query).await?;
+    if events.is_empty() {
+        check_tunnel(tunnel.as_deref(), context).await?;
+    }
+    if let Some(kind) = &kind {
+        keep_kind(&mut events, kind, usize::from(limit.get()), context);
+    }
     match context.output {
         Output::Json => context.terminal.print_json(&events)?,
         Output::Table => {
-            let look = context.terminal.look;
-            context.terminal.print(&events.iter().map(|event| render(event, look)).collect::<String>())?;
+            let (look, now) = (context.terminal.look, context.terminal.now());
+            let text: String = events.iter().map(|event| render(event, &look.moment(event.at, now), look)).collect();
+            context.terminal.print(&text)?;
         }
     }
     Ok(Ending::Fine)
 }
 
+/// A name that no tunnel has and of which nothing is told is a slip, and not a tunnel to which nothing happened.
+async fn check_tunnel(tunnel: Option<&str>, context: &Context<'_>) -> Result<(), Failure> {
+    let Some(tunnel) = tunnel else { return Ok(()) };
+    let of_old = context.client.events(&[("tunnel", tunnel.to_owned()), ("limit", "1".to_owned())]).await?;
+    if of_old.is_empty() {
+        context.client.tunnel(tunnel).await?;
+    }
+    Ok(())
+}
+
+/// Keeps the newest `limit` of a kind, and tells when none is of it and another one may be meant.
+fn keep_kind(events: &mut Vec<Event>, kind: &str, limit: usize, context: &mut Context<'_>) {
+    let near = suggest::nearest(kind, events.iter().map(|event| event.kind.as_str())).map(str::to_owned);
+    events.retain(|event| event.kind == kind);
+    events.drain(..events.len().saturating_sub(limit));
+    if let (true, Some(near)) = (events.is_empty(), near) {
+        context.terminal.tell(&format!("no event is of the kind {kind:?}; did you mean {near:?}?"));
+    }
+}
+
 /// The events, followed.
 struct Events {
     query: Vec<(&'static str, String)>,
+    /// Which kind is shown; `None`: every one.
+    kind: Option<String>,
     /// The last one that was shown.
     last: Option<u64>,
 }
 
-/// How many events that happened during a break are read: the most that the daemon gives.
-const READ_AFTER: &str = "10000";
+/// The most events that the daemon gives at once: so many are read of what happened during a break, and to look for a kind.
+const READ_MAX: &str = "10000";
 
 impl Resumable for Events {
     type Item = Event;
@@ -83,7 +121,7 @@ impl Resumable for Events {
         let mut query = self.query.clone();
         if let Some(last) = self.last {
             query.retain(|(key, _)| !matches!(*key, "limit" | "since" | "from"));
-            query.extend([("limit", READ_AFTER.to_owned()), ("since", last.to_string())]);
+            query.extend([("limit", READ_MAX.to_owned()), ("since", last.to_string())]);
         }
         client.follow_events(&query).await
     }
@@ -93,7 +131,11 @@ impl Resumable for Events {
         match (next, context.output) {
             (Followed::Item(event), output) => {
                 self.last = Some(event.id);
-                let text = if output == Output::Json { json_line(&event) } else { render(&event, look) };
+                if self.kind.as_ref().is_some_and(|kind| *kind != event.kind) {
+                    return Ok(());
+                }
+                // What is followed is looked at later as well: it keeps its time.
+                let text = if output == Output::Json { json_line(&event) } else { render(&event, &stamp(event.at), look) };
                 context.terminal.print(&text)
             }
             (Followed::Missed(count), _) => {
@@ -104,7 +146,7 @@ impl Resumable for Events {
     }
 }
 
-fn render(event: &Event, look: Look) -> String {
+fn render(event: &Event, when: &str, look: Look) -> String {
     let subject = &event.subject;
     let subject = match (&subject.tunnel, subject.replica, &subject.account) {
         (Some(tunnel), Some(replica), _) => format!("{tunnel}/{replica}"),
@@ -114,18 +156,17 @@ fn render(event: &Event, look: Look) -> String {
     };
     let kind = Tone::of_level(event.level).paint(&plain(&event.kind), look);
     let sentence = plain(&event.sentence);
-    format!("{} {kind} {}: {sentence}\n", event.at.strftime("%FT%TZ"), plain(&subject))
+    format!("{when:<AGE_WIDTH$} {kind} {}: {sentence}\n", plain(&subject))
 }
 
+/// The width of most ages, so that what follows them stands in a column.
+const AGE_WIDTH: usize = 3;
+
 fn since(text: &str) -> Result<Since, String> {
-    if let Ok(id) = text.parse() {
-        return Ok(Since::Id(id));
+    match text.parse() {
+        Ok(id) => Ok(Since::Id(id)),
+        Err(_) => When::parse(text).map(Since::Time).map_err(|why| format!("{why}, or an event's id")),
     }
-    if let Ok(ago) = text.parse::<SignedDuration>() {
-        return if ago.is_negative() { Err("it must not be in the future".to_owned()) } else { Ok(Since::Ago(ago)) };
-    }
-    let rule = || "it must be a duration such as 1h, a time such as 2026-01-02T03:04:05Z, or an event's id".to_owned();
-    text.parse().map(Since::Time).map_err(|_| rule())
 }
 
 #[cfg(test)]
@@ -134,12 +175,10 @@ mod tests {
     use crate::control::api::{Level, Subject};
 
     #[test]
-    fn since_is_an_age_a_time_or_an_id() {
+    fn since_is_a_time_or_an_id() {
         assert_eq!(since("17"), Ok(Since::Id(17)));
-        assert_eq!(since("1h30m"), Ok(Since::Ago(SignedDuration::from_mins(90))));
-        assert!(matches!(since("2026-01-02T03:04:05Z"), Ok(Since::Time(_))));
-        assert!(since("yesterday").is_err());
-        assert!(since("-1h").is_err());
+        assert_eq!(since("yesterday"), Ok(Since::Time(When::Day(1))));
+        assert!(since("someday").unwrap_err().ends_with("or an event's id"));
     }
 
     #[test]
@@ -154,7 +193,7 @@ mod tests {
             sentence: "it was ended by signal 9 after 3 h".to_owned(),
         };
         assert_eq!(
-            render(&event, Look { colour: false, width: None }),
+            render(&event, &stamp(event.at), Look { colour: false, width: None }),
             "2026-01-02T03:04:05Z connector-exited web/1: it was ended by signal 9 after 3 h\n"
         );
     }

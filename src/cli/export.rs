@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::{Context, Ending, Failure, Output};
+use super::{Context, Ending, Failure, Output, completion};
 use crate::{config::tunnel_toml, name::TunnelName};
 
 /// Print the tunnels as configuration: TOML for adit.toml or conf.d
@@ -14,6 +14,7 @@ use crate::{config::tunnel_toml, name::TunnelName};
 #[command(after_help = "Examples:\n  adit export > tunnels.toml\n  adit export web")]
 pub(super) struct Arguments {
     /// Only this tunnel.
+    #[arg(add = completion::tunnels())]
     tunnel: Option<String>,
 }
 

@@ -11,10 +11,10 @@ use crate::control::{
 };
 
 /// How long it is waited for the next daemon: a restart takes less than a second, one whose daemon hung some minutes.
-const NEXT_DAEMON_TIME_MAX: Duration = Duration::from_secs(5 * 60);
+pub(super) const NEXT_DAEMON_TIME_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// How long to wait between two attempts to reach it. Under systemd the first attempt waits in the socket's queue by itself.
-const RETRY_AFTER: Duration = Duration::from_millis(200);
+pub(super) const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// A stream that lived for so long was no failed attempt, even if nothing came.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
@@ -79,7 +79,7 @@ async fn reopen<F: Resumable>(followed: &mut F, client: &Client, give_up_at: Ins
 }
 
 /// Whether the next daemon may answer otherwise.
-fn may_pass(trouble: &Trouble) -> bool {
+pub(super) fn may_pass(trouble: &Trouble) -> bool {
     match trouble {
         Trouble::NotReachable { .. } | Trouble::Broken { .. } | Trouble::Slow { .. } => true,
         Trouble::Refused(error) => matches!(error.kind, ErrorKind::Busy | ErrorKind::Unavailable),

@@ -7,7 +7,7 @@ use super::{
     Context, Ending, Failure, Output,
     arguments::Yes,
     confirm::confirm,
-    render::{Cell, Look, Table, Tone, age, plain},
+    render::{Cell, Look, Table, Tone, plain},
 };
 use crate::control::api::{DeletedOrphans, Orphan, Orphans};
 
@@ -16,7 +16,8 @@ use crate::control::api::{DeletedOrphans, Orphan, Orphans};
 /// Alone it shows: DNS records with this installation's marker that lead to deleted tunnels; tunnels, load-balancer pools, monitors,
 /// private routes and virtual networks of this installation that nothing here knows; and tunnels that left the configuration with what
 /// they have. Nothing that is in use is deleted, nor anything without our marker or with that of another installation. What the
-/// credential may not read is named, and stays. Each thing is looked at again right before it is deleted.
+/// credential may not read is named, and stays. Each thing is looked at again right before it is deleted. Ends with 0 when nothing is
+/// left over, with 1 when something is, and with 5 when nothing is known to be but not everything could be read.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  adit gc\n  adit gc --delete 0123456789ab --plan 0123456789abcdef\n  adit gc --plan 0123456789abcdef"
@@ -37,7 +38,7 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     let Some(hash) = arguments.plan else { return show(context).await };
     if arguments.delete.is_empty() && !arguments.yes.yes {
         let orphans = context.client.orphans().await?;
-        let text = render(&orphans, Timestamp::now(), context.terminal.look);
+        let text = render(&orphans, context.terminal.now(), context.terminal.words_look);
         context.terminal.show(&text);
         // Nobody is asked about a list that was not the one meant.
         if orphans.hash != hash {
@@ -61,12 +62,16 @@ async fn show(context: &mut Context<'_>) -> Result<Ending, Failure> {
     match context.output {
         Output::Json => context.terminal.print_json(&orphans)?,
         Output::Table => {
-            let text = render(&orphans, Timestamp::now(), context.terminal.look);
+            let text = render(&orphans, context.terminal.now(), context.terminal.look);
             context.terminal.print(&text)?;
         }
     }
-    let clean = orphans.orphans.is_empty() && orphans.unread.is_empty();
-    Ok(if clean { Ending::Fine } else { Ending::Attention })
+    Ok(match (orphans.orphans.is_empty(), orphans.unread.is_empty()) {
+        (true, true) => Ending::Fine,
+        (false, _) => Ending::Attention,
+        // Nothing can be said of what cannot be looked at.
+        (true, false) => Ending::Conflict,
+    })
 }
 
 /// What was deleted, and what was not.
@@ -92,13 +97,13 @@ pub(super) fn render_list(orphans: &Orphans, now: Timestamp, look: Look) -> Stri
         let all = if orphans.unread.is_empty() { "nothing is left over\n" } else { "nothing is known to be left over\n" };
         text.push_str(all);
     } else {
-        let mut table = Table::new(["ITEM", "ACCOUNT", "WHAT", "SINCE", "WHY", "STAYS BECAUSE"]);
+        let mut table = Table::new(["ITEM", "ACCOUNT", "WHAT", "SINCE", "WHY", "STAYS BECAUSE"]).expending(&["ACCOUNT", "SINCE"]);
         for Orphan { item, account, what, why, since, kept, .. } in &orphans.orphans {
             table.row([
                 Cell::toned(item, if kept.is_none() { Tone::Bad } else { Tone::Faint }),
                 Cell::new(account),
                 Cell::new(what),
-                Cell::maybe(since.map(|since| age(since, now))),
+                Cell::maybe(since.map(|since| look.moment(since, now))),
                 Cell::new(why),
                 Cell::toned(kept.as_deref().unwrap_or_default(), Tone::Notice),
             ]);

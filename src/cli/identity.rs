@@ -23,11 +23,13 @@ enum Change {
     /// Go on with this state here: the machine that it came from is gone
     ///
     /// Its tunnels start on this host at once. While the other host runs as well, both would serve and change the same tunnels.
+    #[command(after_help = "Example:\n  adit identity take-over --yes")]
     TakeOver(Consent),
     /// Become an installation of its own: this machine is a clone, and the original runs on
     ///
     /// The records are set aside in the state directory (set-aside/) and nothing at Cloudflare is touched. This host makes its own
     /// tunnels; a hostname that the original holds is a conflict and stays with it.
+    #[command(after_help = "Example:\n  adit identity new --yes")]
     New(Consent),
 }
 

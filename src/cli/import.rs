@@ -18,10 +18,12 @@ use clap::Args;
 use serde_json::{Map, Value};
 
 use self::source::Found;
-use super::{Context, Ending, Failure, Output, arguments::Yes, confirm::confirm, render::plain, terminal::duration};
+use super::{
+    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, render::plain, suggest, when::duration,
+};
 use crate::{
     config::{self, Service, Source, tunnel_toml},
-    control::api::{AdoptTunnel, CheckOrigins, TunnelAdoption},
+    control::api::{AdoptTunnel, CheckOrigins, Problem, TunnelAdoption},
     import::tunnel_name,
     name::TunnelName,
     plan::definition_of,
@@ -53,7 +55,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     name: Option<TunnelName>,
     /// Its Cloudflare account, by the name in the configuration.
-    #[arg(long)]
+    #[arg(long, add = completion::accounts())]
     account: Option<String>,
     /// Only show what would be done.
     #[arg(long)]
@@ -94,7 +96,12 @@ async fn look(arguments: &Arguments, found: Found, context: &mut Context<'_>) ->
     let name = provisional.unwrap_or_else(|| "imported".parse().expect("it is a name"));
     let mut asked = AdoptTunnel { id: Some(found.id.to_string()), account: arguments.account.clone(), ..AdoptTunnel::default() };
     asked.define_later = true;
-    let mut shown = context.client.look_at_tunnel(name.as_str(), &asked).await?;
+    check_account(arguments.account.as_deref(), context).await?;
+    let look = async |name: &TunnelName| {
+        let looking = context.client.look_at_tunnel(name.as_str(), &asked).await;
+        looking.map_err(|trouble| Failure::from(trouble).while_doing(format!("cannot import tunnel {}", found.id)))
+    };
+    let mut shown = look(&name).await?;
     let called = || arguments.name.clone().or_else(|| tunnel_name(&shown.cloudflare_name));
     let name = called().ok_or_else(|| {
         let message = format!("cannot make a name of {:?}, as the tunnel is called at Cloudflare", shown.cloudflare_name);
@@ -105,7 +112,7 @@ async fn look(arguments: &Arguments, found: Found, context: &mut Context<'_>) ->
         return Err(Failure::new(Ending::Conflict, message).with_hint("--name gives it another"));
     }
     if shown.tunnel != name.as_str() {
-        shown = context.client.look_at_tunnel(name.as_str(), &asked).await?;
+        shown = look(&name).await?;
     }
     asked.hash = Some(shown.hash.clone());
     let definition = definition(&found, &shown)?;
@@ -118,6 +125,22 @@ async fn look(arguments: &Arguments, found: Found, context: &mut Context<'_>) ->
         }
     }
     Ok(Import { name, asked, definition })
+}
+
+/// The account is looked for first: a slip in its name is not the tunnel's fault.
+async fn check_account(account: Option<&str>, context: &Context<'_>) -> Result<(), Failure> {
+    let Some(account) = account else { return Ok(()) };
+    let known = context.client.credentials().await?;
+    let names = || known.iter().map(|credential| credential.account.as_str());
+    if names().any(|name| name == account) {
+        return Ok(());
+    }
+    let message = format!("cannot import into account {account:?}: the configuration has no [accounts.{account}]");
+    let failure = Failure::new(Ending::Failed, message);
+    Err(match suggest::hint(account, names()) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    })
 }
 
 /// The origins of a definition that the daemon tries, each once; of very many the first.
@@ -162,8 +185,9 @@ fn check_definition(name: &TunnelName, definition: &Map<String, Value>) -> Resul
     let text = tunnel_toml(name, &alone).map_err(Failure::of)?;
     let text = format!("{text}\n[accounts.default]\napi_token = {{ file = \"/\" }}\n");
     config::parse(&[Source { path: PathBuf::from("translation"), text }]).map(drop).map_err(|problems| {
-        let lines: Vec<String> = problems.0.iter().map(|problem| format!("{}: {}", problem.key, problem.message)).collect();
-        Failure::new(Ending::Failed, format!("cannot import it:\n{}", lines.join("\n")))
+        let details =
+            problems.0.iter().map(|problem| Problem { at: Some(problem.key.clone()), problem: problem.message.clone() });
+        Failure::new(Ending::Failed, "cannot import it: Adit's grammar does not take it").with_details(details.collect())
     })
 }
 

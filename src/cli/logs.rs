@@ -1,13 +1,15 @@
 //! `adit logs`
 
-use std::num::NonZeroU16;
+use std::{collections::BTreeSet, num::NonZeroU16};
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::{
-    Context, Ending, Failure, Output,
+    Context, Ending, Failure, Output, completion,
     follow::{Resumable, follow},
     render::{json_line, plain},
+    when::When,
 };
 use crate::control::{
     Client, Follow, Trouble,
@@ -16,29 +18,47 @@ use crate::control::{
 
 /// Show what a tunnel's connectors write
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  adit logs web\n  adit logs -f web --replica 1")]
+#[command(after_help = "Examples:\n  adit logs web\n  adit logs -f web --replica 1\n  adit logs web --since 1h30m -o json")]
 pub(super) struct Arguments {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     tunnel: String,
     /// Go on with every line as it is written, also over a restart of the daemon. As JSON, each is a line of its own then.
     #[arg(short, long)]
     follow: bool,
-    /// How many of the last lines.
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value = "100")]
-    lines: NonZeroU16,
+    /// How many of the last lines. [default: 100]
+    #[arg(short = 'n', long, value_name = "NUMBER")]
+    lines: Option<NonZeroU16>,
     /// Only those of this replica, counted from 0.
     #[arg(long, value_name = "NUMBER")]
     replica: Option<u8>,
+    /// Only those since then: a duration back from now (1h30m, 7d), a time or a date in UTC, today or yesterday. Of the last 10,000
+    /// lines, unless --lines says how many.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    since: Option<When>,
 }
 
+/// The most lines that the daemon gives at once.
+const LINES_MAX: u16 = 10_000;
+
+/// How many lines are shown when nobody says how many or since when.
+const LINES_SHOWN: u16 = 100;
+
 pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let mut query = vec![("lines", arguments.lines.to_string())];
-    query.extend(arguments.replica.map(|replica| ("replica", replica.to_string())));
-    if arguments.follow {
-        let mut lines = Lines { tunnel: arguments.tunnel, query, last: None };
-        return follow(&mut lines, context).await;
+    let Arguments { tunnel, follow: follows, lines, replica, since } = arguments;
+    let from = since.map(|since| since.timestamp(context.terminal.now()));
+    let lines = lines.map_or(if from.is_some() { LINES_MAX } else { LINES_SHOWN }, NonZeroU16::get);
+    let mut query = vec![("lines", lines.to_string())];
+    query.extend(replica.map(|replica| ("replica", replica.to_string())));
+    if follows {
+        check_replica(&tunnel, replica, context).await?;
+        return follow(&mut Lines { tunnel, query, from, last: None }, context).await;
     }
-    let lines = context.client.logs(&arguments.tunnel, &query).await?;
+    let mut lines = context.client.logs(&tunnel, &query).await?;
+    if lines.is_empty() {
+        check_replica(&tunnel, replica, context).await?;
+    }
+    lines.retain(|line| from.is_none_or(|from| line.at >= from));
     match context.output {
         Output::Json => context.terminal.print_json(&lines)?,
         Output::Table => context.terminal.print(&lines.iter().map(render).collect::<String>())?,
@@ -46,10 +66,29 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     Ok(Ending::Fine)
 }
 
+/// A replica that is not there and of which no line is kept is a slip.
+async fn check_replica(tunnel: &str, replica: Option<u8>, context: &Context<'_>) -> Result<(), Failure> {
+    let Some(replica) = replica else { return Ok(()) };
+    let query = [("lines", LINES_MAX.to_string()), ("replica", replica.to_string())];
+    if !context.client.logs(tunnel, &query).await?.is_empty() {
+        return Ok(());
+    }
+    let found = context.client.tunnel(tunnel).await?.tunnel;
+    let there: BTreeSet<u8> = (0..found.replicas).chain(found.connectors.iter().map(|connector| connector.replica)).collect();
+    if there.contains(&replica) {
+        return Ok(());
+    }
+    let message = format!("cannot show lines of replica {replica} of tunnel {tunnel:?}: there is no such replica");
+    let all: Vec<String> = there.iter().map(u8::to_string).collect();
+    Err(Failure::new(Ending::Failed, message).with_hint(format!("they are counted from 0; there is {}", all.join(", "))))
+}
+
 /// The lines of a tunnel, followed.
 struct Lines {
     tunnel: String,
     query: Vec<(&'static str, String)>,
+    /// Earlier lines are not shown.
+    from: Option<Timestamp>,
     /// The number of the last line that was shown: the next daemon goes on behind it.
     last: Option<u64>,
 }
@@ -67,6 +106,9 @@ impl Resumable for Lines {
         match next {
             Followed::Item(line) => {
                 self.last = Some(line.id);
+                if self.from.is_some_and(|from| line.at < from) {
+                    return Ok(());
+                }
                 context.terminal.print(&match context.output {
                     Output::Json => json_line(&line),
                     Output::Table => render(&line),

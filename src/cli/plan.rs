@@ -12,6 +12,7 @@ use super::{
 /// It looks at the configuration's files as they are on disk and at Cloudflare as it is, and changes nothing. Ends with 0 when
 /// nothing would change, with 2 when something would, and with 5 when nothing can change because of a hold or a conflict.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit plan\n  adit apply --plan $(adit plan -o json | jq -r .hash)")]
 pub(super) struct Arguments {}
 
 pub(super) async fn run(_arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {

@@ -4,11 +4,13 @@ mod detail;
 mod overview;
 mod table;
 mod text;
+mod time;
 
 pub(super) use detail::detail;
 pub(super) use overview::overview;
 pub(super) use table::{Cell, Table};
-pub(super) use text::{age, json, json_line, plain};
+pub(super) use text::{json, json_line, plain};
+pub(super) use time::{age, stamp};
 
 use crate::control::api::{Level, RouteState, State, Verdict};
 
@@ -17,7 +19,7 @@ use crate::control::api::{Level, RouteState, State, Verdict};
 pub(super) struct Look {
     /// Whether it shows colours.
     pub(super) colour: bool,
-    /// Its width in columns; `None`: without end.
+    /// Its width in columns, for a terminal; `None`, without end, for a file or a pipe, which also get times instead of ages.
     pub(super) width: Option<usize>,
 }
 

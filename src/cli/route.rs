@@ -4,16 +4,23 @@ mod adopt;
 mod private;
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 use super::{
-    Context, Ending, Failure, Output,
+    Context, Ending, Failure,
     arguments::{Rule, Wait, Yes},
+    completion,
     confirm::confirm,
-    render::{Cell, Table, Tone},
+    render::{Cell, Look, Table, Tone},
+    suggest,
     tunnel::tell,
     wait::{Goal, wait},
+    watch::{self, Picture, Watch},
 };
-use crate::control::api::{RouteKind, TunnelRoute};
+use crate::control::{
+    Client, Trouble,
+    api::{ErrorKind, RouteKind, TunnelRoute},
+};
 
 /// Lead hostnames and private networks to tunnels
 #[derive(Debug, Subcommand)]
@@ -26,9 +33,15 @@ pub(super) enum Command {
 
 /// List every route of every tunnel
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  adit route list\n  adit route list web --watch\n  adit route list -o json | jq -r '.[].hostname'"
+)]
 pub(super) struct List {
     /// Only those of this tunnel.
+    #[arg(add = completion::tunnels())]
     tunnel: Option<String>,
+    #[command(flatten)]
+    watch: Watch,
 }
 
 /// Lead a hostname or a private network to a tunnel that was made over the socket
@@ -42,6 +55,7 @@ pub(super) struct List {
                         adit route add web --private-hostname wiki.internal.example")]
 pub(super) struct Add {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     tunnel: String,
     #[command(flatten)]
     rule: Rule,
@@ -57,9 +71,10 @@ pub(super) struct Add {
                         adit route remove web --network 10.20.0.0/16 --virtual-network lab --yes")]
 pub(super) struct Remove {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     tunnel: String,
     /// The route's hostname.
-    #[arg(long, required_unless_present_any = ["network", "private_hostname"])]
+    #[arg(long, required_unless_present_any = ["network", "private_hostname"], add = completion::hostnames())]
     hostname: Option<String>,
     /// The route's path, if it has one.
     #[arg(long, value_name = "REGEX", requires = "hostname")]
@@ -74,34 +89,47 @@ pub(super) struct Remove {
 
 pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<Ending, Failure> {
     match command {
-        Command::List(arguments) => list(arguments, context).await,
+        Command::List(List { tunnel, watch }) => watch::show(&Routes { tunnel }, &watch, context).await,
         Command::Add(arguments) => add(arguments, context).await,
         Command::Remove(arguments) => remove(arguments, context).await,
         Command::Adopt(arguments) => adopt::adopt(arguments, context).await,
     }
 }
 
-async fn list(arguments: List, context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let mut routes = context.client.routes().await?;
-    if let Some(tunnel) = &arguments.tunnel {
-        // A mistyped name is an error, and not a tunnel without routes.
-        context.client.tunnel(tunnel).await?;
-        routes.retain(|route| route.tunnel == *tunnel);
-    }
-    match context.output {
-        Output::Json => context.terminal.print_json(&routes)?,
-        Output::Table => {
-            let text = table(&routes).render(context.terminal.look);
-            context.terminal.print(&text)?;
+/// The routes, of one tunnel or of all.
+struct Routes {
+    tunnel: Option<String>,
+}
+
+impl Picture for Routes {
+    type Value = Vec<TunnelRoute>;
+
+    async fn ask(&self, client: &Client) -> Result<Vec<TunnelRoute>, Trouble> {
+        let mut routes = client.routes().await?;
+        if let Some(tunnel) = &self.tunnel {
+            routes.retain(|route| route.tunnel == *tunnel);
+            if routes.is_empty() {
+                // A mistyped name is an error, and not a tunnel without routes.
+                client.tunnel(tunnel).await?;
+            }
         }
+        Ok(routes)
     }
-    Ok(Ending::Fine)
+
+    fn render(&self, routes: &Vec<TunnelRoute>, _now: Timestamp, look: Look) -> String {
+        table(routes).render(look)
+    }
+
+    fn ending(&self, _routes: &Vec<TunnelRoute>) -> Ending {
+        Ending::Fine
+    }
 }
 
 fn table(routes: &[TunnelRoute]) -> Table<8> {
     let all_public = routes.iter().all(|route| route.route.kind == RouteKind::Hostname);
     let first = if all_public { "HOSTNAME" } else { "ROUTE" };
-    let mut table = Table::new([first, "KIND", "PATH", "TUNNEL", "SERVICE", "DNS", "STATE", "WHY"]);
+    let mut table =
+        Table::new([first, "KIND", "PATH", "TUNNEL", "SERVICE", "DNS", "STATE", "WHY"]).expending(&["DNS", "KIND", "SERVICE"]);
     for TunnelRoute { tunnel, route } in routes {
         table.row([
             Cell::new(route.label()),
@@ -134,6 +162,21 @@ async fn add(arguments: Add, context: &mut Context<'_>) -> Result<Ending, Failur
     wait(&arguments.wait, context, &arguments.tunnel, &Goal::Serving).await
 }
 
+/// The failure, with the hostname that may be meant when there is no route for this one: of one tunnel, or of all.
+async fn with_suggestion(trouble: Trouble, hostname: &str, tunnel: Option<&str>, context: &Context<'_>) -> Failure {
+    let is_unknown = trouble.kind() == Some(ErrorKind::NotFound);
+    let failure = Failure::from(trouble);
+    if !is_unknown {
+        return failure;
+    }
+    let routes = context.client.routes().await.unwrap_or_default();
+    let of_tunnel = routes.iter().filter(|route| tunnel.is_none_or(|tunnel| route.tunnel == tunnel));
+    match suggest::nearest(hostname, of_tunnel.filter_map(|route| route.route.hostname.as_deref())) {
+        Some(near) => failure.with_hint(format!("did you mean {near:?}?")),
+        None => failure,
+    }
+}
+
 async fn remove(arguments: Remove, context: &mut Context<'_>) -> Result<Ending, Failure> {
     let private = arguments.private.route();
     let path = arguments.path.as_deref();
@@ -145,7 +188,10 @@ async fn remove(arguments: Remove, context: &mut Context<'_>) -> Result<Ending, 
     confirm(context.terminal, arguments.yes.yes, &format!("Remove the route {described} from tunnel {:?}", arguments.tunnel))?;
     let changed = match private {
         Some(route) => context.client.remove_private_route(&arguments.tunnel, &route).await?,
-        None => context.client.remove_route(&arguments.tunnel, &hostname, path).await?,
+        None => match context.client.remove_route(&arguments.tunnel, &hostname, path).await {
+            Ok(changed) => changed,
+            Err(trouble) => return Err(with_suggestion(trouble, &hostname, Some(&arguments.tunnel), context).await),
+        },
     };
     tell(context, &changed, "accepted; the route is being removed")?;
     wait(&arguments.wait, context, &arguments.tunnel, &Goal::Serving).await

@@ -1,9 +1,6 @@
 //! Where a command prints to and reads from.
 
-use std::{
-    io::{self, BufRead, IsTerminal, Read, Write},
-    time::Duration,
-};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
 
 use jiff::Timestamp;
 
@@ -12,6 +9,15 @@ use super::{
     render::{Look, json, plain},
 };
 
+/// What the environment says about terminals.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes {
+    /// `NO_COLOR`: there are to be no colours.
+    pub no_color: bool,
+    /// `TERM=dumb`: the terminal does nothing but print.
+    pub dumb: bool,
+}
+
 /// Where a command prints to and reads from.
 pub struct Terminal {
     out: Box<dyn Write>,
@@ -19,27 +25,58 @@ pub struct Terminal {
     input: Box<dyn BufRead>,
     /// How stdout looks.
     pub(super) look: Look,
+    /// How stderr looks.
+    pub(super) words_look: Look,
     /// Whether somebody is there who can be asked.
     interactive: bool,
+    /// Whether stdout is a terminal whose cursor can be moved.
+    can_redraw: bool,
     /// Gives the time that ages are counted to.
     now: fn() -> Timestamp,
 }
 
 impl Terminal {
-    /// The process's own. `no_color` is whether its environment asks for no colours.
-    pub fn of_process(no_color: bool) -> Self {
-        let is_terminal = io::stdout().is_terminal();
-        // Asking for the width of what is no terminal would start other programs to find out.
-        let width =
-            if is_terminal { ratatui::crossterm::terminal::size().ok().map(|(width, _)| usize::from(width)) } else { None };
+    /// The process's own.
+    pub fn of_process(wishes: Wishes) -> Self {
+        let colours = !wishes.no_color && !wishes.dumb;
+        let look = |is_terminal: bool| Look { colour: is_terminal && colours, width: is_terminal.then(width) };
         Self {
             out: Box::new(io::BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
             input: Box::new(io::BufReader::new(io::stdin())),
-            look: Look { colour: is_terminal && !no_color, width: width.filter(|width| *width > 0) },
+            look: look(io::stdout().is_terminal()),
+            words_look: look(io::stderr().is_terminal()),
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            can_redraw: io::stdout().is_terminal() && !wishes.dumb,
             now: Timestamp::now,
         }
+    }
+
+    /// Shows colours always or never, whatever the environment asks for.
+    pub(super) fn force_colour(&mut self, colour: bool) {
+        self.look.colour = colour;
+        self.words_look.colour = colour;
+    }
+
+    /// Looks again how wide stdout is, if it is a terminal.
+    pub(super) fn measure(&mut self) {
+        self.look.width = self.look.width.map(|_| width());
+    }
+
+    /// Whether stdout is a terminal that can be drawn over.
+    pub(super) fn can_redraw(&self) -> bool {
+        self.can_redraw
+    }
+
+    /// The terminal's height in lines.
+    pub(super) fn height(&self) -> usize {
+        let told = ratatui::crossterm::terminal::size().ok().map(|(_, height)| usize::from(height));
+        told.filter(|height| *height > 0).unwrap_or(HEIGHT_UNTOLD)
+    }
+
+    /// Whether somebody is there who can be asked.
+    pub(super) fn is_interactive(&self) -> bool {
+        self.interactive
     }
 
     /// The time.
@@ -88,9 +125,14 @@ impl Terminal {
     }
 }
 
-/// A duration as people write it: `90s`, `10m`, `1h 30m`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let duration: jiff::SignedDuration =
-        text.parse().map_err(|_| "it must be a duration, such as 90s, 10m or 1h30m".to_owned())?;
-    Duration::try_from(duration).map_err(|_| "it must not be negative".to_owned())
+/// The width of the terminal in columns.
+fn width() -> usize {
+    let told = ratatui::crossterm::terminal::size().ok().map(|(width, _)| usize::from(width));
+    told.filter(|width| *width > 0).unwrap_or(WIDTH_UNTOLD)
 }
+
+/// The width of a terminal that does not tell it, such as a serial line.
+const WIDTH_UNTOLD: usize = 80;
+
+/// The height of a terminal that does not tell it.
+const HEIGHT_UNTOLD: usize = 24;

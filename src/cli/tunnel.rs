@@ -5,6 +5,7 @@ mod change;
 mod create;
 mod delete;
 mod forget;
+mod interview;
 mod rotate;
 mod run;
 mod show;
@@ -32,7 +33,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<Ending, Failure> {
     match command {
-        Command::List(_) => show::list(context).await,
+        Command::List(arguments) => show::list(arguments, context).await,
         Command::Show(arguments) => show::show(arguments, context).await,
         Command::Create(arguments) => create::create(arguments, context).await,
         Command::Update(arguments) => change::update(arguments, context).await,

@@ -6,6 +6,7 @@ use super::{Context, Ending, Failure, Output, render::plain};
 
 /// Show the version of this program and of the daemon
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit version\n  adit version -o json")]
 pub(super) struct Arguments {}
 
 pub(super) async fn run(_arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {

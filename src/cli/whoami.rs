@@ -7,6 +7,7 @@ use crate::control::api::WhoAmI;
 
 /// Show who the daemon takes you for, and what you may
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit whoami\n  adit whoami -o json | jq -r .role")]
 pub(super) struct Arguments {}
 
 pub(super) async fn run(_arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {

@@ -40,6 +40,6 @@ pub use ownership::{
 };
 pub use person::{GrantInEffect, WhoAmI};
 pub use plan::{Applied, Apply, Plan};
-pub use replacement::{Replaced, RestartPlan};
+pub use replacement::{Replaced, RestartPlan, Started};
 pub use rotation::{Rotate, Rotation, TunnelSecret};
 pub use tunnel::{Connector, LastExit, Reason, Route, RouteKind, RouteState, State, Stop, Tunnel, TunnelDetail, TunnelRoute};

@@ -37,12 +37,34 @@ pub use obstacles::obstacles;
 /// When others than us and root could replace the socket, when a daemon answers there, or when the file system refuses.
 pub async fn bind(path: &Path, mode: u32, lock: &Lock) -> Result<(UnixListener, SocketFile), SocketError> {
     check_place(path, own_user())?;
+    let runtime_dir = lock.folder().parent().unwrap_or(lock.folder());
+    check_file_system(runtime_dir, path)?;
     check_former(path).await?;
-    SocketFile::bind(lock.folder(), "control", path, mode).map_err(|source| SocketError::Failed {
-        doing: "bind",
-        path: path.to_owned(),
-        source,
+    SocketFile::bind(lock.folder(), "control", path, mode).map_err(|source| {
+        // One file system that is mounted twice is as good as two.
+        if source.kind() == io::ErrorKind::CrossesDevices {
+            return other_file_system(runtime_dir, path);
+        }
+        SocketError::Failed { doing: "bind", path: path.to_owned(), source }
     })
+}
+
+/// The socket gets its path by a second link to its file, which cannot lead from one file system to another. A folder that does not
+/// exist yet is judged by the one that it will be made in.
+///
+/// # Errors
+///
+/// [`SocketError::OtherFileSystem`].
+pub fn check_file_system(runtime_dir: &Path, socket: &Path) -> Result<(), SocketError> {
+    let device = |path: &Path| path.ancestors().find_map(|path| fs::metadata(path).ok()).map(|metadata| metadata.dev());
+    match (device(runtime_dir), socket.parent().and_then(device)) {
+        (Some(ours), Some(theirs)) if ours != theirs => Err(other_file_system(runtime_dir, socket)),
+        (Some(_), Some(_)) | (None, _) | (_, None) => Ok(()),
+    }
+}
+
+fn other_file_system(runtime_dir: &Path, socket: &Path) -> SocketError {
+    SocketError::OtherFileSystem { socket: socket.to_owned(), runtime_dir: runtime_dir.to_owned() }
 }
 
 /// Takes over a listening socket that somebody else bound, such as one that systemd kept over a restart.

@@ -12,7 +12,7 @@ pub use orphans::{deleted_orphans, orphans};
 
 use super::api::{
     Account, Applied, Cloudflared, Connector, Event, Finding, Health, LastExit, Level, LogLine, Plan, Reason, Replaced, Rotation,
-    Route, RouteKind, RouteState, State, Stop, Subject, Tunnel, TunnelSecret, Uplink, UplinkState, Verdict,
+    Route, RouteKind, RouteState, Started, State, Stop, Subject, Tunnel, TunnelSecret, Uplink, UplinkState, Verdict,
 };
 use crate::{
     config, connector,
@@ -214,17 +214,17 @@ pub fn log_line(numbered: &output::NumberedLine) -> LogLine {
     LogLine { id: *id, at: line.at, replica: line.replica, text }
 }
 
-/// What would change, and what is left alone.
-/// `connectors` are replaced or stopped by it.
-pub fn plan(plans: &Plans, connectors: Vec<Replaced>) -> Plan {
+/// What would change, and what is left alone. `connectors` are replaced or stopped by it, and `starts` are started.
+pub fn plan(plans: &Plans, connectors: Vec<Replaced>, starts: Vec<Started>) -> Plan {
     let all = || plans.0.values();
     Plan {
         hash: plans.hash().to_string(),
-        changes: all().map(|plan| plan.steps.len() + plan.waiting.len()).sum::<usize>() + connectors.len(),
+        changes: all().map(|plan| plan.steps.len() + plan.waiting.len()).sum::<usize>() + connectors.len() + starts.len(),
         left_alone: all().map(|plan| lasting_holds(plan) + plan.conflicts.len()).sum(),
-        text: text(plans, &connectors),
+        text: text(plans, &connectors, &starts),
         plans: all().map(|plan| serde_json::to_value(plan).expect("a plan has a JSON form")).collect(),
         connectors,
+        starts,
     }
 }
 
@@ -233,10 +233,11 @@ fn lasting_holds(plan: &plan::Plan) -> usize {
     plan.holds.iter().filter(|hold| !hold.code.ends_by_itself()).count()
 }
 
-fn text(plans: &Plans, connectors: &[Replaced]) -> String {
+fn text(plans: &Plans, connectors: &[Replaced], starts: &[Started]) -> String {
     let mut text = plans.to_string();
-    if !connectors.is_empty() {
+    if connectors.len() + starts.len() > 0 {
         text.push_str("on this host\n");
+        starts.iter().for_each(|connector| text.push_str(&format!("  + {}\n", connector.sentence())));
         connectors.iter().for_each(|connector| text.push_str(&format!("  ~ {}\n", connector.sentence())));
     }
     text

@@ -59,6 +59,9 @@ type Reports = BTreeMap<AccountName, PassReport>;
 /// How long a request that asks Cloudflare may take; then the answer says that it goes on by itself.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
 
+/// How many of a tunnel's last lines are looked through for those of one replica: as many as are given at most.
+const LOOKED_AT_FOR_A_REPLICA: usize = 10_000;
+
 /// Everything that an answer may be made from.
 pub(super) struct DaemonBackend {
     pub(super) intent: Intent,
@@ -251,8 +254,9 @@ impl Backend for DaemonBackend {
 
     async fn plan(&self) -> Result<Plan, Error> {
         let (plans, config) = self.preview().await?;
-        let connectors = self.replaced_by(self.reconciler.connector_changes(config)).await;
-        Ok(view::plan(&plans, connectors))
+        let changes = self.reconciler.connector_changes(config);
+        let starts = replacements::started_by(&changes);
+        Ok(view::plan(&plans, self.replaced_by(changes).await, starts))
     }
 
     async fn rotate(&self, by: &Principal, name: &TunnelName, emergency: bool) -> Result<Change, Error> {
@@ -295,8 +299,13 @@ impl Backend for DaemonBackend {
     }
 
     async fn logs(&self, name: &TunnelName, query: &LogQuery) -> Result<Vec<LogLine>, Error> {
-        let recent = self.supervisor.recent_logs(name, usize::from(query.lines.get())).await;
-        Ok(recent.lines.iter().map(view::log_line).filter(|line| wants_line(query, line)).collect())
+        let count = usize::from(query.lines.get());
+        // The lines of one replica may be rare among those of all.
+        let looked_at = if query.replica.is_some() { LOOKED_AT_FOR_A_REPLICA } else { count };
+        let recent = self.supervisor.recent_logs(name, looked_at).await;
+        let mut lines: Vec<LogLine> = recent.lines.iter().map(view::log_line).filter(|line| wants_line(query, line)).collect();
+        lines.drain(..lines.len().saturating_sub(count));
+        Ok(lines)
     }
 
     async fn follow_logs(&self, name: &TunnelName, query: &LogQuery) -> Result<Feed<LogLine>, Error> {

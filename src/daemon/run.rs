@@ -118,6 +118,11 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let reading = FirstReading::of(&main);
     let state_dir = reading.state_dir().or_else(|| environment.state_directory.clone());
     let state_dir = state_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR));
+    // Before anything is made: another daemon with this runtime directory may have another state directory.
+    let early_lock = match reading.runtime_dir() {
+        Some(runtime_dir) => Some((take_lock(&runtime_dir).await?, runtime_dir)),
+        None => None,
+    };
     let store = open_store(&state_dir).await?;
     let metrics = Metrics::new();
     let (recorder, _writer) = Recorder::start(&state_dir, metrics.clone());
@@ -126,10 +131,13 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let events = sink(&recorder, &reported, &refused);
     let (intent, accepted) = Intent::open(&main, reading, store.clone(), events.clone(), running)?;
     let config = intent.intended().config.clone();
+    let lock = match early_lock {
+        Some((lock, runtime_dir)) if runtime_dir == config.daemon.runtime_dir => lock,
+        // The files are bad, and what was accepted before them says another one.
+        Some(_) | None => take_lock(&config.daemon.runtime_dir).await?,
+    };
     let audit = Arc::new(Audit::start(&state_dir, events.clone()));
     audit.keep_reading(By::Start, accepted.as_deref(), Ok(&config));
-    make_runtime_dir(&config.daemon.runtime_dir)?;
-    let lock = Lock::take(&config.daemon.runtime_dir)?;
     let (listener, socket_file) = listeners::control(&descriptors, &config.control, &lock).await?;
     let metrics_listener = listeners::metrics(&descriptors, &config.metrics.listen)
         .await
@@ -275,6 +283,18 @@ async fn open_store(directory: &Path) -> Result<Store, StoreError> {
         match Store::open(directory, machine_id().as_deref()) {
             Err(StoreError::Locked { .. }) if Instant::now() < end => sleep(LOCK_AFTERLIFE / 50).await,
             outcome => return outcome,
+        }
+    }
+}
+
+/// Makes the runtime directory and takes its lock; the lock of a daemon that has just died is waited for.
+async fn take_lock(runtime_dir: &Path) -> Result<Lock, StartError> {
+    make_runtime_dir(runtime_dir)?;
+    let end = Instant::now() + LOCK_AFTERLIFE;
+    loop {
+        match Lock::take(runtime_dir) {
+            Err(SocketError::Locked { .. }) if Instant::now() < end => sleep(LOCK_AFTERLIFE / 50).await,
+            outcome => return Ok(outcome?),
         }
     }
 }

@@ -82,7 +82,8 @@ pub(super) fn read(text: &str) -> Result<Node, Refusal> {
     }
     let (mut open, mut root, mut nodes): (Vec<Open>, Option<Node>, usize) = (Vec::new(), None, 0);
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| refusal(error.marker().line(), error.info().to_owned()))?;
+        let (event, span) =
+            event.map_err(|error| refusal(error.marker().line(), format!("it is no YAML here: {}", error.info())))?;
         let line = span.start.line();
         let (anchor, tag) = match &event {
             Event::Scalar(_, _, anchor, tag) | Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {

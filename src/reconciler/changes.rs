@@ -7,6 +7,8 @@ use crate::connector::{RestartReason, SlotId, Wanted, WantedTunnel};
 /// What becomes of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectorChange {
+    /// It is started beside those that are there.
+    Started,
     /// Another takes its place.
     Replaced(RestartReason),
     /// It is not wanted any more.
@@ -27,6 +29,12 @@ pub(super) fn changes(current: &Wanted, next: &Wanted) -> BTreeMap<SlotId, Conne
             };
             changes.extend(change.map(|change| (SlotId::new(name.clone(), replica), change)));
         }
+    }
+    let starting = next.tunnels.iter().filter(|(name, tunnel)| tunnel.stop.is_none() && !next.held.contains(*name));
+    for (name, tunnel) in starting {
+        let running = current.tunnels.get(name).filter(|current| current.stop.is_none()).map_or(0, |current| current.replicas);
+        let started = (running..tunnel.replicas).map(|replica| (SlotId::new(name.clone(), replica), ConnectorChange::Started));
+        changes.extend(started);
     }
     changes
 }
@@ -63,12 +71,18 @@ mod tests {
 
     #[test]
     fn only_connectors_that_change_are_named() {
-        use ConnectorChange::{Replaced, Stopped};
+        use ConnectorChange::{Replaced, Started, Stopped};
         let current = wanted(&[("api", 1, "auto"), ("shop", 2, "auto"), ("web", 2, "auto")]);
         let next = wanted(&[("api", 1, "http2"), ("new", 1, "auto"), ("web", 1, "auto")]);
         let changes: Vec<(String, ConnectorChange)> =
             changes(&current, &next).into_iter().map(|(slot, change)| (slot.to_string(), change)).collect();
-        let expected = [("api/0", Replaced(RestartReason::Config)), ("shop/0", Stopped), ("shop/1", Stopped), ("web/1", Stopped)];
+        let expected = [
+            ("api/0", Replaced(RestartReason::Config)),
+            ("new/0", Started),
+            ("shop/0", Stopped),
+            ("shop/1", Stopped),
+            ("web/1", Stopped),
+        ];
         assert_eq!(changes, expected.map(|(slot, change)| (slot.to_owned(), change)));
     }
 

@@ -313,7 +313,15 @@ impl Backend for Kept {
     async fn plan(&self) -> Result<api::Plan, Error> {
         let steps = self.0.plan.lock().unwrap().clone();
         let text = steps.iter().map(|step| format!("{step}\n")).collect();
-        Ok(api::Plan { hash: self.hash(), changes: steps.len(), left_alone: 0, text, plans: Vec::new(), connectors: Vec::new() })
+        Ok(api::Plan {
+            hash: self.hash(),
+            changes: steps.len(),
+            left_alone: 0,
+            text,
+            plans: Vec::new(),
+            connectors: Vec::new(),
+            starts: Vec::new(),
+        })
     }
 
     async fn apply(&self, _by: &Principal, hash: Option<&str>) -> Result<api::Applied, Error> {

@@ -5,7 +5,7 @@ use std::{
     os::{
         fd::OwnedFd,
         unix::{
-            fs::{FileTypeExt, PermissionsExt},
+            fs::{FileTypeExt, MetadataExt, PermissionsExt},
             net::{UnixListener as StdListener, UnixStream as StdStream},
         },
     },
@@ -116,4 +116,22 @@ async fn a_client_without_a_daemon_says_so() {
     assert!(matches!(Client::new(&missing).status().await.unwrap_err(), Trouble::NotReachable { .. }));
     drop(StdListener::bind(&missing).unwrap());
     assert!(matches!(Client::new(&missing).status().await.unwrap_err(), Trouble::NotReachable { .. }));
+}
+
+#[tokio::test]
+async fn a_socket_on_another_file_system_is_refused_before_anything_is_made() {
+    let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm"));
+    let device = |path: &Path| fs::metadata(path).map(|metadata| metadata.dev()).ok();
+    let Some(there) = there.ok().filter(|there| device(there.path()) != device(here.path())) else { return };
+    let lock = Lock::take(here.path()).unwrap();
+    let socket = there.path().join("adit.sock");
+    let error = bind(&socket, 0o666, &lock).await.unwrap_err();
+    assert!(matches!(error, SocketError::OtherFileSystem { .. }), "{error}");
+    assert!(
+        adit::control::obstacles(here.path(), &socket, nix::unistd::geteuid().as_raw())
+            .iter()
+            .any(|obstacle| matches!(obstacle, SocketError::OtherFileSystem { .. }))
+    );
+    let left: Vec<_> = fs::read_dir(here.path().join("private")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["daemon.lock"]);
 }

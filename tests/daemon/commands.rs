@@ -194,3 +194,58 @@ async fn what_was_waited_for_has_come_true() {
     let connector = crate::processes::Process::find(shown).unwrap();
     assert!(connector.arguments.iter().any(|argument| argument.contains("http2")), "{connector:?}");
 }
+
+#[tokio::test]
+async fn who_watches_sees_every_change_and_ends_by_an_interrupt() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    let mut command = tokio::process::Command::new(PROGRAM);
+    command.args(["tunnel", "list", "--watch", "-o", "json"]).env_clear().env("ADIT_SOCKET", host.path("run/adit.sock"));
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next_line().await.unwrap().unwrap()).unwrap();
+    assert_eq!(first[0]["name"], "web");
+
+    assert_eq!(host.adit(&["tunnel", "stop", "web", "--yes", "--wait"]).await.code, Some(0));
+
+    let stopped = async {
+        while let Some(line) = lines.next_line().await.unwrap() {
+            let seen: Value = serde_json::from_str(&line).unwrap();
+            if seen[0]["state"] == "stopped" {
+                return true;
+            }
+        }
+        false
+    };
+    assert!(tokio::time::timeout(crate::host::PATIENCE, stopped).await.unwrap());
+    let process = nix::unistd::Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_name_that_nothing_has_is_an_error() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    for arguments in [
+        &["events", "--tunnel", "webb"][..],
+        &["logs", "webb"],
+        &["route", "list", "webb"],
+        &["events", "-f", "--tunnel", "webb"],
+    ] {
+        let ran = host.adit(arguments).await;
+        assert_eq!(ran.code, Some(1), "{arguments:?}: {ran:?}");
+        assert!(ran.stderr.contains("did you mean \"web\"?"), "{arguments:?}: {ran:?}");
+    }
+    let ran = host.adit(&["credential", "check", "sandbx"]).await;
+    assert!(ran.code == Some(1) && ran.stderr.contains("did you mean \"sandbox\"?"), "{ran:?}");
+    let ran = host.adit(&["logs", "web", "--replica", "9"]).await;
+    assert!(ran.code == Some(1) && ran.stderr.contains("there is 0"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_plan_with_more_replicas_names_the_connectors_that_are_started() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    host.configure(&ONE_TUNNEL.replace("[tunnels.web]", "[tunnels.web]\nreplicas = 2"));
+    let planned = host.adit(&["plan"]).await;
+    assert_eq!(planned.code, Some(2), "{planned:?}");
+    assert!(planned.stdout.contains("+ connector web/1 is started"), "{planned:?}");
+}

@@ -150,7 +150,7 @@ async fn nothing_is_adopted_that_changed_since_it_was_shown_or_is_not_there() {
     let unknown = "00000000-0000-4000-8000-000000000000";
     for (arguments, code, says) in [
         (&["web", "--id", unknown, "--from-cloudflare"][..], 1, "has no tunnel 00000000"),
-        (&["web", "--id", "../zones", "--from-cloudflare"], 1, "cannot look for tunnel"),
+        (&["web", "--id", "../zones", "--from-cloudflare"], 2, "a tunnel's id is a UUID"),
         (&["web", "--id", deleted.as_str(), "--from-cloudflare"], 1, "was deleted"),
         (&["web", "--cloudflare-name", "nobody", "--from-cloudflare"], 1, "has no tunnel named \"nobody\""),
         (&["web", "--id", id.as_str()], 1, "the configuration does not have it"),

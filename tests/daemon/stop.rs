@@ -115,6 +115,23 @@ async fn a_restart_by_an_operator_replaces_every_connector_and_loses_no_request(
 }
 
 #[tokio::test]
+async fn a_second_daemon_with_another_state_directory_makes_nothing_before_it_loses() {
+    let host = Host::serving(TWO_TUNNELS).await;
+    let (state, other) = (host.path("state"), host.path("other-state"));
+    let configuration = host.configuration(TWO_TUNNELS).replace(state.to_str().unwrap(), other.to_str().unwrap());
+    let file = host.path("other.toml");
+    std::fs::write(&file, configuration).unwrap();
+    let mut second = tokio::process::Command::new(crate::processes::PROGRAM);
+    second.args(["daemon", "--config", file.to_str().unwrap()]).env_clear().stdin(Stdio::null());
+
+    let ended = timeout(Duration::from_secs(10), second.output()).await.unwrap().unwrap();
+
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert!(ended.status.code() == Some(1) && said.contains("another adit daemon"), "{said}");
+    assert!(!other.exists(), "it made its state directory");
+}
+
+#[tokio::test]
 async fn a_second_daemon_loses_and_says_why_and_the_first_is_untouched() {
     let host = Host::serving(TWO_TUNNELS).await;
     let (pids, there) = (host.connector_pids(), host.snapshot());

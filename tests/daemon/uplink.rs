@@ -89,7 +89,7 @@ async fn an_outage_restarts_nobody_and_its_end_everybody_once() {
     host.stage.edge.switch(|edge| edge.down = true);
     host.until_uplink(UplinkState::Lost).await;
     let seen = host.adit(&["status"]).await;
-    assert!(seen.stdout.contains("uplink lost for") && seen.stdout.contains("(no-uplink)"), "{}", seen.stdout);
+    assert!(seen.stdout.contains("uplink lost since") && seen.stdout.contains("(no-uplink)"), "{}", seen.stdout);
     assert!(seen.stdout.contains("the edge does not answer"), "{}", seen.stdout);
     assert_eq!(seen.code, Some(1));
     assert_eq!(host.metric("adit_uplink_up").as_deref(), Some("0"));

@@ -7,9 +7,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     cli::{Ending, Failure},
+    control::api::Problem,
     credential::parse_connector_token,
     id::TunnelId,
-    import::{FILE_BYTES_MAX, Translation, translate},
+    import::{FILE_BYTES_MAX, Remark, Translation, translate},
     name::is_uuid_shaped,
     secret::Secret,
 };
@@ -38,8 +39,12 @@ struct Credentials {
 pub(super) fn read_config(path: &Path) -> Result<Found, Failure> {
     let text = read(path)?;
     let translation = translate(&text).map_err(|refusal| {
-        let lines: Vec<String> = refusal.0.iter().map(|remark| format!("{}: {remark}", path.display())).collect();
-        Failure::new(Ending::Failed, format!("cannot import {path:?}:\n{}", lines.join("\n")))
+        let remarks = refusal.0.into_iter().map(|Remark { line, key, why }| {
+            let place = if key.is_empty() { String::new() } else { format!(": {key}") };
+            Problem { at: Some(format!("line {line}{place}")), problem: why }
+        });
+        let failure = Failure::new(Ending::Failed, format!("cannot import {path:?}: it is not what cloudflared would read"));
+        failure.with_details(remarks.collect()).with_hint("cloudflared's configuration is YAML with tunnel: and ingress:")
     })?;
     let credentials = translation.credentials_file.as_ref().map(|file| credentials(Path::new(file))).transpose()?;
     let named = translation.tunnel.clone().filter(|tunnel| is_uuid_shaped(tunnel));

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Cell, Look, Table, Tone, age, plain};
+use super::{Cell, Look, Table, Tone, age, plain, stamp};
 use crate::control::api::{Connector, Reason, Route, RouteKind, Tunnel, TunnelSecret};
 
 /// One tunnel: what it is, its connectors, its routes.
@@ -20,9 +20,9 @@ pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> Str
     fact("id", tunnel.id.clone());
     fact("at Cloudflare", tunnel.cloudflare_status.clone());
     fact("configuration", tunnel.written_version.map(|version| format!("version {version}")));
-    fact("secret", tunnel.secret.as_ref().and_then(|secret| secret_age(secret, now)));
+    fact("secret", tunnel.secret.as_ref().and_then(|secret| secret_age(secret, now, look)));
     fact("changes", (!tunnel.settled).then(|| "under way".to_owned()));
-    fact("stopped", tunnel.stop.as_ref().map(|stop| format!("by {} {} ago", stop.by, age(stop.at, now))));
+    fact("stopped", tunnel.stop.as_ref().map(|stop| format!("by {} {}", stop.by, look.ago(stop.at, now))));
     for hold in &tunnel.holds {
         fact("waits", Some(with_code(hold)));
     }
@@ -39,35 +39,37 @@ pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> Str
 }
 
 /// `12d old, replaced in 78d`.
-fn secret_age(secret: &TunnelSecret, now: Timestamp) -> Option<String> {
+fn secret_age(secret: &TunnelSecret, now: Timestamp, look: Look) -> Option<String> {
     if let Some(rotation) = &secret.rotation {
         let who = rotation.by.as_deref().unwrap_or("the schedule");
         let how = if rotation.emergency { ", others are cut off" } else { "" };
         return Some(format!(
-            "is being replaced ({}) since {}, asked for by {who}{how}",
+            "is being replaced ({}) {}, asked for by {who}{how}",
             rotation.stage,
-            age(rotation.began_at, now)
+            look.lasting(rotation.began_at, now)
         ));
     }
-    let old = format!("{} old", age(secret.since?, now));
+    let since = secret.since?;
+    let old = if look.width.is_some() { format!("{} old", age(since, now)) } else { format!("made at {}", stamp(since)) };
     Some(match secret.due_at {
-        Some(due) if due > now => format!("{old}, replaced in {}", age(now, due)),
+        Some(due) if due > now => format!("{old}, replaced {}", look.ahead(due, now)),
         Some(_) => format!("{old}, replaced as soon as nothing is in the way"),
         None => old,
     })
 }
 
 fn connectors(connectors: &[Connector], now: Timestamp, look: Look) -> String {
-    let mut table = Table::new(["CONNECTOR", "STATE", "SINCE", "PID", "CONNECTIONS", "CONFIG", "RESTARTS", "WHY"]);
+    let mut table = Table::new(["CONNECTOR", "STATE", "SINCE", "PID", "CONNECTIONS", "CONFIG", "RESTARTS", "WHY"])
+        .expending(&["CONFIG", "PID", "RESTARTS"]);
     for connector in connectors {
-        let next = connector.next_try_at.map(|at| format!("next try in {}", age(now, at.max(now))));
+        let next = connector.next_try_at.map(|at| format!("next try {}", look.ahead(at, now)));
         let exit = connector.last_exit.as_ref();
-        let exit = exit.map(|exit| format!("the last one ended {} ago: {}", age(exit.at, now), with_code(&exit.reason)));
+        let exit = exit.map(|exit| format!("the last one ended {}: {}", look.ago(exit.at, now), with_code(&exit.reason)));
         let why = connector.reason.as_ref().map(with_code).into_iter().chain(next).chain(exit).collect::<Vec<_>>().join("; ");
         table.row([
             Cell::new(format!("{}.{}", connector.replica, connector.generation)),
             Cell::toned(state(connector), Tone::of_state(connector.state)),
-            Cell::new(age(connector.since, now)),
+            Cell::new(look.moment(connector.since, now)),
             Cell::maybe(connector.pid),
             Cell::new(format!("{}/4", connector.connections)),
             Cell::maybe(connector.config_version),
@@ -75,7 +77,7 @@ fn connectors(connectors: &[Connector], now: Timestamp, look: Look) -> String {
             Cell::new(why),
         ]);
     }
-    table.render(look)
+    table.render_with_sentences(look)
 }
 
 /// The state, with a mark when it is only what an earlier daemon knew.
@@ -87,7 +89,7 @@ fn state(connector: &Connector) -> String {
 fn routes(routes: &[Route], look: Look) -> String {
     let all_public = routes.iter().all(|route| route.kind == RouteKind::Hostname);
     let first = if all_public { "HOSTNAME" } else { "ROUTE" };
-    let mut table = Table::new([first, "KIND", "PATH", "SERVICE", "DNS", "STATE", "WHY"]);
+    let mut table = Table::new([first, "KIND", "PATH", "SERVICE", "DNS", "STATE", "WHY"]).expending(&["DNS", "KIND"]);
     for route in routes {
         table.row([
             Cell::new(route.label()),
@@ -99,7 +101,7 @@ fn routes(routes: &[Route], look: Look) -> String {
             Cell::maybe(route.reason.as_ref()),
         ]);
     }
-    table.render(look)
+    table.render_with_sentences(look)
 }
 
 fn with_code(reason: &Reason) -> String {
@@ -174,25 +176,55 @@ pub(super) mod tests {
 
     #[test]
     fn a_tunnel_shows_what_it_is_what_runs_and_what_leads_to_it() {
-        assert_eq!(
-            detail(&example(), now(), Look { colour: false, width: None }),
-            "\
-web is degraded: 3 of 4 connections
-  defined in     file:/etc/adit/adit.toml
-  account        default
-  id             f70ff985-a4ef-4643-bbbc-4a0ed4fc8415
-  at Cloudflare  healthy
-  configuration  version 7
+        let shown = |width| detail(&example(), now(), Look { colour: false, width });
+        insta::assert_snapshot!(shown(Some(80)), @r#"
+        web is degraded: 3 of 4 connections
+          defined in     file:/etc/adit/adit.toml
+          account        default
+          id             f70ff985-a4ef-4643-bbbc-4a0ed4fc8415
+          at Cloudflare  healthy
+          configuration  version 7
 
-CONNECTOR  STATE     SINCE  PID   CONNECTIONS  CONFIG  RESTARTS  WHY
-0.4        degraded  3m     4711  3/4          7       2         3 of 4 connections (connections-lost); the last one \
-         ended 4m ago: it failed (exit)
+        CONNECTOR  STATE     SINCE  CONNECTIONS  RESTARTS  WHY
+        0.4        degraded  3m     3/4          2         3 of 4 connections (connecti…
+          0.4: 3 of 4 connections (connections-lost); the last one ended 4m ago: it failed (exit)
 
-HOSTNAME           SERVICE                DNS  STATE     WHY
-app.example.com    http://localhost:8080  yes  live
-*.dev.example.com  unix:/run/dev.sock     yes  conflict  a record of someone else stands in its place
-"
-        );
+        HOSTNAME           SERVICE                STATE     WHY
+        app.example.com    http://localhost:8080  live
+        *.dev.example.com  unix:/run/dev.sock     conflict  a record of someone else st…
+          *.dev.example.com: a record of someone else stands in its place
+        "#);
+        insta::assert_snapshot!(shown(Some(120)), @r#"
+        web is degraded: 3 of 4 connections
+          defined in     file:/etc/adit/adit.toml
+          account        default
+          id             f70ff985-a4ef-4643-bbbc-4a0ed4fc8415
+          at Cloudflare  healthy
+          configuration  version 7
+
+        CONNECTOR  STATE     SINCE  PID   CONNECTIONS  CONFIG  RESTARTS  WHY
+        0.4        degraded  3m     4711  3/4          7       2         3 of 4 connections (connections-lost); the last one en…
+          0.4: 3 of 4 connections (connections-lost); the last one ended 4m ago: it failed (exit)
+
+        HOSTNAME           SERVICE                DNS  STATE     WHY
+        app.example.com    http://localhost:8080  yes  live
+        *.dev.example.com  unix:/run/dev.sock     yes  conflict  a record of someone else stands in its place
+        "#);
+        insta::assert_snapshot!(shown(None), @r#"
+        web is degraded: 3 of 4 connections
+          defined in     file:/etc/adit/adit.toml
+          account        default
+          id             f70ff985-a4ef-4643-bbbc-4a0ed4fc8415
+          at Cloudflare  healthy
+          configuration  version 7
+
+        CONNECTOR  STATE     SINCE                 PID   CONNECTIONS  CONFIG  RESTARTS  WHY
+        0.4        degraded  2026-01-02T03:01:05Z  4711  3/4          7       2         3 of 4 connections (connections-lost); the last one ended at 2026-01-02T03:00:05Z: it failed (exit)
+
+        HOSTNAME           SERVICE                DNS  STATE     WHY
+        app.example.com    http://localhost:8080  yes  live
+        *.dev.example.com  unix:/run/dev.sock     yes  conflict  a record of someone else stands in its place
+        "#);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Cell, Look, Table, Tone, age, plain};
-use crate::control::api::{Cloudflared, Reason, Route, RouteKind, Status, Tunnel, Uplink, UplinkState, Verdict};
+use super::{Cell, Look, Table, Tone, age, plain, stamp};
+use crate::control::api::{Account, Cloudflared, Reason, Route, RouteKind, Status, Tunnel, Uplink, UplinkState, Verdict};
 
 /// The whole status: the verdict with its reasons, the accounts, the tunnels, the last change.
 pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> String {
@@ -15,7 +15,9 @@ pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> S
     };
     let verdict = Tone::of_verdict(overview.health.verdict).paint(verdict, look);
     let daemon = &overview.daemon;
-    let mut text = format!("adit {} · up {} · {verdict}\n", plain(&daemon.version), age(daemon.started_at, now));
+    let started = daemon.started_at;
+    let up = if look.width.is_some() { format!("up {}", age(started, now)) } else { format!("up since {}", stamp(started)) };
+    let mut text = format!("adit {} · {up} · {verdict}\n", plain(&daemon.version));
     text.push_str(&uplink(&overview.uplink, now, look));
     for finding in &overview.health.reasons {
         let subject = finding.tunnel.as_deref().map(|tunnel| format!("{}: ", plain(tunnel))).unwrap_or_default();
@@ -31,9 +33,9 @@ pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> S
         text.extend(orphans(status));
     }
     text.push('\n');
-    text.push_str(&tunnels(&status.tunnels, now, look));
+    text.push_str(&tunnels(status, now, look));
     if let Some(change) = &overview.last_change {
-        text.push_str(&format!("\nlast change {} ago: {}\n", age(change.at, now), plain(&change.sentence)));
+        text.push_str(&format!("\nlast change {}: {}\n", look.ago(change.at, now), plain(&change.sentence)));
     }
     text
 }
@@ -56,14 +58,14 @@ fn uplink(uplink: &Uplink, now: Timestamp, look: Look) -> String {
         UplinkState::Up => ("up", Tone::Plain),
         UplinkState::Lost => ("lost", Tone::of_verdict(Verdict::Failing)),
     };
-    let braked = uplink.braked_since.map(|since| format!(" · restarts braked for {}", age(since, now))).unwrap_or_default();
-    format!("uplink {} for {}{braked}\n", tone.paint(state, look), age(uplink.since, now))
+    let braked = uplink.braked_since.map(|since| format!(" · restarts braked {}", look.lasting(since, now))).unwrap_or_default();
+    format!("uplink {} {}{braked}\n", tone.paint(state, look), look.lasting(uplink.since, now))
 }
 
 fn accounts(status: &Status, now: Timestamp, look: Look) -> String {
     let mut table = Table::new(["ACCOUNT", "ID", "IN SYNC", "WAITS FOR"]);
     for account in &status.overview.accounts {
-        let synced = account.synced_at.map(|at| format!("{} ago", age(at, now)));
+        let synced = account.synced_at.map(|at| if look.width.is_some() { look.ago(at, now) } else { stamp(at) });
         table.row([
             Cell::new(&account.name),
             Cell::maybe(account.id.as_ref()),
@@ -84,24 +86,26 @@ fn orphans(status: &Status) -> Option<String> {
 }
 
 /// One line for each tunnel.
-fn tunnels(tunnels: &[Tunnel], now: Timestamp, look: Look) -> String {
-    if tunnels.is_empty() {
+fn tunnels(status: &Status, now: Timestamp, look: Look) -> String {
+    if status.tunnels.is_empty() {
         return "no tunnels; \"adit tunnel create\" makes one\n".to_owned();
     }
-    let mut table = Table::new(["TUNNEL", "STATE", "SINCE", "SERVING", "CONNECTIONS", "CLOUDFLARE", "ROUTES", "WHY"]);
-    for tunnel in tunnels {
+    let mut table = Table::new(["TUNNEL", "STATE", "SINCE", "SERVING", "CONNECTIONS", "CLOUDFLARE", "ROUTES", "WHY"])
+        .expending(&["CLOUDFLARE", "ROUTES", "SERVING"]);
+    for tunnel in &status.tunnels {
+        let account = status.overview.accounts.iter().find(|account| account.name == tunnel.account);
         let since = tunnel.connectors.iter().filter(|connector| connector.state == tunnel.state).map(|c| c.since).max();
         let serving = tunnel.connectors.iter().filter(|connector| connector.serving).count();
         let connections: u32 = tunnel.connectors.iter().map(|connector| u32::from(connector.connections)).sum();
         table.row([
             Cell::new(&tunnel.name),
             Cell::toned(tunnel.state.word(), Tone::of_state(tunnel.state)),
-            Cell::maybe(since.map(|since| age(since, now))),
+            Cell::maybe(since.map(|since| look.moment(since, now))),
             Cell::new(format!("{serving}/{}", tunnel.replicas)),
             Cell::new(format!("{connections}/{}", u32::from(tunnel.replicas) * 4)),
             Cell::maybe(tunnel.cloudflare_status.as_ref()),
             Cell::new(routes(&tunnel.routes)),
-            Cell::new(why(tunnel, now)),
+            Cell::new(why(tunnel, account, now, look)),
         ]);
     }
     table.render(look)
@@ -117,20 +121,27 @@ fn routes(routes: &[Route]) -> String {
     }
 }
 
-/// All that is not simply well with a tunnel, in one line.
-fn why(tunnel: &Tunnel, now: Timestamp) -> String {
-    let stop = tunnel.stop.as_ref().map(|stop| format!("stopped by {} {} ago", stop.by, age(stop.at, now)));
+/// All that is not simply well with a tunnel, in one line. What its account waits for stands there and is not told again.
+fn why(tunnel: &Tunnel, account: Option<&Account>, now: Timestamp, look: Look) -> String {
+    let of_account = |sentence: String| match account {
+        Some(account) if account.holds.iter().any(|hold| hold.sentence == sentence) => {
+            format!("waits with account {}", account.name)
+        }
+        Some(_) | None => sentence,
+    };
+    let stop = tunnel.stop.as_ref().map(|stop| format!("stopped by {} {}", stop.by, look.ago(stop.at, now)));
     let reason = tunnel.reason.as_ref().filter(|_| stop.is_none()).map(|reason| reason.sentence.clone());
     let holds = tunnel.holds.iter().map(|hold| hold.sentence.clone());
     let drift = tunnel.drift.iter().map(|drift| drift.sentence.clone());
     let route = |route: &Route| {
-        let reason = route.reason.as_ref()?;
-        Some(format!("{}: {}", route.label(), reason))
+        let reason = route.reason.clone()?;
+        let told = of_account(reason.clone());
+        Some(if told == reason { format!("{}: {reason}", route.label()) } else { told })
     };
     let routes = tunnel.routes.iter().filter_map(route);
     // One hold may be the reason of several things.
     let mut said = Vec::new();
-    for sentence in stop.into_iter().chain(reason).chain(holds).chain(drift).chain(routes) {
+    for sentence in stop.into_iter().chain(reason).chain(holds).chain(drift).chain(routes).map(of_account) {
         if !said.contains(&sentence) {
             said.push(sentence);
         }
@@ -146,7 +157,7 @@ fn sentences(reasons: &[Reason]) -> String {
 mod tests {
     use super::*;
     use crate::cli::render::detail::tests::{example, now};
-    use crate::control::api::{Account, Daemon, Finding, Health, Overview, State, Stop};
+    use crate::control::api::{Daemon, Finding, Health, Overview, State, Stop};
 
     fn up() -> Uplink {
         Uplink {
@@ -159,15 +170,14 @@ mod tests {
 
     #[test]
     fn the_uplink_and_the_brake_are_told_with_their_ages() {
-        let look = Look { colour: false, width: None };
+        let look = Look { colour: false, width: Some(80) };
         assert_eq!(uplink(&up(), now(), look), "uplink up for 3d\n");
         let minute = now() - jiff::SignedDuration::from_mins(1);
         let lost = Uplink { state: UplinkState::Lost, since: minute, braked_since: Some(minute), ..up() };
         assert_eq!(uplink(&lost, now(), look), "uplink lost for 1m · restarts braked for 1m\n");
     }
 
-    #[test]
-    fn one_screen_says_what_is_wrong_and_since_when() {
+    fn status() -> Status {
         let web = example();
         let mut stopped = Tunnel { name: "api".to_owned(), state: State::Stopped, connectors: Vec::new(), ..example() };
         stopped.stop = Some(Stop { by: "alice".to_owned(), at: now() - jiff::SignedDuration::from_mins(5) });
@@ -178,7 +188,7 @@ mod tests {
             tunnel: Some("web".to_owned()),
             verdict: Verdict::Failing,
         };
-        let status = Status {
+        Status {
             overview: Overview {
                 daemon: Daemon {
                     version: "0.1.0".to_owned(),
@@ -205,25 +215,91 @@ mod tests {
                 last_change: None,
             },
             tunnels: vec![stopped, web],
-        };
-        let text = overview(&status, now(), Look { colour: false, width: None });
+        }
+    }
+
+    fn screen(width: usize) -> String {
+        overview(&status(), now(), Look { colour: false, width: Some(width) })
+    }
+
+    #[test]
+    fn one_screen_says_what_is_wrong_and_since_when() {
+        insta::assert_snapshot!(screen(200), @r#"
+        adit 0.1.0 · up 3d · wants to be looked at
+        uplink up for 3d
+          ! web: 3 of 4 connections (connections-lost)
+          cloudflared 2026.8.0: 2026.9.0 is tried by one connector
+
+        ACCOUNT  ID    IN SYNC
+        default  0a1b  40s ago
+        2 things are left over at Cloudflare: "adit gc" shows them
+
+        TUNNEL  STATE     SINCE  SERVING  CONNECTIONS  CLOUDFLARE  ROUTES              WHY
+        api     stopped          0/1      0/4          healthy                         stopped by alice 5m ago
+        web     degraded  3m     1/1      3/4          healthy     app.example.com +1  3 of 4 connections; *.dev.example.com: a record of someone else stands in its place
+        "#);
+    }
+
+    #[test]
+    fn a_narrow_screen_keeps_what_is_wrong() {
+        insta::assert_snapshot!(screen(80), @r#"
+        adit 0.1.0 · up 3d · wants to be looked at
+        uplink up for 3d
+          ! web: 3 of 4 connections (connections-lost)
+          cloudflared 2026.8.0: 2026.9.0 is tried by one connector
+
+        ACCOUNT  ID    IN SYNC
+        default  0a1b  40s ago
+        2 things are left over at Cloudflare: "adit gc" shows them
+
+        TUNNEL  STATE     SINCE  SERVING  CONNECTIONS  WHY
+        api     stopped          0/1      0/4          stopped by alice 5m ago
+        web     degraded  3m     1/1      3/4          3 of 4 connections; *.dev.exampl…
+        "#);
+        insta::assert_snapshot!(screen(120), @r#"
+        adit 0.1.0 · up 3d · wants to be looked at
+        uplink up for 3d
+          ! web: 3 of 4 connections (connections-lost)
+          cloudflared 2026.8.0: 2026.9.0 is tried by one connector
+
+        ACCOUNT  ID    IN SYNC
+        default  0a1b  40s ago
+        2 things are left over at Cloudflare: "adit gc" shows them
+
+        TUNNEL  STATE     SINCE  SERVING  CONNECTIONS  CLOUDFLARE  ROUTES              WHY
+        api     stopped          0/1      0/4          healthy                         stopped by alice 5m ago
+        web     degraded  3m     1/1      3/4          healthy     app.example.com +1  3 of 4 connections; *.dev.example.com: a…
+        "#);
+    }
+
+    #[test]
+    fn a_file_gets_times_and_full_values() {
+        insta::assert_snapshot!(overview(&status(), now(), Look { colour: false, width: None }), @r#"
+        adit 0.1.0 · up since 2025-12-30T03:04:05Z · wants to be looked at
+        uplink up since 2025-12-30T03:04:05Z
+          ! web: 3 of 4 connections (connections-lost)
+          cloudflared 2026.8.0: 2026.9.0 is tried by one connector
+
+        ACCOUNT  ID    IN SYNC
+        default  0a1b  2026-01-02T03:03:25Z
+        2 things are left over at Cloudflare: "adit gc" shows them
+
+        TUNNEL  STATE     SINCE                 SERVING  CONNECTIONS  CLOUDFLARE  ROUTES              WHY
+        api     stopped                         0/1      0/4          healthy                         stopped by alice at 2026-01-02T02:59:05Z
+        web     degraded  2026-01-02T03:01:05Z  1/1      3/4          healthy     app.example.com +1  3 of 4 connections; *.dev.example.com: a record of someone else stands in its place
+        "#);
+    }
+
+    #[test]
+    fn what_an_account_waits_for_is_told_once() {
+        let hold = Reason { code: "unread".to_owned(), sentence: "it answers 500".to_owned() };
+        let mut status = status();
+        status.overview.accounts[0].holds = vec![hold.clone()];
+        let pending =
+            Tunnel { state: State::Pending, reason: Some(hold.clone()), holds: vec![hold], routes: Vec::new(), ..example() };
         assert_eq!(
-            text,
-            "\
-adit 0.1.0 · up 3d · wants to be looked at
-uplink up for 3d
-  ! web: 3 of 4 connections (connections-lost)
-  cloudflared 2026.8.0: 2026.9.0 is tried by one connector
-
-ACCOUNT  ID    IN SYNC
-default  0a1b  40s ago
-2 things are left over at Cloudflare: \"adit gc\" shows them
-
-TUNNEL  STATE     SINCE  SERVING  CONNECTIONS  CLOUDFLARE  ROUTES              WHY
-api     stopped          0/1      0/4          healthy                         stopped by alice 5m ago
-web     degraded  3m     1/1      3/4          healthy     app.example.com +1  3 of 4 connections; *.dev.example.com: a record of \
-             someone else stands in its place
-"
+            why(&pending, status.overview.accounts.first(), now(), Look { colour: false, width: Some(80) }),
+            "waits with account default"
         );
     }
 }

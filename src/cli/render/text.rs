@@ -1,8 +1,7 @@
-//! Texts: foreign ones made harmless, ages, JSON.
+//! Texts: foreign ones made harmless, and JSON.
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 /// `text` without the characters that do something to a terminal or turn the order of what is read: control characters (C0 and
@@ -48,17 +47,6 @@ fn escaped(json: &str, lines: bool) -> String {
     text
 }
 
-/// How long ago `then` was: in the largest unit that it fills.
-pub(in crate::cli) fn age(then: Timestamp, now: Timestamp) -> String {
-    let seconds = now.duration_since(then).as_secs().max(0);
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3_600 => format!("{}m", seconds / 60),
-        3_600..86_400 => format!("{}h", seconds / 3_600),
-        _ => format!("{}d", seconds / 86_400),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,13 +71,5 @@ mod tests {
         assert!(text.chars().all(|char| char == '\n' || !is_active(char)), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
         assert_eq!(json_line(&value).matches('\n').count(), 1);
-    }
-
-    #[test]
-    fn ages_are_in_the_largest_unit_that_they_fill() {
-        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
-        for (seconds, text) in [(-5, "0s"), (0, "0s"), (59, "59s"), (60, "1m"), (3_599, "59m"), (3_600, "1h"), (86_400, "1d")] {
-            assert_eq!(age(now - jiff::SignedDuration::from_secs(seconds), now), text);
-        }
     }
 }

@@ -2,10 +2,12 @@
 
 use clap::Args;
 
+use super::with_suggestion;
 use crate::{
     cli::{
         Context, Ending, Failure, Output,
         arguments::{Wait, Yes},
+        completion,
         confirm::confirm,
         render::plain,
         wait::{Goal, wait},
@@ -21,9 +23,10 @@ use crate::{
 #[command(after_help = "Example:\n  adit route adopt app.example.com --yes --wait")]
 pub(in crate::cli) struct Adopt {
     /// The hostname, as the tunnel's route has it.
+    #[arg(add = completion::hostnames())]
     hostname: String,
     /// The tunnel that it leads to; when left out, the one that has a route for it.
-    #[arg(long)]
+    #[arg(long, add = completion::tunnels())]
     tunnel: Option<String>,
     /// Take it also from this other installation of Adit, which must be gone for good: it would take it back.
     #[arg(long, value_name = "ID")]
@@ -37,7 +40,10 @@ pub(in crate::cli) struct Adopt {
 pub(in crate::cli) async fn adopt(arguments: Adopt, context: &mut Context<'_>) -> Result<Ending, Failure> {
     let Adopt { hostname, tunnel, from_install, yes, wait: waiting } = arguments;
     let asked = api::AdoptRoute { hostname, tunnel, from_install, hash: None };
-    let shown = context.client.look_at_route(&asked).await?;
+    let shown = match context.client.look_at_route(&asked).await {
+        Ok(shown) => shown,
+        Err(trouble) => return Err(with_suggestion(trouble, &asked.hostname, asked.tunnel.as_deref(), context).await),
+    };
     context.terminal.show(&render(&shown));
     if !shown.is_ours {
         let doing = format!("Lead {} to tunnel {:?} instead", shown.hostname, shown.tunnel);

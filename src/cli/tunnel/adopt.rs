@@ -1,16 +1,20 @@
 //! `adit tunnel adopt`
 
 use clap::Args;
+use serde_json::Value;
 
 use crate::{
     cli::{
         Context, Ending, Failure, Output,
         arguments::{Wait, Yes},
+        completion,
         confirm::confirm,
         render::plain,
         wait::{Goal, wait},
     },
+    config::tunnel_toml,
     control::api::{self, Change, FoundRecord, TunnelAdoption},
+    name::{TunnelName, is_uuid_shaped},
 };
 
 /// Take a tunnel over that others made
@@ -29,7 +33,7 @@ pub(in crate::cli) struct Adopt {
     /// The name that the tunnel has in the configuration, or gets with --from-cloudflare.
     name: String,
     /// Its id at Cloudflare.
-    #[arg(long, value_name = "UUID")]
+    #[arg(long, value_name = "UUID", value_parser = uuid)]
     id: Option<String>,
     /// Its name at Cloudflare.
     #[arg(long, value_name = "NAME", conflicts_with = "id")]
@@ -41,7 +45,7 @@ pub(in crate::cli) struct Adopt {
     #[arg(long, conflicts_with = "from_cloudflare")]
     define_later: bool,
     /// For one that the configuration does not have: its Cloudflare account, by the name there.
-    #[arg(long)]
+    #[arg(long, add = completion::accounts())]
     account: Option<String>,
     /// Take it also from this other installation of Adit, which must be gone for good: it would go on changing it.
     #[arg(long, value_name = "INSTALL")]
@@ -123,9 +127,25 @@ fn render(shown: &TunnelAdoption) -> String {
     }));
     lines.extend(shown.notes.iter().map(|note| format!("  # {note}")));
     if let Some(definition) = &shown.definition {
-        lines.push(format!("  definition     {definition}"));
+        lines.push("  definition".to_owned());
+        lines.extend(written(tunnel, definition).lines().map(|line| format!("    {line}")));
     }
     lines.into_iter().map(|line| format!("{}\n", plain(&line))).collect()
+}
+
+/// The definition as it would stand in a file.
+fn written(tunnel: &str, definition: &Value) -> String {
+    let name: Option<TunnelName> = tunnel.parse().ok();
+    let toml = name.zip(definition.as_object()).and_then(|(name, definition)| tunnel_toml(&name, definition).ok());
+    toml.unwrap_or_else(|| definition.to_string())
+}
+
+/// Cloudflare is not asked for what cannot be an id.
+fn uuid(text: &str) -> Result<String, String> {
+    if is_uuid_shaped(text) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("a tunnel's id is a UUID; a name at Cloudflare is looked for by --cloudflare-name".to_owned())
 }
 
 fn record(record: &FoundRecord) -> String {

@@ -8,7 +8,7 @@ use super::tell;
 use crate::cli::{
     Context, Ending, Failure,
     arguments::Wait,
-    definition,
+    completion, definition,
     wait::{Goal, wait},
 };
 
@@ -24,6 +24,7 @@ Examples:
   adit tunnel update web --file web.toml")]
 pub(in crate::cli) struct Update {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     name: String,
     /// How many connectors run on this host.
     #[arg(long, value_name = "NUMBER")]

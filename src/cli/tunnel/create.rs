@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value};
 
-use super::tell;
+use super::{interview::interview, tell};
 use crate::cli::{
     Context, Ending, Failure,
     arguments::{Rule, Wait},
-    definition,
+    completion, definition,
     wait::{Goal, wait},
 };
 
@@ -21,15 +21,20 @@ use crate::cli::{
 #[command(after_help = "\
 Examples:
   adit tunnel create web --hostname app.example.com --service http://localhost:8080 --wait
+  adit tunnel create --interactive
   adit tunnel create web --file web.toml
   echo '{\"replicas\": 2}' | adit tunnel create spare --file -")]
 pub(in crate::cli) struct Create {
     /// The tunnel's name: 1 to 40 of a-z, 0-9 and -.
-    name: String,
+    #[arg(required_unless_present = "interactive")]
+    name: Option<String>,
+    /// Ask what the tunnel should be, question by question. Without it nothing is ever asked.
+    #[arg(short, long, conflicts_with_all = ["file", "hostname", "service", "path", "no_dns", "account", "replicas"])]
+    interactive: bool,
     #[command(flatten)]
     rule: Rule,
     /// The Cloudflare account, by its name in the configuration.
-    #[arg(long)]
+    #[arg(long, add = completion::accounts())]
     account: Option<String>,
     /// How many connectors run on this host.
     #[arg(long, value_name = "NUMBER")]
@@ -42,14 +47,31 @@ pub(in crate::cli) struct Create {
 }
 
 pub(super) async fn create(arguments: Create, context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let name = &arguments.name;
-    let definition = match &arguments.file {
-        Some(file) => definition::read(file, name, context.terminal)?,
-        None => typed(&arguments)?,
+    let (name, definition) = match (&arguments.name, &arguments.file) {
+        (name, _) if arguments.interactive => {
+            let answers = interview(name.clone(), context).await?;
+            (answers.name, answers.definition)
+        }
+        (Some(name), Some(file)) => (name.clone(), definition::read(file, name, context.terminal)?),
+        (Some(name), None) => (name.clone(), typed(&arguments)?),
+        (None, _) => return Err(Failure::new(Ending::Usage, "cannot create a tunnel without a name")),
     };
+    let name = &name;
     let changed = context.client.create_tunnel(name, definition).await?;
+    if observes(context).await {
+        let why =
+            "stored; nothing is made at Cloudflare while [daemon] apply is \"observe\": with \"ask\" or \"auto\" there it is";
+        tell(context, &changed, why)?;
+        return Ok(Ending::Fine);
+    }
     tell(context, &changed, "accepted; the tunnel is being made")?;
     wait(&arguments.wait, context, name, &Goal::Serving).await
+}
+
+/// Whether the daemon only looks on, so that waiting would be in vain. Who may not see the configuration is told the usual.
+async fn observes(context: &Context<'_>) -> bool {
+    let configuration = context.client.configuration().await;
+    configuration.is_ok_and(|configuration| configuration.value["daemon"]["apply"] == "observe")
 }
 
 fn typed(arguments: &Create) -> Result<Value, Failure> {

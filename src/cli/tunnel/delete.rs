@@ -6,6 +6,7 @@ use super::tell;
 use crate::cli::{
     Context, Ending, Failure,
     arguments::{Wait, Yes},
+    completion,
     confirm::confirm,
     wait::{Goal, wait},
 };
@@ -18,6 +19,7 @@ use crate::cli::{
 #[command(after_help = "Example:\n  adit tunnel delete web --yes --wait")]
 pub(in crate::cli) struct Delete {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     name: String,
     #[command(flatten)]
     yes: Yes,

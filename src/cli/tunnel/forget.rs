@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    cli::{Context, Ending, Failure, Output, arguments::Yes, confirm::confirm, render::plain},
+    cli::{Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, render::plain},
     control::api::{Change, Forgotten},
 };
 
@@ -15,6 +15,7 @@ use crate::{
 #[command(after_help = "Example:\n  adit tunnel forget web --yes")]
 pub(in crate::cli) struct Forget {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     name: String,
     #[command(flatten)]
     yes: Yes,

@@ -6,6 +6,7 @@ use super::tell;
 use crate::cli::{
     Context, Ending, Failure,
     arguments::{Wait, Yes},
+    completion,
     confirm::confirm,
     wait::{Goal, wait},
 };
@@ -16,8 +17,10 @@ use crate::cli::{
 /// the former secret (a copied token, a replica on another host) stays connected until it loses its connection, and cannot connect
 /// again; --emergency cuts it off at once. Needs the role admin.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit tunnel rotate web --yes --wait\n  adit tunnel rotate web --emergency")]
 pub(in crate::cli) struct Rotate {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     name: String,
     /// Cut off every connector of the tunnel that does not run on this host.
     #[arg(long)]

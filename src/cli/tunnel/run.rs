@@ -6,6 +6,7 @@ use super::tell;
 use crate::cli::{
     Context, Ending, Failure, Output,
     arguments::{Wait, Yes},
+    completion,
     confirm::confirm,
     render::plain,
     wait::{Goal, wait},
@@ -14,8 +15,10 @@ use crate::control::api::Replaced;
 
 /// Start a tunnel that an operator stopped
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  adit tunnel start web --wait")]
 pub(in crate::cli) struct Start {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     name: String,
     #[command(flatten)]
     wait: Wait,
@@ -26,8 +29,10 @@ pub(in crate::cli) struct Start {
 /// Requests that end within the grace period are finished. The stop lasts over restarts and reboots, and "adit status" shows who
 /// it was.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  adit tunnel stop web --yes --wait")]
 pub(in crate::cli) struct Stop {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     name: String,
     #[command(flatten)]
     yes: Yes,
@@ -39,8 +44,10 @@ pub(in crate::cli) struct Stop {
 ///
 /// Each starts and serves before the former one is drained, so that no request is lost.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit tunnel restart web --wait\n  adit tunnel restart web --plan")]
 pub(in crate::cli) struct Restart {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
     name: String,
     /// Only show which connectors would be replaced, and how many requests they carry.
     #[arg(long, conflicts_with = "wait")]

@@ -1,41 +1,93 @@
 //! `adit tunnel list`, `adit tunnel show`
 
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::{
     cli::{
-        Context, Ending, Failure, Output,
-        render::{self, Cell, Table, Tone},
+        Context, Ending, Failure, completion,
+        render::{self, Cell, Look, Table, Tone},
+        watch::{self, Picture, Watch},
     },
-    control::api::{Tunnel, TunnelDetail},
+    control::{
+        Client, Trouble,
+        api::{Tunnel, TunnelDetail},
+    },
 };
 
 /// List every tunnel
 #[derive(Debug, Args)]
-pub(in crate::cli) struct List {}
+#[command(
+    after_help = "Examples:\n  adit tunnel list\n  adit tunnel list --watch\n  adit tunnel list -o json | jq -r '.[].name'"
+)]
+pub(in crate::cli) struct List {
+    #[command(flatten)]
+    watch: Watch,
+}
 
 /// Show one tunnel: what runs, what leads to it, and how it is defined
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  adit tunnel show web\n  adit tunnel show web -o json | jq .definition")]
 pub(in crate::cli) struct Show {
     /// The tunnel's name.
+    #[arg(add = completion::tunnels())]
+    name: String,
+    #[command(flatten)]
+    watch: Watch,
+}
+
+pub(super) async fn list(arguments: List, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    watch::show(&Tunnels, &arguments.watch, context).await
+}
+
+pub(super) async fn show(arguments: Show, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    watch::show(&Detail { name: arguments.name }, &arguments.watch, context).await
+}
+
+/// Every tunnel.
+struct Tunnels;
+
+impl Picture for Tunnels {
+    type Value = Vec<Tunnel>;
+
+    async fn ask(&self, client: &Client) -> Result<Vec<Tunnel>, Trouble> {
+        client.tunnels().await
+    }
+
+    fn render(&self, tunnels: &Vec<Tunnel>, _now: Timestamp, look: Look) -> String {
+        table(tunnels).render(look)
+    }
+
+    fn ending(&self, _tunnels: &Vec<Tunnel>) -> Ending {
+        Ending::Fine
+    }
+}
+
+/// One tunnel with its definition.
+struct Detail {
     name: String,
 }
 
-pub(super) async fn list(context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let tunnels = context.client.tunnels().await?;
-    match context.output {
-        Output::Json => context.terminal.print_json(&tunnels)?,
-        Output::Table => {
-            let text = table(&tunnels).render(context.terminal.look);
-            context.terminal.print(&text)?;
-        }
+impl Picture for Detail {
+    type Value = TunnelDetail;
+
+    async fn ask(&self, client: &Client) -> Result<TunnelDetail, Trouble> {
+        client.tunnel(&self.name).await
     }
-    Ok(Ending::Fine)
+
+    fn render(&self, detail: &TunnelDetail, now: Timestamp, look: Look) -> String {
+        format!("{}\n{}", render::detail(&detail.tunnel, now, look), definition(detail))
+    }
+
+    fn ending(&self, _detail: &TunnelDetail) -> Ending {
+        Ending::Fine
+    }
 }
 
 fn table(tunnels: &[Tunnel]) -> Table<7> {
-    let mut table = Table::new(["TUNNEL", "STATE", "REPLICAS", "ROUTES", "ACCOUNT", "ID", "DEFINED IN"]);
+    let mut table =
+        Table::new(["TUNNEL", "STATE", "REPLICAS", "ROUTES", "ACCOUNT", "ID", "DEFINED IN"]).expending(&["ID", "DEFINED IN"]);
     for tunnel in tunnels {
         table.row([
             Cell::new(&tunnel.name),
@@ -48,19 +100,6 @@ fn table(tunnels: &[Tunnel]) -> Table<7> {
         ]);
     }
     table
-}
-
-pub(super) async fn show(arguments: Show, context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let detail = context.client.tunnel(&arguments.name).await?;
-    match context.output {
-        Output::Json => context.terminal.print_json(&detail)?,
-        Output::Table => {
-            let text = render::detail(&detail.tunnel, context.terminal.now(), context.terminal.look);
-            context.terminal.print(&text)?;
-            context.terminal.print(&format!("\n{}", definition(&detail)))?;
-        }
-    }
-    Ok(Ending::Fine)
 }
 
 /// The definition as it would stand in a file.

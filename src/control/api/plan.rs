@@ -4,14 +4,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Reason, Replaced};
+use super::{Reason, Replaced, Started};
 
 /// What would change at Cloudflare and here: the answer to `GET /v1/plan`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
     /// Names exactly this plan, so that exactly this plan can be confirmed.
     pub hash: String,
-    /// How many steps there are, those that wait for a confirmation included, and connectors that are replaced or stopped.
+    /// How many steps there are, those that wait for a confirmation included, and connectors that are started, replaced or stopped.
     pub changes: usize,
     /// How many things are left alone: what is on hold and does not end by itself, and what somebody else holds.
     pub left_alone: usize,
@@ -24,6 +24,9 @@ pub struct Plan {
     /// The connectors on this host that are replaced or stopped, with what would be cut.
     #[serde(default)]
     pub connectors: Vec<Replaced>,
+    /// The connectors that are started on this host beside those that run, of tunnels that are on record.
+    #[serde(default)]
+    pub starts: Vec<Started>,
 }
 
 /// The body of `POST /v1/apply`.

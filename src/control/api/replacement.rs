@@ -20,6 +20,15 @@ pub struct Replaced {
     pub cut_after_millis: u64,
 }
 
+/// A connector that is started by a change, beside those that run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Started {
+    /// Its tunnel.
+    pub tunnel: String,
+    /// Which of the tunnel's replicas, counted from 0.
+    pub replica: u8,
+}
+
 /// What a restart of a tunnel would do: the answer to `GET /v1/tunnels/{name}/restart`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RestartPlan {
@@ -27,6 +36,13 @@ pub struct RestartPlan {
     pub tunnel: String,
     /// The connectors that would be replaced, one after another, each when its successor has been ready for a while.
     pub replaces: Vec<Replaced>,
+}
+
+impl Started {
+    /// The connector and what becomes of it, in one line without a full stop.
+    pub fn sentence(&self) -> String {
+        format!("connector {}/{} is started", self.tunnel, self.replica)
+    }
 }
 
 impl Replaced {

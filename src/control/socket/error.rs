@@ -42,6 +42,17 @@ pub enum SocketError {
         /// The most that is allowed.
         allowed: u32,
     },
+    /// The socket's folder and the runtime directory are on two file systems.
+    #[error(
+        "cannot put the control socket at {socket:?}: it must be on the file system of the runtime directory {runtime_dir:?} \
+         (set control.socket to a path in there)"
+    )]
+    OtherFileSystem {
+        /// The socket.
+        socket: PathBuf,
+        /// The runtime directory, where it is bound.
+        runtime_dir: PathBuf,
+    },
     /// The file system refused.
     #[error("cannot {doing} {path:?}")]
     Failed {

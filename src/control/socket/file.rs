@@ -53,12 +53,20 @@ impl SocketFile {
             Ok(()) => {}
             // A file system without links: the socket serves, and the next daemon binds another.
             Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
-                fs::rename(&file.own, path)?;
+                fs::rename(&file.own, path).inspect_err(|_| file.give_up())?;
             }
-            Err(error) => return Err(error),
+            Err(error) => {
+                file.give_up();
+                return Err(error);
+            }
         }
         remove_former(folder, stem);
         Ok((listener, file))
+    }
+
+    /// Leaves nothing behind of a socket that did not get its path.
+    fn give_up(&self) {
+        let _ = fs::remove_file(&self.own);
     }
 
     /// The names of `listener`, if it was bound by [`Self::bind`] and who connects to `path` still reaches it, with the permission

@@ -17,7 +17,7 @@ use crate::{
     },
     desired::desired_tunnel,
     intent::{ChangeError, Changed},
-    name::{AccountName, Hostname, TunnelName},
+    name::{AccountName, Hostname, TunnelName, is_uuid_shaped},
     observed::ObservedRecord,
     plan::{OfferedRecord, PlanHash, RecordFate, Refusal, RefusalKind, RouteOffer, TunnelOffer, definition_of},
     reconciler::{OwnershipError, Taking, Which, Wish},
@@ -236,9 +236,9 @@ fn which(asked: &AdoptTunnel) -> Result<Which, Error> {
         (Some(_), Some(_)) => Err(Error::new(ErrorKind::Invalid, "cannot look for a tunnel by its id and its name at once")),
         (Some(id), None) => match id.parse() {
             Ok(parsed) if is_uuid(id) => Ok(Which::Id(parsed)),
-            // Cloudflare would take the request for one that leads nowhere, which says less.
             Ok(_) | Err(_) => {
-                Err(Error::new(ErrorKind::Invalid, format!("cannot look for tunnel {id:?}: a tunnel's id is a UUID")))
+                let message = format!("cannot look for tunnel {id:?}: a tunnel's id is a UUID");
+                Err(Error::new(ErrorKind::Invalid, message).with_hint("a name at Cloudflare is looked for by --cloudflare-name"))
             }
         },
         (None, Some(name)) => Ok(Which::Named(name.clone())),

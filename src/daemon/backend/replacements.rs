@@ -5,10 +5,22 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use futures_util::{StreamExt, stream};
 
 use super::DaemonBackend;
-use crate::{connector::SlotId, control::api::Replaced, name::TunnelName, probe::open_requests, reconciler::ConnectorChange};
+use crate::{
+    connector::SlotId,
+    control::api::{Replaced, Started},
+    name::TunnelName,
+    probe::open_requests,
+    reconciler::ConnectorChange,
+};
 
 /// How many connectors are asked at once.
 const ASKED_MAX: usize = 16;
+
+/// The connectors that are started by `changes` beside those that run.
+pub(super) fn started_by(changes: &BTreeMap<SlotId, ConnectorChange>) -> Vec<Started> {
+    let starts = changes.iter().filter(|(_, change)| **change == ConnectorChange::Started);
+    starts.map(|(slot, _)| Started { tunnel: slot.tunnel.to_string(), replica: slot.replica }).collect()
+}
 
 impl DaemonBackend {
     /// The connectors that a restart of a tunnel replaces, with their open requests.
@@ -27,10 +39,12 @@ impl DaemonBackend {
     /// The connectors of `changes` that run, with their open requests.
     pub(super) async fn replaced_by(&self, changes: BTreeMap<SlotId, ConnectorChange>) -> Vec<Replaced> {
         let word = |change| match change {
-            ConnectorChange::Replaced(restart) => restart.as_str(),
-            ConnectorChange::Stopped => "unwanted",
+            ConnectorChange::Started => None,
+            ConnectorChange::Replaced(restart) => Some(restart.as_str()),
+            ConnectorChange::Stopped => Some("unwanted"),
         };
-        self.with_open_requests(changes.into_iter().map(|(slot, change)| (slot, word(change))).collect()).await
+        let ended = changes.into_iter().filter_map(|(slot, change)| Some((slot, word(change)?)));
+        self.with_open_requests(ended.collect()).await
     }
 
     async fn with_open_requests(&self, slots: Vec<(SlotId, &'static str)>) -> Vec<Replaced> {
