@@ -34,6 +34,7 @@ mod sandbox;
 mod status;
 mod suggest;
 mod terminal;
+mod top;
 mod tunnel;
 mod unreachable;
 mod version;
@@ -126,6 +127,7 @@ enum Command {
     Identity(identity::Arguments),
     Mcp(mcp::Arguments),
     Whoami(whoami::Arguments),
+    Top(top::Arguments),
     Version(version::Arguments),
     Completion(completion::Arguments),
     Man(man::Arguments),
@@ -193,6 +195,7 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Identity(arguments) => identity::run(arguments, &mut context).await,
         Command::Mcp(arguments) => mcp::run(arguments, &mut context).await,
         Command::Whoami(arguments) => whoami::run(arguments, &mut context).await,
+        Command::Top(arguments) => top::run(arguments, &environment, &mut context).await,
         Command::Version(arguments) => version::run(arguments, &mut context).await,
         Command::Completion(arguments) => completion::run(&arguments, &mut context),
         Command::Man(arguments) => man::run(&arguments, &mut context),
@@ -228,6 +231,7 @@ impl CommandLine {
             | Command::Identity(_)
             | Command::Mcp(_)
             | Command::Whoami(_)
+            | Command::Top(_)
             | Command::Version(_)
             | Command::Completion(_)
             | Command::Man(_) => Runtime::Client,

@@ -28,6 +28,7 @@ mod socket_guard;
 mod status_line;
 mod systemd;
 mod tokens;
+mod traffic;
 
 pub use binary::resolve as find_cloudflared;
 pub use check::{Check, check, runtime_dirs};

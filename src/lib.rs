@@ -24,7 +24,8 @@
 //! - Everything from [`health`] down performs no I/O, spawns nothing and reads no clock, file or environment. [`failpoint`] alone
 //!   does, for tests: in a release build it is empty.
 //! - Only [`process`] knows PIDs and signals; only [`cloudflare`] knows the API's URLs and JSON; only [`control`] knows the
-//!   control routes; only [`cli`] and [`demo`] print, and [`mcp`] writes its protocol to stdout.
+//!   control routes; only [`cli`] and [`demo`] print, and [`mcp`] writes its protocol to stdout. Only [`screen`] takes the terminal over,
+//!   and stops its own process on Ctrl-Z.
 //! - The reconciler and the supervisor share a `watch` channel and no code. Metrics, health and control only read; they change
 //!   something by calling a handle.
 
@@ -37,6 +38,9 @@ pub mod cli;
 
 // line: demo
 pub mod demo;
+
+// line: screen
+pub mod screen;
 
 // line: daemon
 pub mod daemon;
@@ -99,9 +103,10 @@ pub mod import;
 // line: config
 pub mod config;
 
-// line: backoff | name | id | secret | failpoint
+// line: backoff | name | id | secret | exposition | failpoint
 pub mod backoff;
 pub mod name;
 pub mod id;
 pub mod secret;
+pub mod exposition;
 pub mod failpoint;

@@ -24,20 +24,15 @@ mod schema;
 mod server;
 mod subscriptions;
 mod tool;
+mod transport;
 mod turnstile;
 mod view;
 
-use rmcp::{
-    service::{ServerInitializeError, serve_server},
-    transport::{async_rw::AsyncRwTransport, stdio},
-};
+use rmcp::service::{ServerInitializeError, serve_server};
 
 pub use offer::{Limits, role_of_word};
 
 use crate::control::Client;
-
-/// The longest message that is taken, in bytes: the daemon takes no larger definition, and nothing else is long.
-const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Why a server ended before its client was done.
 #[derive(Debug, thiserror::Error)]
@@ -56,11 +51,8 @@ pub enum ServeError {
 ///
 /// When the client does not begin as the protocol says.
 pub async fn serve(client: Client, limits: Limits) -> Result<(), ServeError> {
-    // Not the library's pipes without blocking: it opens them anew, and a pipe whose writer has gone by then never tells its end.
-    let (input, output) = stdio();
-    let transport = AsyncRwTransport::new_server(input, output).with_max_line_length(MESSAGE_BYTES_MAX);
     let server = server::Server::new(read::Reader { client, limits });
-    match serve_server(server, transport).await {
+    match serve_server(server, transport::Pipes::of_process()).await {
         Ok(running) => running.waiting().await.map(|_reason| ()).map_err(ServeError::Broken),
         // It was started and never used.
         Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),

@@ -4,6 +4,7 @@
 //! of that version ends with its connection, without chunks.
 
 mod open_requests;
+mod traffic;
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -15,6 +16,7 @@ use tokio::{
 };
 
 pub use open_requests::open_requests;
+pub use traffic::{Traffic, traffic};
 
 use crate::{
     connector::{Answer, Ask, Probe, VersionReading},
@@ -81,20 +83,45 @@ struct ConfigBody {
 }
 
 async fn get(address: SocketAddr, path: &str, length_max: usize) -> io::Result<(u16, Vec<u8>)> {
+    let mut body = Vec::with_capacity(512);
+    let status = stream(address, path, length_max, |bytes| body.extend_from_slice(bytes)).await?;
+    Ok((status, body))
+}
+
+/// Asks for `path` and hands the body to `take` as it comes; the status is told when all of it came. A body that is shorter than it
+/// says is an error.
+async fn stream(address: SocketAddr, path: &str, length_max: usize, mut take: impl FnMut(&[u8])) -> io::Result<u16> {
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
-    let mut answer = Vec::with_capacity(512);
-    loop {
-        let ended = stream.read_buf(&mut answer).await? == 0;
-        if answer.len() > length_max {
-            return Err(invalid(format!("{path} answers with more than {length_max} bytes")));
-        }
-        match Head::read(&answer) {
-            Some(head) if ended || head.length.is_some_and(|length| answer.len() >= head.end + length) => {
-                return Ok((head.status, answer.split_off(head.end)));
-            }
+    let mut buffer = Vec::with_capacity(8 * 1024);
+    let head = loop {
+        let ended = stream.read_buf(&mut buffer).await? == 0;
+        match Head::read(&buffer) {
+            Some(head) => break head,
             None if ended => return Err(invalid(format!("{path} answers with something else than HTTP"))),
-            Some(_) | None => {}
+            None if buffer.len() > length_max => return Err(too_long(path, length_max)),
+            None => {}
+        }
+    };
+    let mut length = 0;
+    buffer.drain(..head.end);
+    loop {
+        length += buffer.len();
+        if head.end + length > length_max {
+            return Err(too_long(path, length_max));
+        }
+        // What stands behind the body's end is none of it.
+        let excess = head.length.map_or(0, |told| length.saturating_sub(told));
+        take(&buffer[..buffer.len().saturating_sub(excess)]);
+        if head.length.is_some_and(|told| length >= told) {
+            return Ok(head.status);
+        }
+        buffer.clear();
+        if stream.read_buf(&mut buffer).await? == 0 {
+            return match head.length {
+                Some(told) => Err(invalid(format!("{path} answers with {length} of {told} bytes"))),
+                None => Ok(head.status),
+            };
         }
     }
 }
@@ -124,6 +151,10 @@ impl Head {
         });
         Some(Self { status, end: end + 4, length })
     }
+}
+
+fn too_long(path: &str, length_max: usize) -> io::Error {
+    invalid(format!("{path} answers with more than {length_max} bytes"))
 }
 
 fn invalid(why: String) -> io::Error {

@@ -73,6 +73,19 @@ async fn who_may_not_is_told_with_4() {
 }
 
 #[tokio::test]
+async fn whoever_may_not_ask_the_daemon_for_its_look_looks_alone() {
+    let host = Host::start().await;
+    host.become_user(user(2003, "vera"));
+    let ran = adit(&host.socket, &["doctor", "--offline", "-o", "json", "--config", "/nonexistent/adit.toml"]).await;
+    let report: api::DoctorReport = serde_json::from_str(&ran.out).unwrap();
+    let check = |id: &str| report.checks.iter().find(|check| check.id == id).unwrap_or_else(|| panic!("no {id}: {report:#?}"));
+    assert_eq!(check("daemon-checks").result, api::DoctorResult::Note);
+    assert!(check("daemon-checks").sentence.contains("operator"));
+    // The host is looked at all the same.
+    let _ = (check("kernel"), check("binary"));
+}
+
+#[tokio::test]
 async fn status_shows_everything_and_ends_with_1_when_something_wants_to_be_looked_at() {
     let host = Host::start().await;
     let ran = adit(&host.socket, &["status"]).await;
@@ -375,7 +388,7 @@ async fn man_complains_about_no_page() {
     // All of them at once: a formatter for each would take seconds.
     let mut command = Command::new(viewer);
     command.args(["--warnings", "-E", "UTF-8", "-Tutf8", "-Z", "-l"]).args(&pages);
-    command.env_clear().env("PATH", "/usr/bin:/bin").env("MANWIDTH", "80").env("LC_ALL", "C.UTF-8");
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("MANWIDTH", "80").env("LC_ALL", "C");
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -16,6 +16,8 @@ mod load;
 mod place;
 #[path = "control/raw.rs"]
 mod raw;
+#[path = "control/traffic.rs"]
+mod traffic;
 #[path = "control/tunnels.rs"]
 mod tunnels;
 #[path = "control/streams.rs"]

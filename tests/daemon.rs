@@ -16,6 +16,8 @@ mod host;
 mod processes;
 #[path = "support/service_manager.rs"]
 mod service_manager;
+#[path = "support/terminal.rs"]
+mod terminal;
 #[path = "support/visitor.rs"]
 mod visitor;
 
@@ -101,5 +103,9 @@ mod sharing;
 mod state;
 #[path = "daemon/stop.rs"]
 mod stop;
+#[path = "daemon/top.rs"]
+mod top;
+#[path = "daemon/traffic.rs"]
+mod traffic;
 #[path = "daemon/uplink.rs"]
 mod uplink;

@@ -1,14 +1,14 @@
 //! Waiting until a tunnel is as asked for.
 
+mod words;
+
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+use self::words::{is_gone, last_word, outset, too_late};
 use super::{Context, Ending, Failure, arguments};
-use crate::control::{
-    Trouble,
-    api::{ErrorKind, RouteState, State, Tunnel},
-};
+use crate::control::api::{RouteState, State, Tunnel};
 
 /// How often the daemon is asked: often enough for a person, and cheap, as it asks nobody further.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -71,8 +71,7 @@ pub(super) async fn wait(
             Progress::Stuck(ending, why) => return Err(Failure::new(ending, format!("tunnel {tunnel:?} {why}"))),
             Progress::Under(what) => {
                 if told.is_empty() {
-                    let time_max = spoken(arguments.timeout);
-                    context.terminal.tell(&format!("{tunnel}: waiting until it {}, {time_max} at most", aim(goal)));
+                    context.terminal.tell(&outset(tunnel, goal, arguments.timeout));
                 }
                 if what != told {
                     context.terminal.tell(&format!("{tunnel}: {what}"));
@@ -85,53 +84,6 @@ pub(super) async fn wait(
         }
         sleep(PAUSE).await;
     }
-}
-
-fn too_late(tunnel: &str, goal: &Goal, told: &str, time_max: Duration) -> Failure {
-    let state = if told.is_empty() { "the daemon did not answer in that time" } else { told };
-    let message =
-        format!("cannot wait longer than {} until tunnel {tunnel:?} {}: it is not so yet ({state})", spoken(time_max), aim(goal));
-    let hint =
-        format!("the daemon goes on with it; \"adit status {tunnel} --watch\" shows how far it is, --timeout waits longer");
-    Failure::new(Ending::Failed, message).with_hint(hint)
-}
-
-/// Whether this answer says that the tunnel is no more. Whose rights are for a tunnel loses them with it, and is not told more.
-fn is_gone(goal: &Goal, trouble: &Trouble) -> bool {
-    match trouble.kind() {
-        Some(ErrorKind::NotFound) => true,
-        Some(ErrorKind::NotPermitted) => *goal == Goal::Gone,
-        Some(_) | None => false,
-    }
-}
-
-/// What is waited for, as in "until it …".
-fn aim(goal: &Goal) -> &'static str {
-    match goal {
-        Goal::Serving => "serves all that was accepted",
-        Goal::ServingAfresh(_) => "serves by fresh connectors",
-        Goal::Rotated => "has its other secret everywhere",
-        Goal::Stopped => "is stopped",
-        Goal::Gone => "is deleted",
-    }
-}
-
-/// What came of it: `web is ready after 3.2 s`.
-fn last_word(tunnel: &str, goal: &Goal, seen: Option<&Tunnel>, waited: Duration) -> String {
-    let state = match (goal, seen) {
-        (Goal::Serving, Some(seen)) => format!("is {}", described(seen)),
-        (Goal::ServingAfresh(_), Some(seen)) => format!("is {}, by fresh connectors,", described(seen)),
-        (Goal::Rotated, _) => "has its other secret".to_owned(),
-        (Goal::Stopped, _) => "is stopped".to_owned(),
-        (Goal::Gone, _) => "is deleted".to_owned(),
-        (Goal::Serving | Goal::ServingAfresh(_), None) => "is no more".to_owned(),
-    };
-    format!("{tunnel} {state} after {:.1} s", waited.as_secs_f64())
-}
-
-/// A duration as it would be typed: `2m`, `1ms`.
-fn spoken(duration: Duration) -> String {
-    jiff::SignedDuration::try_from(duration).map_or_else(|_| "forever".to_owned(), |duration| format!("{duration:#}"))
 }
 
 fn progress(goal: &Goal, tunnel: Option<&Tunnel>) -> Progress {
@@ -273,28 +225,6 @@ mod tests {
         let blocked = Tunnel { state: State::Blocked, ..tunnel() };
         assert!(matches!(progress(&Goal::Serving, Some(&blocked)), Progress::Stuck(Ending::Failed, _)));
         assert!(matches!(progress(&Goal::Serving, None), Progress::Stuck(Ending::Failed, _)));
-    }
-
-    #[test]
-    fn the_last_word_and_the_lost_patience_are_sentences() {
-        let waited = Duration::from_millis(3_210);
-        assert_eq!(last_word("web", &Goal::Serving, Some(&tunnel()), waited), "web is ready after 3.2 s");
-        assert_eq!(last_word("web", &Goal::Gone, None, waited), "web is deleted after 3.2 s");
-        let report = too_late("web", &Goal::Serving, "starting", Duration::from_secs(120)).report();
-        assert!(
-            report.starts_with(
-                "adit: cannot wait longer than 2m until tunnel \"web\" serves all that was accepted: it is not so yet (starting)\n"
-            ),
-            "{report}"
-        );
-    }
-
-    #[test]
-    fn whoever_loses_their_rights_with_a_tunnel_sees_that_it_is_gone() {
-        let refused = |kind| Trouble::Refused(Box::new(crate::control::api::Error::new(kind, "")));
-        assert!(is_gone(&Goal::Gone, &refused(ErrorKind::NotPermitted)));
-        assert!(!is_gone(&Goal::Serving, &refused(ErrorKind::NotPermitted)));
-        assert!(is_gone(&Goal::Serving, &refused(ErrorKind::NotFound)));
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod person;
 mod plan;
 mod replacement;
 mod rotation;
+mod traffic;
 mod tunnel;
 
 pub use audit::AuditEntry;
@@ -42,4 +43,5 @@ pub use person::{GrantInEffect, WhoAmI};
 pub use plan::{Applied, Apply, Plan};
 pub use replacement::{Replaced, RestartPlan, Started};
 pub use rotation::{Rotate, Rotation, TunnelSecret};
+pub use traffic::{ConnectorTraffic, EdgeConnection, Responses, TrafficReading};
 pub use tunnel::{Connector, LastExit, Reason, Route, RouteKind, RouteState, State, Stop, Tunnel, TunnelDetail, TunnelRoute};

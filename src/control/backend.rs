@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::{
     api::{
-        AdoptRoute, AdoptTunnel, Applied, AuditEntry, Change, CheckOrigins, Configuration, Credential, CredentialCheck,
-        DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, Event, Followed, Forgotten, Identity, LogLine,
-        OriginCheck, Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted,
+        AdoptRoute, AdoptTunnel, Applied, AuditEntry, Change, CheckOrigins, Configuration, ConnectorTraffic, Credential,
+        CredentialCheck, DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, Event, Followed, Forgotten, Identity,
+        LogLine, OriginCheck, Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel, TunnelAdopted,
         TunnelAdoption,
     },
     audit::{Audit, AuditQuery},
@@ -160,6 +160,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Walks from a hostname to its origin, over all that the caller may see.
     fn diagnose(&self, question: &DiagnoseQuery) -> impl Future<Output = Result<Diagnosis, Error>> + Send;
+
+    /// What each connector carries, by its own metrics. A connector that does not answer keeps nobody waiting.
+    fn traffic(&self) -> impl Future<Output = Vec<ConnectorTraffic>> + Send;
 
     /// Keeps what somebody changed, or was refused to change.
     fn audit(&self, entry: &Audit<'_>);

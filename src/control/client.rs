@@ -6,6 +6,7 @@ mod audit;
 mod follow;
 mod messages;
 mod ownership;
+mod traffic;
 mod trouble;
 
 use std::{

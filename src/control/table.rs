@@ -94,6 +94,7 @@ pub enum Action {
     Doctor,
     Diagnose,
     Audit,
+    Traffic,
 }
 
 use Action as Does;
@@ -103,7 +104,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 41] = [
+pub const ENDPOINTS: [Endpoint; 42] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -152,6 +153,7 @@ pub const ENDPOINTS: [Endpoint; 41] = [
     // Only the origins of tunnels that the caller may see are knocked at.
     read(Does::Diagnose,              Get,    "/v1/diagnose",                 Anywhere(Viewer)),
     read(Does::Audit,                 Get,    "/v1/audit",                    Everywhere(Admin)),
+    read(Does::Traffic,               Get,    "/v1/traffic",                  Anywhere(Viewer)),
 ];
 
 const fn read(action: Action, method: Method, path: &'static str, need: Need) -> Endpoint {

@@ -9,6 +9,7 @@ mod origins;
 mod ownership;
 mod refusals;
 mod replacements;
+mod traffic;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -25,6 +26,7 @@ use super::{
     credential_check,
     reload::Reload,
     tokens::Tokens,
+    traffic::TrafficReader,
 };
 use crate::{
     config::{Access, ApplyMode, Config},
@@ -32,10 +34,10 @@ use crate::{
     control::{
         self, AuditQuery, Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Principal,
         api::{
-            AdoptRoute, AdoptTunnel, Applied, AuditEntry, Change, CheckOrigins, Configuration, Credential, CredentialCheck,
-            Daemon, DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, ErrorKind, Event, Followed, Forgotten,
-            Identity, LogLine, OriginCheck, Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption, Tunnel,
-            TunnelAdopted, TunnelAdoption,
+            AdoptRoute, AdoptTunnel, Applied, AuditEntry, Change, CheckOrigins, Configuration, ConnectorTraffic, Credential,
+            CredentialCheck, Daemon, DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, ErrorKind, Event, Followed,
+            Forgotten, Identity, LogLine, OriginCheck, Orphans, Overview, Plan, Reloaded, Replaced, RouteAdopted, RouteAdoption,
+            Tunnel, TunnelAdopted, TunnelAdoption,
         },
         view,
     },
@@ -72,6 +74,7 @@ pub(super) struct DaemonBackend {
     pub(super) tokens: Tokens,
     pub(super) audit: Arc<Audit>,
     pub(super) events: Sink,
+    pub(super) traffic: TrafficReader,
 }
 
 impl DaemonBackend {
@@ -449,6 +452,10 @@ impl Backend for DaemonBackend {
 
     async fn diagnose(&self, question: &DiagnoseQuery) -> Result<Diagnosis, Error> {
         self.walk(question).await
+    }
+
+    async fn traffic(&self) -> Vec<ConnectorTraffic> {
+        self.read_traffic().await
     }
 
     fn audit(&self, entry: &control::Audit<'_>) {

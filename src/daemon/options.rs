@@ -27,6 +27,10 @@ pub struct Environment {
     pub runtime_directory: Option<PathBuf>,
     /// `PATH`, on which `cloudflared` is looked up.
     pub path: Option<String>,
+    /// `TERM`: which terminal there is.
+    pub terminal: Option<String>,
+    /// The locale that decides about characters: the first of `LC_ALL`, `LC_CTYPE` and `LANG` that has a value.
+    pub locale: Option<String>,
     /// What decides about logging.
     pub log: LogSettings,
     /// What systemd says about descriptors.
@@ -45,6 +49,8 @@ impl Environment {
         let state_directory = text("STATE_DIRECTORY").map(PathBuf::from);
         let runtime_directory = text("RUNTIME_DIRECTORY").map(PathBuf::from);
         let path = text("PATH");
+        let terminal = text("TERM");
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(text).find(|value| !value.is_empty());
         let passed = PassedDescriptors {
             notify_socket: text("NOTIFY_SOCKET"),
             pid: text("LISTEN_PID"),
@@ -55,7 +61,24 @@ impl Environment {
         if under_systemd {
             variables.clear();
         }
-        Self { credentials_directory, under_systemd, state_directory, runtime_directory, path, log, passed, variables }
+        Self {
+            credentials_directory,
+            under_systemd,
+            state_directory,
+            runtime_directory,
+            path,
+            terminal,
+            locale,
+            log,
+            passed,
+            variables,
+        }
+    }
+
+    /// Whether the locale's characters are more than ASCII.
+    pub fn is_unicode(&self) -> bool {
+        let locale = self.locale.as_deref().unwrap_or_default().to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
     }
 
     /// The value of the variable `name`.
@@ -70,6 +93,19 @@ mod tests {
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         Environment::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_first_locale_with_a_value_decides_about_characters() {
+        for (variables, unicode) in [
+            (vec![], false),
+            (vec![("LANG", "de_DE.UTF-8")], true),
+            (vec![("LANG", "C.utf8"), ("LC_ALL", "")], true),
+            (vec![("LANG", "de_DE.UTF-8"), ("LC_CTYPE", "C")], false),
+            (vec![("LANG", "C"), ("LC_CTYPE", "C"), ("LC_ALL", "en_US.UTF-8")], true),
+        ] {
+            assert_eq!(environment(&variables).is_unicode(), unicode, "{variables:?}");
+        }
     }
 
     #[test]

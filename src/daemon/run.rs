@@ -32,6 +32,7 @@ use super::{
     status_line,
     systemd::ServiceManager,
     tokens::Tokens,
+    traffic::TrafficReader,
 };
 use crate::{
     config::{Account, JournalLines, TokenSource},
@@ -189,6 +190,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         tokens: tokens.clone(),
         audit,
         events: events.clone(),
+        traffic: TrafficReader::new(),
     };
     let server = Server::new(backend, Arc::new(control::identify), shutdown.clone());
     let serving = tokio::spawn(server.serve(listener));

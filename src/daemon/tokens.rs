@@ -113,6 +113,8 @@ struct Shared {
 pub(super) struct Spent {
     /// How many there were.
     pub(super) calls: u64,
+    /// How many of them were answered.
+    pub(super) answered: u64,
     /// How long the last one took that was answered.
     pub(super) latency: Option<Duration>,
     /// How far Cloudflare's clock was ahead of this host's then.
@@ -313,6 +315,7 @@ impl Spent {
     fn add(&mut self, exchange: &Exchange) {
         self.calls += 1;
         if exchange.status.is_some() {
+            self.answered += 1;
             self.latency = Some(exchange.elapsed);
             self.clock_ahead = exchange.clock_ahead.or(self.clock_ahead);
         }

@@ -3,31 +3,26 @@
 use std::{io::IsTerminal, time::Duration};
 
 use anyhow::{Context, bail};
-use ratatui::{
-    DefaultTerminal,
-    crossterm::event::{self, Event as TerminalEvent, KeyCode, KeyEventKind, KeyModifiers},
-};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, MissedTickBehavior, interval, sleep_until},
-};
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use super::{
     load::Load,
     say,
     scene::{Scene, VISITED, all_serve},
-    view::{Screen, draw},
+    view::{Shown, draw},
 };
-use crate::{control::api::Status, sandbox::switchboard::Command};
+use crate::{
+    control::api::Status,
+    sandbox::switchboard::Command,
+    screen::{Ability, Input, Screen, inputs},
+};
 
 /// How often the screen is drawn anew.
 const FRAME: Duration = Duration::from_millis(200);
 
 /// How many events the screen may show.
 const EVENTS_MAX: u16 = 100;
-
-/// How many keys may wait; a person is slower.
-const KEYS_MAX: usize = 16;
 
 /// Shows the scene until `q` is pressed or `duration` is over.
 ///
@@ -41,9 +36,9 @@ pub(super) async fn show(duration: Option<Duration>) -> anyhow::Result<bool> {
     say("starting a sandbox Cloudflare, a daemon and three tunnels …");
     let mut scene = Scene::start().await?;
     let load = Load::start(scene.stage.front(), VISITED.map(str::to_owned).to_vec());
-    let mut terminal = ratatui::try_init().context("cannot use the terminal")?;
-    let shown = Live { scene: &mut scene, load: &load, note: String::new(), crash: None }.run(&mut terminal, duration).await;
-    ratatui::restore();
+    let mut screen = Screen::open(Ability { colour: true, unicode: true }).context("cannot use the terminal")?;
+    let shown = Live { scene: &mut scene, load: &load, note: String::new(), crash: None }.run(&mut screen, duration).await;
+    drop(screen);
     let tally = load.stop().await;
     say("draining every connector …");
     scene.stop().await?;
@@ -63,30 +58,36 @@ struct Live<'a> {
 }
 
 impl Live<'_> {
-    async fn run(&mut self, terminal: &mut DefaultTerminal, duration: Option<Duration>) -> anyhow::Result<()> {
-        let mut keys = keys();
+    async fn run(&mut self, screen: &mut Screen, duration: Option<Duration>) -> anyhow::Result<()> {
+        let mut inputs = inputs();
         let mut frames = interval(FRAME);
         frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = duration.map(|duration| Instant::now() + duration);
         loop {
             tokio::select! {
                 // Each is cancel-safe: a receive, a tick and a deadline lose nothing.
-                key = keys.recv() => match key {
-                    Some('q') | None => return Ok(()),
-                    Some(key) => self.press(key).await,
+                input = inputs.recv() => match input {
+                    Some(Input::Key(key)) => match character(key) {
+                        Some('q') => return Ok(()),
+                        Some(key) => self.press(key).await,
+                        None => {}
+                    },
+                    // The next frame is drawn in the new size.
+                    Some(Input::Resized(..)) => {}
+                    None => return Ok(()),
                 },
-                _ = frames.tick() => self.draw(terminal).await?,
+                _ = frames.tick() => self.draw(screen).await?,
                 () = sleep_until(end.unwrap_or_else(Instant::now)), if end.is_some() => return Ok(()),
             }
         }
     }
 
-    async fn draw(&mut self, terminal: &mut DefaultTerminal) -> anyhow::Result<()> {
+    async fn draw(&mut self, screen: &mut Screen) -> anyhow::Result<()> {
         let status = self.scene.client.status().await.map_err(|error| error.to_string());
         let events = self.scene.client.events(&[("limit", EVENTS_MAX.to_string())]).await.unwrap_or_default();
         self.note_the_end_of_a_crash(status.as_ref().ok());
         let places = self.scene.places();
-        let screen = Screen {
+        let shown = Shown {
             status: status.as_ref().map_err(String::as_str),
             events: &events,
             tally: self.load.tally(),
@@ -94,7 +95,7 @@ impl Live<'_> {
             note: &self.note,
             api_fails: self.scene.api_fails(),
         };
-        terminal.draw(|frame| draw(frame, &screen)).context("cannot draw")?;
+        screen.draw(|frame| draw(frame, &shown)).context("cannot draw")?;
         Ok(())
     }
 
@@ -152,18 +153,8 @@ impl Live<'_> {
     }
 }
 
-/// The keys that are pressed, read on a thread of their own because the terminal has no other way. Ctrl-C is `q`.
-fn keys() -> mpsc::Receiver<char> {
-    let (sender, keys) = mpsc::channel(KEYS_MAX);
-    std::thread::spawn(move || {
-        while let Ok(read) = event::read() {
-            let TerminalEvent::Key(key) = read else { continue };
-            let KeyCode::Char(character) = key.code else { continue };
-            let pressed = if key.modifiers.contains(KeyModifiers::CONTROL) && character == 'c' { 'q' } else { character };
-            if key.kind == KeyEventKind::Press && sender.blocking_send(pressed).is_err() {
-                return;
-            }
-        }
-    });
-    keys
+/// The character of a key, if it has one. Ctrl-C is `q`.
+fn character(key: KeyEvent) -> Option<char> {
+    let KeyCode::Char(character) = key.code else { return None };
+    Some(if key.modifiers.contains(KeyModifiers::CONTROL) && character == 'c' { 'q' } else { character })
 }

@@ -12,7 +12,7 @@ use super::load::Tally;
 use crate::control::api::{Event, Level, Route, RouteState, State, Status};
 
 /// Everything that the screen shows.
-pub(super) struct Screen<'a> {
+pub(super) struct Shown<'a> {
     /// The daemon's answer, or why there is none.
     pub status: Result<&'a Status, &'a str>,
     /// The last events, oldest first.
@@ -34,9 +34,9 @@ const KEYS: [&str; 2] = [
 ];
 
 /// Draws one frame.
-pub(super) fn draw(frame: &mut Frame<'_>, screen: &Screen<'_>) {
-    let places_height = u16::try_from(screen.places.len()).unwrap_or(4) + 1;
-    let tunnels_height = tunnel_rows(screen).map_or(1, |rows| u16::try_from(rows).unwrap_or(10)) + 3;
+pub(super) fn draw(frame: &mut Frame<'_>, shown: &Shown<'_>) {
+    let places_height = u16::try_from(shown.places.len()).unwrap_or(4) + 1;
+    let tunnels_height = tunnel_rows(shown).map_or(1, |rows| u16::try_from(rows).unwrap_or(10)) + 3;
     let areas = Layout::vertical([
         Constraint::Length(places_height),
         Constraint::Length(tunnels_height),
@@ -45,15 +45,15 @@ pub(super) fn draw(frame: &mut Frame<'_>, screen: &Screen<'_>) {
         Constraint::Length(3),
     ])
     .split(frame.area());
-    frame.render_widget(places(screen), areas[0]);
-    match screen.status {
+    frame.render_widget(places(shown), areas[0]);
+    match shown.status {
         Ok(status) => frame.render_widget(tunnels(status), areas[1]),
         Err(why) => frame.render_widget(Paragraph::new(why).block(titled("tunnels")), areas[1]),
     }
-    frame.render_widget(visitors(screen), areas[2]);
-    frame.render_widget(events(screen.events, usize::from(areas[3].height)), areas[3]);
+    frame.render_widget(visitors(shown), areas[2]);
+    frame.render_widget(events(shown.events, usize::from(areas[3].height)), areas[3]);
     frame.render_widget(
-        Paragraph::new(vec![Line::from(screen.note).style(Style::new().italic()), Line::from(KEYS[0]), Line::from(KEYS[1])]),
+        Paragraph::new(vec![Line::from(shown.note).style(Style::new().italic()), Line::from(KEYS[0]), Line::from(KEYS[1])]),
         areas[4],
     );
 }
@@ -62,15 +62,15 @@ fn titled(title: &str) -> Block<'_> {
     Block::new().borders(Borders::TOP).title(format!(" {title} "))
 }
 
-fn tunnel_rows(screen: &Screen<'_>) -> Option<usize> {
-    let status = screen.status.ok()?;
+fn tunnel_rows(shown: &Shown<'_>) -> Option<usize> {
+    let status = shown.status.ok()?;
     Some(status.tunnels.iter().map(|tunnel| tunnel.connectors.len().max(tunnel.routes.len()).max(1)).sum())
 }
 
-fn places<'a>(screen: &Screen<'a>) -> Paragraph<'a> {
+fn places<'a>(shown: &Shown<'a>) -> Paragraph<'a> {
     let mut lines =
         vec![Line::from("adit demo: an embedded Cloudflare, a real daemon, real processes").style(Style::new().bold())];
-    lines.extend(screen.places.iter().map(|(label, text)| Line::from(format!("{label:>8}  {text}"))));
+    lines.extend(shown.places.iter().map(|(label, text)| Line::from(format!("{label:>8}  {text}"))));
     Paragraph::new(lines)
 }
 
@@ -131,9 +131,9 @@ fn route_cell(state: RouteState) -> Line<'static> {
     Line::from(Span::styled(state.word(), Style::new().fg(colour)))
 }
 
-fn visitors(screen: &Screen<'_>) -> Paragraph<'static> {
-    let Tally { sent, planned_failed, crash_failed, at_stake, .. } = screen.tally;
-    let api = if screen.api_fails { "   the API answers 500" } else { "" };
+fn visitors(shown: &Shown<'_>) -> Paragraph<'static> {
+    let Tally { sent, planned_failed, crash_failed, at_stake, .. } = shown.tally;
+    let api = if shown.api_fails { "   the API answers 500" } else { "" };
     let text = format!(
         "{sent} requests sent, {planned_failed} lost by planned changes, {crash_failed} of {at_stake} in flight lost by crashes{api}"
     );

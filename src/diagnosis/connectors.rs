@@ -101,8 +101,7 @@ impl Case<'_> {
 
 const INSTALL: &str = "install cloudflared, or name it under [cloudflared] binary; `adit doctor` looks at it";
 const NETWORK: &str = "look at the network: TCP and UDP port 7844 to the outside must be open; `adit doctor` tries them";
-const WATCH: &str =
-    "wait a moment for its first connection; then `adit doctor` tries the way to the edge, `adit logs` shows more";
+const WATCH: &str = "cloudflared tries again by itself; `adit doctor` tries the way to the edge, `adit logs` shows more";
 
 /// Whether it has a process that does its work.
 fn runs(connector: &ConnectorStatus) -> bool {

@@ -6,7 +6,7 @@ use std::{
     error::Error as _,
     io,
     net::{IpAddr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -127,7 +127,9 @@ async fn ask(
         // The host's certificates are not needed, and there may be none.
         builder = builder.tls_certs_only([]);
     } else if let Some(pool) = &asking.ca_pool {
-        builder = builder.tls_certs_merge(certificates(Path::new(pool))?);
+        let pool = PathBuf::from(pool);
+        let read = tokio::task::spawn_blocking(move || certificates(&pool)).await;
+        builder = builder.tls_certs_merge(read.map_err(|error| error.to_string())??);
     }
     if let Some(socket) = socket {
         builder = builder.unix_socket(socket);
@@ -215,5 +217,80 @@ fn cause(error: &reqwest::Error) -> String {
     match error.source() {
         Some(_) => innermost.to_string(),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::{TcpListener, UnixListener},
+    };
+
+    use super::*;
+
+    fn asking(rule: Value) -> Asking {
+        Asking::of(json!({ "httpHostHeader": "tunnel.example.com" }).as_object(), rule.as_object())
+    }
+
+    fn hostname() -> Hostname {
+        "app.example.com".parse().unwrap()
+    }
+
+    /// What a request said whose first bytes are all that is read, and that is answered with 204.
+    async fn answer(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin) -> String {
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        String::from_utf8(request).unwrap().to_lowercase()
+    }
+
+    #[tokio::test]
+    async fn an_origin_is_asked_once_as_its_rule_says() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let service: Service = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let asked = async {
+            // The first connection only sees whether there is anybody.
+            drop(listener.accept().await.unwrap());
+            answer(listener.accept().await.unwrap().0).await
+        };
+        let (asking, hostname) = (asking(json!({ "httpHostHeader": "inner.example.com" })), hostname());
+        let (finding, request) = tokio::join!(origin(&service, &asking, &hostname, "/a?b=c"), asked);
+        assert_eq!(finding, OriginFinding::Answered { path: "/a?b=c".to_owned(), status: 204 });
+        assert!(request.starts_with("head /a?b=c http/1.1\r\n") && request.contains("host: inner.example.com\r\n"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn an_origin_on_a_unix_socket_is_asked_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("app.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let service: Service = format!("unix:{}", socket.display()).parse().unwrap();
+        let asked = async {
+            drop(listener.accept().await.unwrap());
+            answer(listener.accept().await.unwrap().0).await
+        };
+        let (asking, hostname) = (asking(json!({})), hostname());
+        let (finding, request) = tokio::join!(origin(&service, &asking, &hostname, "/"), asked);
+        assert_eq!(finding, OriginFinding::Answered { path: "/".to_owned(), status: 204 });
+        assert!(request.contains("host: tunnel.example.com\r\n"), "what the tunnel says holds for its rules: {request}");
+    }
+
+    #[test]
+    fn the_name_in_a_certificate_is_the_one_that_cloudflared_expects() {
+        let name = |rule: Value| asking(rule).name(&hostname());
+        assert_eq!(name(json!({})), None, "that of the service's address");
+        assert_eq!(name(json!({ "originServerName": "cert.example.com" })).as_deref(), Some("cert.example.com"));
+        assert_eq!(name(json!({ "matchSNItoHost": true })).as_deref(), Some("tunnel.example.com"));
+    }
+
+    #[test]
+    fn the_login_of_access_is_known_by_where_it_leads() {
+        let leads = |text: &'static str| leads_to_login(Some(&header::HeaderValue::from_static(text)));
+        assert!(leads("https://team.cloudflareaccess.com/cdn-cgi/access/login/app.example.com?kid=1"));
+        assert!(!leads("https://cloudflareaccess.com.example.org/") && !leads("/login") && !leads_to_login(None));
     }
 }

@@ -17,22 +17,23 @@ use crate::{
 /// The unit as it is shipped.
 pub const UNIT: &str = "adit.service";
 
+/// The number of the signal that means stop, as systemd shows it.
+const SIGTERM: &str = "15";
+
 /// How long `systemctl` may take.
 const SYSTEMCTL_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// What systemd is asked of the unit.
-const PROPERTIES: [&str; 11] = [
+const PROPERTIES: [&str; 9] = [
     "LoadState",
     "ActiveState",
     "SubState",
     "UnitFileState",
     "NeedDaemonReload",
-    "Type",
     "KillMode",
     "RestartKillSignal",
     "RuntimeDirectoryPreserve",
     "FileDescriptorStoreMax",
-    "WatchdogUSec",
 ];
 
 /// What the daemon sees of its own service manager.
@@ -162,8 +163,15 @@ pub fn judge(name: &str, unit: &Unit, answers: bool) -> Vec<DoctorCheck> {
         let sentence = format!("KillMode={}: a crash of the daemon takes every connector with it", property("KillMode"));
         wrong("unit-kill-mode", Failure, sentence, "set KillMode=process in the unit");
     }
-    if property("RuntimeDirectoryPreserve") == "no" {
-        let sentence = "RuntimeDirectoryPreserve=no: what connectors are found again by goes with the daemon".to_owned();
+    if property("RestartKillSignal") == SIGTERM {
+        let sentence = "RestartKillSignal=SIGTERM: a restart of the daemon drains every connector".to_owned();
+        wrong("unit-restart", Warning, sentence, "set RestartKillSignal=SIGUSR1 in the unit");
+    }
+    if matches!(property("RuntimeDirectoryPreserve"), "no" | "restart") {
+        let sentence = format!(
+            "RuntimeDirectoryPreserve={}: what connectors are found again by goes with a daemon that fails",
+            property("RuntimeDirectoryPreserve")
+        );
         wrong("unit-runtime-directory", Warning, sentence, "set RuntimeDirectoryPreserve=yes in the unit");
     }
     if property("FileDescriptorStoreMax").parse().unwrap_or(0_u32) < 2 {
@@ -191,7 +199,7 @@ mod tests {
     use crate::control::api::DoctorResult;
 
     const WELL: &str = "LoadState=loaded\nActiveState=active\nSubState=running\nUnitFileState=enabled\nNeedDaemonReload=no\n\
-                        Type=notify\nKillMode=process\nRuntimeDirectoryPreserve=yes\nFileDescriptorStoreMax=8\n";
+                        KillMode=process\nRestartKillSignal=10\nRuntimeDirectoryPreserve=yes\nFileDescriptorStoreMax=8\n";
 
     fn results(from: &str, to: &str, answers: bool) -> Vec<(String, DoctorResult)> {
         assert!(WELL.contains(from));
@@ -210,6 +218,7 @@ mod tests {
             ("UnitFileState=enabled", "UnitFileState=disabled", "unit-enabled", Warning),
             ("NeedDaemonReload=no", "NeedDaemonReload=yes", "unit-reload", Warning),
             ("KillMode=process", "KillMode=control-group", "unit-kill-mode", Failure),
+            ("RestartKillSignal=10", "RestartKillSignal=15", "unit-restart", Warning),
             ("RuntimeDirectoryPreserve=yes", "RuntimeDirectoryPreserve=no", "unit-runtime-directory", Warning),
             ("FileDescriptorStoreMax=8", "FileDescriptorStoreMax=0", "unit-descriptors", Note),
         ] {

@@ -57,6 +57,11 @@ impl Answer {
         Self { lines, ..self }
     }
 
+    /// The same with lines of which the last are the ones that matter.
+    pub(super) fn with_latest_lines(self, lines: Vec<String>) -> Self {
+        Self { lines: foreign::latest(lines), ..self }
+    }
+
     /// The value.
     pub(super) fn value(&self) -> &Value {
         &self.value

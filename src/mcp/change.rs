@@ -10,22 +10,21 @@
 //! doing in the second step, the daemon itself holds a definition to the version that was looked at.
 
 mod effect;
+mod tools;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{
     answer::Answer,
-    arguments::{AddRoute, Apply, CreateTunnel, OneTunnel, Place, RemoveRoute, UpdateTunnel},
     failure::Failure,
     hash::plan_hash,
     read::Reader,
     tool::Tool,
-    view::{Change, ChangeStep, counted},
+    view::{Change, ChangeStep, LIST_BYTES_MAX},
 };
 use crate::control::{
-    Client, PrivateRoute, Version, add_route,
-    api::{self, Changed, Error, ErrorKind, Problem, Replaced, TunnelDetail},
-    merge, remove_route,
+    Client, Trouble, Version,
+    api::{self, Changed, Error, ErrorKind, Replaced},
 };
 
 /// What a change would do to what there is.
@@ -52,177 +51,6 @@ enum Act {
 }
 
 impl Reader {
-    pub(super) async fn create_tunnel(&self, asked: &CreateTunnel) -> Result<Answer, Failure> {
-        let CreateTunnel { tunnel, definition, step } = asked;
-        self.limits.check_tunnel(tunnel)?;
-        let definition = Value::Object(definition.clone());
-        let before = self.definition_of(tunnel).await?;
-        let summary = match &before {
-            None => format!("tunnel {tunnel:?} is made, at Cloudflare and on this host"),
-            Some(_) => format!("nothing, if tunnel {tunnel:?} has this definition already; else it is refused: it exists"),
-        };
-        let intended = Intended {
-            tunnel: tunnel.clone(),
-            summary,
-            before,
-            after: Some(definition.clone()),
-            connectors: Vec::new(),
-            version: None,
-            act: Act::Create(definition.clone()),
-        };
-        self.step(Tool::CreateTunnel, json!({ "tunnel": tunnel, "definition": definition }), step.plan_hash.as_deref(), intended)
-            .await
-    }
-
-    pub(super) async fn update_tunnel(&self, asked: &UpdateTunnel) -> Result<Answer, Failure> {
-        let UpdateTunnel { tunnel, patch, step } = asked;
-        let patch = Value::Object(patch.clone());
-        let change = |definition: &mut Value| {
-            merge(definition, patch.clone());
-            Ok(())
-        };
-        let summary = format!("the definition of tunnel {tunnel:?} changes");
-        let intended = self.edit(tunnel, summary, change, Act::Patch(patch.clone())).await?;
-        self.step(Tool::UpdateTunnel, json!({ "tunnel": tunnel, "patch": patch }), step.plan_hash.as_deref(), intended).await
-    }
-
-    pub(super) async fn add_route(&self, asked: &AddRoute) -> Result<Answer, Failure> {
-        let AddRoute { tunnel, place, service, dns, step } = asked;
-        let place = named(Tool::AddRoute, place)?;
-        let mut route: Map<String, Value> = place.iter().map(|(key, text)| ((*key).to_owned(), json!(text))).collect();
-        let is_public = place.iter().any(|(key, _)| *key == "hostname");
-        match (is_public, service) {
-            (true, Some(service)) => {
-                route.insert("service".to_owned(), json!(service));
-                route.extend(dns.filter(|dns| !dns).map(|dns| ("dns".to_owned(), json!(dns))));
-            }
-            (true, None) => return Err(wrong(Tool::AddRoute, "service", "it is missing: a hostname needs a service to lead to")),
-            (false, None) if dns.is_none() => {}
-            (false, _) => {
-                return Err(wrong(Tool::AddRoute, "service", "service and dns belong to a hostname, not to a private route"));
-            }
-        }
-        let route = Value::Object(route);
-        let change = |definition: &mut Value| match PrivateRoute::of_body(&route) {
-            Some(private) => private.add_to(definition),
-            None => add_route(definition, route.clone()),
-        };
-        let summary = format!("a route is added to tunnel {tunnel:?}");
-        let intended = self.edit(tunnel, summary, change, Act::AddRoute(route.clone())).await?;
-        self.step(Tool::AddRoute, json!({ "tunnel": tunnel, "route": route }), step.plan_hash.as_deref(), intended).await
-    }
-
-    pub(super) async fn remove_route(&self, asked: &RemoveRoute) -> Result<Answer, Failure> {
-        let RemoveRoute { tunnel, place, step } = asked;
-        let place = named(Tool::RemoveRoute, place)?;
-        let text = |wanted| place.iter().find(|(key, _)| *key == wanted).map(|(_, text)| text.as_str());
-        let route = Value::Object(place.iter().map(|(key, text)| ((*key).to_owned(), json!(text))).collect());
-        let change = |definition: &mut Value| match PrivateRoute::of_body(&route) {
-            Some(private) => private.remove_from(definition),
-            None => remove_route(definition, text("hostname").unwrap_or_default(), text("path")),
-        };
-        let summary = format!("a route is removed from tunnel {tunnel:?}: requests for it are no longer answered");
-        let intended = self.edit(tunnel, summary, change, Act::RemoveRoute(place.clone())).await?;
-        self.step(Tool::RemoveRoute, json!({ "tunnel": tunnel, "route": route }), step.plan_hash.as_deref(), intended).await
-    }
-
-    pub(super) async fn delete_tunnel(&self, asked: &OneTunnel) -> Result<Answer, Failure> {
-        let name = &asked.tunnel;
-        let (detail, version) = self.look(name).await?;
-        let summary = format!(
-            "tunnel {name:?} is deleted with its {}, at Cloudflare and on this host; this cannot be taken back",
-            counted(detail.tunnel.routes.len(), "route")
-        );
-        let intended = Intended {
-            tunnel: name.clone(),
-            summary,
-            before: Some(detail.definition),
-            after: None,
-            connectors: effect::all_stopped(self.client.plan_restart(name).await?.replaces),
-            version: Some(version),
-            act: Act::Delete,
-        };
-        self.step(Tool::DeleteTunnel, json!({ "tunnel": name }), asked.step.plan_hash.as_deref(), intended).await
-    }
-
-    pub(super) async fn start_tunnel(&self, asked: &OneTunnel) -> Result<Answer, Failure> {
-        let name = &asked.tunnel;
-        let (detail, version) = self.look(name).await?;
-        let summary = format!("tunnel {name:?} is no longer stopped: its connectors start");
-        let stopped = (detail.tunnel.stop.is_some(), false);
-        let intended = Intended::of_run(name, summary, stopped, Vec::new(), version, Act::Start);
-        self.step(Tool::StartTunnel, json!({ "tunnel": name }), asked.step.plan_hash.as_deref(), intended).await
-    }
-
-    pub(super) async fn stop_tunnel(&self, asked: &OneTunnel) -> Result<Answer, Failure> {
-        let name = &asked.tunnel;
-        let (detail, version) = self.look(name).await?;
-        let connectors = effect::all_stopped(self.client.plan_restart(name).await?.replaces);
-        let summary = format!("the connectors of tunnel {name:?} stop until it is started: its hostnames stop answering");
-        let stopped = (detail.tunnel.stop.is_some(), true);
-        let intended = Intended::of_run(name, summary, stopped, connectors, version, Act::Stop);
-        self.step(Tool::StopTunnel, json!({ "tunnel": name }), asked.step.plan_hash.as_deref(), intended).await
-    }
-
-    pub(super) async fn restart_tunnel(&self, asked: &OneTunnel) -> Result<Answer, Failure> {
-        let name = &asked.tunnel;
-        let (detail, version) = self.look(name).await?;
-        let connectors = self.client.plan_restart(name).await?.replaces;
-        let summary = format!("the connectors of tunnel {name:?} are replaced one after another");
-        let is_stopped = detail.tunnel.stop.is_some();
-        let intended = Intended::of_run(name, summary, (is_stopped, is_stopped), connectors, version, Act::Restart);
-        self.step(Tool::RestartTunnel, json!({ "tunnel": name }), asked.step.plan_hash.as_deref(), intended).await
-    }
-
-    pub(super) async fn apply(&self, asked: &Apply) -> Result<Answer, Failure> {
-        let applied = self.client.apply(Some(&asked.plan_hash)).await?;
-        let heading = format!("Done: {}. Left: {}.", counted(applied.done, "step"), counted(applied.left.len(), "thing"));
-        let lines = applied.left.iter().map(|reason| format!("{}: {}", reason.code, reason.sentence)).collect();
-        Ok(Answer::new(heading, applied).with_lines(lines))
-    }
-
-    /// A change of a tunnel's definition.
-    async fn edit(
-        &self,
-        name: &str,
-        summary: String,
-        change: impl FnOnce(&mut Value) -> Result<(), Error>,
-        act: Act,
-    ) -> Result<Intended, Failure> {
-        let (TunnelDetail { tunnel, definition, .. }, version) = self.look(name).await?;
-        if tunnel.origin != API {
-            let message = format!("cannot change tunnel {name:?}: it is defined in {}", tunnel.origin);
-            return Err(Error::new(ErrorKind::ReadOnly, message).with_hint("change the file and reload").into());
-        }
-        let mut after = definition.clone();
-        change(&mut after)?;
-        let replaces = if definition == after { Vec::new() } else { self.client.plan_restart(name).await?.replaces };
-        let connectors = effect::of_edit(&definition, &after, replaces);
-        Ok(Intended {
-            tunnel: name.to_owned(),
-            summary,
-            before: Some(definition),
-            after: Some(after),
-            connectors,
-            version: Some(version),
-            act,
-        })
-    }
-
-    async fn look(&self, name: &str) -> Result<(TunnelDetail, Version), Failure> {
-        self.limits.check_tunnel(name)?;
-        Ok(self.client.tunnel_with_version(name).await?)
-    }
-
-    async fn definition_of(&self, name: &str) -> Result<Option<Value>, Failure> {
-        match self.client.tunnel(name).await {
-            Ok(detail) => Ok(Some(detail.definition)),
-            // Who may make a tunnel by a grant may not be told whether there is one that the grant does not cover.
-            Err(trouble) if matches!(trouble.kind(), Some(ErrorKind::NotFound | ErrorKind::NotPermitted)) => Ok(None),
-            Err(trouble) => Err(trouble.into()),
-        }
-    }
-
     /// Shows what is intended, or does it when that is what `given` names.
     async fn step(&self, tool: Tool, arguments: Value, given: Option<&str>, intended: Intended) -> Result<Answer, Failure> {
         // Which requests are open changes all the time, which connectors carry them does not.
@@ -259,9 +87,6 @@ impl Reader {
     }
 }
 
-/// The origin of what can be changed over the socket.
-const API: &str = "api";
-
 impl Intended {
     /// What an operator asks of a tunnel as it is, whether it is stopped before and after.
     fn of_run(
@@ -290,7 +115,7 @@ impl Intended {
 }
 
 impl Act {
-    async fn carry_out(&self, client: &Client, tunnel: &str) -> Result<Changed, crate::control::Trouble> {
+    async fn carry_out(&self, client: &Client, tunnel: &str) -> Result<Changed, Trouble> {
         match self {
             Self::Create(definition) => client.create_tunnel(tunnel, definition.clone()).await,
             Self::Patch(patch) => client.patch_tunnel(tunnel, patch).await,
@@ -317,35 +142,11 @@ fn told(intended: Intended, step: ChangeStep, plan_hash: String, next: String) -
     let shown = |word, value: &Option<Value>| value.as_ref().map(|value| format!("{word}: {value}"));
     let lines = shown("before", &before).into_iter().chain(shown("after", &after));
     let lines = lines.chain(connectors.iter().map(Replaced::sentence)).collect();
-    let table = |value: Option<Value>| value.and_then(|value| value.as_object().cloned());
+    let fits = |value: &Value| value.to_string().len() <= LIST_BYTES_MAX;
+    let is_short = before.iter().chain(&after).any(|value| !fits(value));
+    let left_out = is_short.then(|| "definitions that are too long for an answer".to_owned());
+    let table = |value: Option<Value>| value.filter(fits).and_then(|value| value.as_object().cloned());
     let (before, after) = (table(before), table(after));
     let data = Change { step, tunnel, summary, changes, plan_hash, before, after, connectors, open_requests, next };
-    Answer::new(heading, data).with_lines(lines)
-}
-
-/// The keys that name a route, of which exactly one kind is given.
-fn named(tool: Tool, place: &Place) -> Result<Vec<(&'static str, String)>, Failure> {
-    let Place { hostname, path, network, virtual_network, private_hostname } = place;
-    let kinds = [hostname, network, private_hostname].into_iter().flatten().count();
-    if kinds != 1 {
-        return Err(wrong(tool, "hostname", "exactly one of hostname, network and private_hostname says what the route is for"));
-    }
-    if path.is_some() && hostname.is_none() {
-        return Err(wrong(tool, "path", "a path belongs to a hostname"));
-    }
-    if virtual_network.is_some() && network.is_none() {
-        return Err(wrong(tool, "virtual_network", "a virtual network belongs to a network"));
-    }
-    let pairs = [
-        ("hostname", hostname),
-        ("path", path),
-        ("network", network),
-        ("virtual_network", virtual_network),
-        ("private_hostname", private_hostname),
-    ];
-    Ok(pairs.into_iter().filter_map(|(key, text)| Some((key, text.clone()?))).collect())
-}
-
-fn wrong(tool: Tool, at: &str, problem: &str) -> Failure {
-    Failure::of_arguments(tool.name(), vec![Problem { at: Some(at.to_owned()), problem: problem.to_owned() }])
+    Answer::with_left_out(heading, data, left_out).with_lines(lines)
 }

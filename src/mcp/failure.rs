@@ -43,7 +43,11 @@ impl Failure {
     /// The failure as the protocol has it. The value is a text of its own: only what succeeds is as a tool's output schema says.
     pub(super) fn into_result(self) -> CallToolResult {
         let value = self.value().to_string();
-        let hint = self.hint.as_ref().map(|hint| format!("\nhint: {}", foreign::clean(hint))).unwrap_or_default();
+        let hint = self
+            .hint
+            .as_ref()
+            .map(|hint| format!("\nhint: {}", foreign::cut(&foreign::clean(hint), foreign::TEXT_BYTES_MAX)))
+            .unwrap_or_default();
         let mut lines = vec![self.message];
         lines.extend(self.details.into_iter().map(|Problem { at, problem }| match at {
             Some(at) => format!("{at}: {problem}"),

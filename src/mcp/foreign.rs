@@ -89,6 +89,20 @@ pub(super) fn block(lines: &[String]) -> String {
     format!("\n<untrusted-{boundary}>\n{text}\n</untrusted-{boundary}>")
 }
 
+/// The last of `lines` that fit into a block, behind a line that says how many do not.
+pub(super) fn latest(mut lines: Vec<String>) -> Vec<String> {
+    lines.reverse();
+    let count = lines.len();
+    // Room for the line that says it.
+    lines.truncate(fitting(&lines, BLOCK_BYTES_MAX - TEXT_BYTES_MAX / 8));
+    let older = count - lines.len();
+    if older > 0 {
+        lines.push(format!("({older} older lines are only in the structured content)"));
+    }
+    lines.reverse();
+    lines
+}
+
 /// A word that `text` does not contain: whoever writes a part of the text would have to find one with its own digest in it.
 fn boundary(text: &str) -> String {
     let digests = (0_u64..).map(|round| {
@@ -150,6 +164,16 @@ mod tests {
     fn only_as_many_items_are_kept_as_fit() {
         assert_eq!(fitting(&["aa", "bb", "cc"], 10), 2);
         assert_eq!(fitting::<&str>(&[], 0), 0);
+    }
+
+    #[test]
+    fn the_newest_lines_are_the_ones_that_are_shown() {
+        let few = vec!["1 a".to_owned(), "2 b".to_owned()];
+        assert_eq!(latest(few.clone()), few);
+        let many = latest((0..100).map(|number| format!("{number} {}", "x".repeat(500))).collect());
+        assert!(many[0].ends_with("older lines are only in the structured content)"), "{}", many[0]);
+        assert!(many.last().unwrap().starts_with("99 ") && block(&many).len() <= BLOCK_BYTES_MAX + 100);
+        assert!(!block(&many).contains(CUT));
     }
 
     proptest! {

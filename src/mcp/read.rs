@@ -4,7 +4,7 @@ use super::{
     answer::Answer,
     arguments::{Diagnose, Events, ListRoutes, ListTunnels, Logs},
     failure::Failure,
-    foreign::{self, fitting},
+    foreign::fitting,
     offer::{Limits, Needs},
     view::{
         Happened, HostStatus, LIST_BYTES_MAX, Lines, Planned, Routes, ShownTunnel, TunnelBrief, Tunnels, counted, event_line,
@@ -15,12 +15,9 @@ use crate::{
     config::{Pattern, Role},
     control::{
         Client,
-        api::{Error, ErrorKind, Event, Tunnel},
+        api::{Error, ErrorKind, Event, Replaced, Tunnel},
     },
 };
-
-/// The most that is shown of a plan's text, in bytes: some thousand steps.
-const PLAN_BYTES_MAX: usize = 64 * 1024;
 
 /// How many events the daemon is asked for where only some of them are shown.
 const SEARCHED: u16 = 10_000;
@@ -51,13 +48,15 @@ impl Reader {
         let within = |tunnel: &Option<String>| tunnel.as_ref().is_none_or(|tunnel| self.limits.covers(tunnel));
         let mut overview = status.overview;
         overview.health.reasons.retain(|finding| within(&finding.tunnel));
+        let findings = overview.health.reasons.len();
+        overview.health.reasons.truncate(fitting(&overview.health.reasons, LIST_BYTES_MAX));
         overview.last_change = overview.last_change.filter(|event| within(&event.subject.tunnel));
         let total = status.tunnels.len();
         let mut troubled: Vec<_> = status.tunnels.iter().filter(|tunnel| is_troubled(tunnel)).map(TunnelBrief::of).collect();
         let found = troubled.len();
         troubled.truncate(fitting(&troubled, LIST_BYTES_MAX));
-        let left_out = (troubled.len() < found)
-            .then(|| format!("{} more that are not ready; list_tunnels with only_troubled shows them", found - troubled.len()));
+        let is_short = troubled.len() < found || overview.health.reasons.len() < findings;
+        let left_out = is_short.then(|| "more that is wrong; list_tunnels with only_troubled shows every tunnel".to_owned());
         let heading = format!("Ready: {} of {}.", total - found, counted(total, "tunnel"));
         let verdict = format!("{:?}", overview.health.verdict).to_lowercase();
         let findings = overview.health.reasons.iter().map(|finding| format!("{}: {}", finding.code, finding.sentence));
@@ -150,7 +149,7 @@ impl Reader {
         let left_out = (older > 0).then(|| format!("{older} older lines; ask for fewer lines, or for those of one replica"));
         let heading = format!("{} of {}'s connectors.", counted(lines.len(), "line"), asked.tunnel);
         let texts = lines.iter().map(log_line).collect();
-        Ok(Answer::with_left_out(heading, Lines { tunnel: asked.tunnel.clone(), lines }, left_out).with_lines(texts))
+        Ok(Answer::with_left_out(heading, Lines { tunnel: asked.tunnel.clone(), lines }, left_out).with_latest_lines(texts))
     }
 
     pub(super) async fn events(&self, asked: &Events) -> Result<Answer, Failure> {
@@ -169,7 +168,8 @@ impl Reader {
         let (events, older) = newest(events);
         let left_out = (older > 0).then(|| format!("{older} older events; ask for fewer events, or for those of one tunnel"));
         let lines = events.iter().map(event_line).collect();
-        Ok(Answer::with_left_out(format!("{}.", counted(events.len(), "event")), Happened { events }, left_out).with_lines(lines))
+        Ok(Answer::with_left_out(format!("{}.", counted(events.len(), "event")), Happened { events }, left_out)
+            .with_latest_lines(lines))
     }
 
     /// Whether an event is within the limits. One that is about no tunnel tells of the host, and is.
@@ -178,17 +178,20 @@ impl Reader {
     }
 
     pub(super) async fn plan(&self) -> Result<Answer, Failure> {
-        let plan = self.client.plan().await?;
-        let text = foreign::clean_lines(&plan.text);
-        let shown = foreign::cut(&text, PLAN_BYTES_MAX);
-        let left_out = (shown.len() < text.len()).then(|| "the end of the plan's text; \"adit plan\" shows all of it".to_owned());
+        let mut plan = self.client.plan().await?;
+        let mut lines: Vec<String> = plan.text.lines().map(str::to_owned).collect();
+        let connectors = plan.connectors.len();
+        let written = lines.len();
+        lines.truncate(fitting(&lines, LIST_BYTES_MAX));
+        plan.connectors.truncate(fitting(&plan.connectors, LIST_BYTES_MAX));
+        let is_short = lines.len() < written || plan.connectors.len() < connectors;
+        let left_out = is_short.then(|| "the end of the plan; \"adit plan\" shows all of it".to_owned());
         let heading = match plan.changes {
             0 => "Nothing would change.".to_owned(),
             changes => format!("{}. To carry out exactly these: apply with plan_hash {}.", counted(changes, "change"), plan.hash),
         };
-        let connectors = plan.connectors.iter().map(crate::control::api::Replaced::sentence);
-        let lines = shown.lines().map(str::to_owned).chain(connectors).collect();
-        Ok(Answer::with_left_out(heading, Planned::of(plan, shown), left_out).with_lines(lines))
+        let shown = lines.iter().cloned().chain(plan.connectors.iter().map(Replaced::sentence)).collect();
+        Ok(Answer::with_left_out(heading, Planned::of(plan, lines), left_out).with_lines(shown))
     }
 }
 

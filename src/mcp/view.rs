@@ -110,8 +110,9 @@ pub(super) struct Planned {
     changes: usize,
     /// How many things are left alone, because somebody else holds them or something is not certain.
     left_alone: usize,
-    /// The plan: one line for each step, then what is left alone and why.
-    text: String,
+    /// The plan: one line for each step, then what is left alone and why. Lines begin with `+`, `~`, `-` for steps and with `!`, `?`,
+    /// `#` for the rest.
+    lines: Vec<String>,
     /// The connectors that are replaced or stopped, with what would be cut.
     connectors: Vec<Replaced>,
 }
@@ -129,9 +130,9 @@ pub(super) struct Change {
     pub(super) changes: bool,
     /// Names exactly this change of exactly what there is.
     pub(super) plan_hash: String,
-    /// What is changed, as it was; `null`: nothing was there.
+    /// What is changed, as it was; `null`: nothing was there, or it is too long for an answer.
     pub(super) before: Option<Map<String, Value>>,
-    /// The same as it is to be; `null`: nothing is left.
+    /// The same as it is to be; `null`: nothing is left, or it is too long for an answer.
     pub(super) after: Option<Map<String, Value>>,
     /// The connectors that are replaced or stopped for it, with what would be cut.
     pub(super) connectors: Vec<Replaced>,
@@ -249,8 +250,8 @@ fn at(time: Timestamp) -> String {
 }
 
 impl Planned {
-    pub(super) fn of(plan: Plan, text: String) -> Self {
+    pub(super) fn of(plan: Plan, lines: Vec<String>) -> Self {
         let Plan { hash, changes, left_alone, connectors, .. } = plan;
-        Self { plan_hash: hash, changes, left_alone, text, connectors }
+        Self { plan_hash: hash, changes, left_alone, lines, connectors }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 41] = [
+const ALLOWED: [(&str, &str, &str); 42] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -59,6 +59,7 @@ const ALLOWED: [(&str, &str, &str); 41] = [
     // Without a hostname: an editor by a grant for everything sees everything.
     ("GET", "/v1/diagnose", "voea"),
     ("GET", "/v1/audit", "a"),
+    ("GET", "/v1/traffic", "voea"),
 ];
 
 /// Somebody who asks.

@@ -71,7 +71,7 @@ async fn the_tools_and_what_they_take_are_these() {
       tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$","type":"string"}
       -> lines notice truncated tunnel untrusted
     plan (Plan): readOnly idempotent openWorld
-      -> changes connectors left_alone notice plan_hash text truncated untrusted
+      -> changes connectors left_alone lines notice plan_hash truncated untrusted
     apply (Apply a plan): destructive idempotent openWorld
       plan_hash! {"pattern":"^[A-Za-z0-9:_-]{1,128}$","type":"string"}
       -> done hash left notice truncated untrusted

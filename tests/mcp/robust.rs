@@ -7,7 +7,7 @@ use tokio::{io::AsyncReadExt, net::UnixListener, time::timeout};
 
 use crate::{
     host::{Host, PATIENCE},
-    session::Session,
+    session::{Session, initialize},
 };
 
 const NOBODY: &str = "/nonexistent/adit.sock";
@@ -34,6 +34,16 @@ async fn garbage_changes_nothing_and_the_server_goes_on() {
 async fn a_client_that_says_nothing_or_leaves_at_once_is_fine() {
     let (status, told) = Session::start(Path::new(NOBODY), &[]).end().await;
     assert_eq!((status.code(), told.as_str()), (Some(0), ""));
+}
+
+#[tokio::test]
+async fn what_comes_before_the_first_request_is_passed_over() {
+    let mut session = Session::start(Path::new(NOBODY), &[]);
+    session.write("garbage").await;
+    session.notify("notifications/initialized", json!({})).await;
+    session.write("{\"jsonrpc\": \"2.0\", \"id\": 7, \"result\": {}}").await;
+    let begun = session.request("initialize", initialize()).await;
+    assert_eq!(begun["result"]["protocolVersion"], "2025-11-25");
 }
 
 #[tokio::test]

@@ -224,6 +224,10 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .answer::<Vec<api::AuditEntry>>(OK, "The entries, oldest first.")
             .or_stream::<api::AuditEntry>()
             .errors(&[Kind::Unavailable]),
+        Action::Traffic => types
+            .operation("getTraffic", Tag::Tunnels, "What each connector carries, by its own metrics")
+            .details("Figures are counters of the connector's generation; a rate takes two readings. One reading serves everybody for a second.")
+            .answer::<Vec<api::ConnectorTraffic>>(OK, "One for each connector that the caller may see."),
     }
 }
 

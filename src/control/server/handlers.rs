@@ -10,6 +10,7 @@ mod origins;
 mod orphans;
 mod ownership;
 mod person;
+mod traffic;
 mod tunnels;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub(super) use origins::check_origins;
 pub(super) use orphans::{delete_orphans, orphans};
 pub(super) use ownership::{adopt_route, adopt_tunnel, forget_tunnel, look_at_route, look_at_tunnel};
 pub(super) use person::who_am_i;
+pub(super) use traffic::traffic;
 pub(super) use tunnels::{
     add_route, create_tunnel, delete_tunnel, patch_tunnel, plan_restart, remove_route, replace_tunnel, restart_tunnel,
     rotate_tunnel, routes, start_tunnel, stop_tunnel, tunnel, tunnels,

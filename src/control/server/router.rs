@@ -109,6 +109,7 @@ fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc
         Action::Doctor => on(filter, handlers::doctor::<B>),
         Action::Diagnose => on(filter, handlers::diagnose::<B>),
         Action::Audit => on(filter, handlers::audit::<B>),
+        Action::Traffic => on(filter, handlers::traffic::<B>),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Looking at the host and at the daemon itself.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use tokio::{
@@ -14,16 +14,19 @@ use crate::{
     connector::State,
     control::{
         Backend,
-        api::{DoctorCheck, DoctorReport, Error, ErrorKind},
+        api::{Check, DoctorCheck, DoctorGroup, DoctorReport, DoctorResult, Error, ErrorKind},
     },
     desired::Intended,
-    doctor::{account, host, limits, network, places, program, report, service, standing},
+    doctor::{Advised, account, check, host, limits, network, places, program, report, service, standing},
     health::health,
     name::AccountName,
 };
 
 /// How long trying a token may take, waiting for turns included: ten quick calls, more for an account with many zones.
 const CREDENTIAL_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// How long a disk or a program on it may take.
+const DISK_TIME_MAX: Duration = Duration::from_secs(4);
 
 /// One look at a time: two would spend twice as much.
 static LOOK: Semaphore = Semaphore::const_new(1);
@@ -36,17 +39,19 @@ impl DaemonBackend {
         let intended = self.intended();
         let before = self.calls(&intended);
         // Different things of one host: each has its own limit of time.
-        let (host, network, binary, accounts) =
-            tokio::join!(host::look(), self.network(&intended, online), self.binary(), self.accounts(&intended, online));
-        let config = &intended.config;
-        let mut checks = service::judge_own(&service::look_at_own());
-        checks.extend(standing::judge(&self.standing(&intended)));
-        let folders = [("state_dir", &config.daemon.state_dir, true), ("runtime_dir", &config.daemon.runtime_dir, false)];
-        checks.extend(folders.into_iter().flat_map(|(name, path, private)| places::judge(&places::look(name, path, private))));
+        let (host, network, binary, accounts, of_process, folders) = tokio::join!(
+            host::look(),
+            self.network(&intended, online),
+            self.binary(),
+            self.accounts(&intended, online),
+            of_process(&intended),
+            folders(&intended),
+        );
+        let mut checks = standing::judge(&self.standing(&intended));
+        checks.extend(folders);
+        checks.extend(of_process);
         checks.extend(binary);
         checks.extend(host::judge(&host));
-        let connectors = config.tunnels.values().map(|tunnel| u64::from(tunnel.replicas)).sum();
-        checks.extend(limits::judge(&limits::look(connectors, Some(&config.metrics.listen))));
         checks.extend(network);
         checks.extend(accounts);
         Ok(report(Timestamp::now(), self.calls(&intended).saturating_sub(before), checks))
@@ -71,8 +76,15 @@ impl DaemonBackend {
         let path = self.recorder.status().program.as_ref().map(|program| program.path.clone());
         let path = path.unwrap_or_else(|| self.intended().config.cloudflared.binary.clone());
         let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-        let looking = spawn_blocking(move || program::judge(&program::look(&path, today)));
-        looking.await.expect("looking at a binary does not panic")
+        let silent = check(
+            DoctorGroup::Cloudflared,
+            "binary",
+            DoctorResult::Failure,
+            format!("{} does not say its version within {} s", path.display(), DISK_TIME_MAX.as_secs()),
+        );
+        aside(move || program::judge(&program::look(&path, today)))
+            .await
+            .unwrap_or_else(|| vec![silent.advised("run it by hand with `version --short`; its disk may hang")])
     }
 
     async fn accounts(&self, intended: &Intended, online: bool) -> Vec<DoctorCheck> {
@@ -100,11 +112,18 @@ impl DaemonBackend {
         futures_util::future::join_all(looks).await.concat()
     }
 
-    async fn tried(&self, account: &AccountName) -> Result<Vec<crate::control::api::Check>, String> {
-        match timeout(CREDENTIAL_TIME_MAX, self.check_credentials(Some(account))).await {
-            Ok(Ok(answers)) => Ok(answers.into_iter().flat_map(|answer| answer.checks).collect()),
-            Ok(Err(error)) => Err(error.message),
-            Err(_) => Err(format!("the API does not answer within {} s", CREDENTIAL_TIME_MAX.as_secs())),
+    /// What came of trying the account's token; why not, when nobody answered.
+    async fn tried(&self, account: &AccountName) -> Result<Vec<Check>, String> {
+        let before = self.tokens.spent(account).answered;
+        let checks: Vec<Check> = match timeout(CREDENTIAL_TIME_MAX, self.check_credentials(Some(account))).await {
+            Ok(Ok(answers)) => answers.into_iter().flat_map(|answer| answer.checks).collect(),
+            Ok(Err(error)) => return Err(error.message),
+            Err(_) => return Err(format!("the API does not answer within {} s", CREDENTIAL_TIME_MAX.as_secs())),
+        };
+        let failed = checks.iter().find(|check| !check.passed);
+        match failed {
+            Some(failed) if self.tokens.spent(account).answered == before => Err(failed.sentence.clone()),
+            Some(_) | None => Ok(checks),
         }
     }
 
@@ -125,4 +144,39 @@ impl DaemonBackend {
     fn calls(&self, intended: &Intended) -> u64 {
         intended.config.accounts.keys().map(|account| self.tokens.spent(account).calls).sum()
     }
+}
+
+/// What the kernel and systemd give this process.
+async fn of_process(intended: &Intended) -> Vec<DoctorCheck> {
+    let connectors = intended.config.tunnels.values().map(|tunnel| u64::from(tunnel.replicas)).sum();
+    let metrics = intended.config.metrics.listen.clone();
+    let looking = aside(move || {
+        let mut checks = service::judge_own(&service::look_at_own());
+        checks.extend(limits::judge(&limits::look(connectors, Some(&metrics))));
+        checks
+    });
+    looking.await.unwrap_or_default()
+}
+
+/// The folders that the daemon keeps things in. A disk that hangs is told, and not waited for.
+async fn folders(intended: &Intended) -> Vec<DoctorCheck> {
+    let daemon = &intended.config.daemon;
+    let look = async |name: &'static str, path: &Path, private: bool| {
+        let place = path.to_owned();
+        let looking = aside(move || places::judge(&places::look(name, &place, private)));
+        looking.await.unwrap_or_else(|| {
+            let sentence = format!("{} does not answer within {} s", path.display(), DISK_TIME_MAX.as_secs());
+            let silent = check(DoctorGroup::State, "room", DoctorResult::Failure, sentence);
+            vec![silent.about(name).advised("look at the disk: dmesg may tell why it hangs")]
+        })
+    };
+    let (state, runtime) =
+        tokio::join!(look("state_dir", &daemon.state_dir, true), look("runtime_dir", &daemon.runtime_dir, false));
+    [state, runtime].concat()
+}
+
+/// What `looking` finds, on a thread that may wait for a disk; `None` when that takes too long.
+async fn aside<T: Send + 'static>(looking: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let outcome = timeout(DISK_TIME_MAX, spawn_blocking(looking)).await.ok()?;
+    Some(outcome.expect("looking does not panic"))
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::{DaemonBackend, REQUEST_TIME_MAX, change, not_asked, object, refused, slow};
 use crate::{
@@ -235,7 +234,7 @@ fn which(asked: &AdoptTunnel) -> Result<Which, Error> {
     match (&asked.id, &asked.cloudflare_name) {
         (Some(_), Some(_)) => Err(Error::new(ErrorKind::Invalid, "cannot look for a tunnel by its id and its name at once")),
         (Some(id), None) => match id.parse() {
-            Ok(parsed) if is_uuid(id) => Ok(Which::Id(parsed)),
+            Ok(parsed) if is_uuid_shaped(id) => Ok(Which::Id(parsed)),
             Ok(_) | Err(_) => {
                 let message = format!("cannot look for tunnel {id:?}: a tunnel's id is a UUID");
                 Err(Error::new(ErrorKind::Invalid, message).with_hint("a name at Cloudflare is looked for by --cloudflare-name"))
@@ -244,10 +243,6 @@ fn which(asked: &AdoptTunnel) -> Result<Which, Error> {
         (None, Some(name)) => Ok(Which::Named(name.clone())),
         (None, None) => Ok(Which::Likeliest),
     }
-}
-
-fn is_uuid(text: &str) -> bool {
-    Uuid::try_parse(text).is_ok_and(|uuid| uuid.hyphenated().to_string().eq_ignore_ascii_case(text))
 }
 
 fn hash(asked: Option<&str>) -> Result<PlanHash, Error> {

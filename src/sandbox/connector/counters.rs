@@ -12,6 +12,9 @@ use std::{
 
 use super::VERSION;
 
+/// How far the edge is, in milliseconds, as if it were in the next city.
+const ROUND_TRIP_MILLIS: i64 = 12;
+
 /// Counters and gauges of a connector.
 #[derive(Default)]
 pub(super) struct Counters {
@@ -24,6 +27,8 @@ pub(super) struct Counters {
     pub(super) request_errors: AtomicU64,
     responses: Mutex<BTreeMap<u16, u64>>,
     locations: Mutex<BTreeSet<(u8, String)>>,
+    /// The connections that were made over QUIC, which alone tell how far the edge is.
+    quic: Mutex<BTreeSet<u8>>,
 }
 
 impl Counters {
@@ -33,6 +38,10 @@ impl Counters {
 
     pub(super) fn connected_to(&self, index: u8, location: &str) {
         self.locations.lock().unwrap_or_else(PoisonError::into_inner).insert((index, location.to_owned()));
+    }
+
+    pub(super) fn over_quic(&self, index: u8) {
+        self.quic.lock().unwrap_or_else(PoisonError::into_inner).insert(index);
     }
 
     /// The page in Prometheus' text format. Families that cloudflared shows only after their first use are missing until then.
@@ -74,6 +83,7 @@ impl Counters {
         );
         self.render_registrations(&mut page);
         render_process(&mut page);
+        self.render_round_trips(&mut page);
         page.0
     }
 
@@ -100,6 +110,16 @@ impl Counters {
         for (index, location) in locations.iter() {
             let labels = format!(r#"{{connection_id="{index}",edge_location="{location}"}}"#);
             page.sample("cloudflared_tunnel_server_locations", &labels, 1);
+        }
+    }
+
+    fn render_round_trips(&self, page: &mut Page) {
+        let quic = self.quic.lock().unwrap_or_else(PoisonError::into_inner);
+        if !quic.is_empty() {
+            page.family("quic_client_smoothed_rtt", "gauge", "Calculated smoothed RTT measured on a connection in ms");
+        }
+        for index in quic.iter() {
+            page.sample("quic_client_smoothed_rtt", &format!(r#"{{conn_index="{index}"}}"#), ROUND_TRIP_MILLIS);
         }
     }
 
@@ -158,11 +178,12 @@ mod tests {
     #[test]
     fn some_families_appear_only_after_their_first_use() {
         let counters = Counters::default();
-        let families = ["response_by_code", "server_locations", "register_success", "register_fail"];
+        let families = ["response_by_code", "server_locations", "register_success", "register_fail", "smoothed_rtt"];
 
         let before = counters.render(-1);
         counters.answered(200);
         counters.connected_to(0, "ams07");
+        counters.over_quic(0);
         counters.registrations.fetch_add(1, Relaxed);
         counters.refused_registrations.fetch_add(1, Relaxed);
         let after = counters.render(7);

@@ -231,6 +231,9 @@ async fn answer(connector: &Arc<Connector>, via: Via, accepted: &Accepted, reque
 fn control_stream(connector: &Arc<Connector>, via: Via, accepted: &Accepted) -> Response<Body> {
     connector.counters.registrations.fetch_add(1, Relaxed);
     connector.counters.connected_to(via.index, &accepted.location);
+    if via.protocol == Protocol::Quic {
+        connector.counters.over_quic(via.index);
+    }
     connector
         .log
         .event(Level::Info)

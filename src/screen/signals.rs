@@ -1,0 +1,58 @@
+//! The signals that concern a program on a screen.
+
+use std::io;
+
+use rustix::process::{Signal as Kind, getpid, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A signal that concerns a program on a screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// It is to end, or its terminal is gone.
+    End,
+    /// It is to stop until it is continued.
+    Stop,
+    /// It is continued; its terminal may have been in other hands.
+    Continue,
+}
+
+/// Those signals, as they come.
+pub struct Signals {
+    end: [tokio::signal::unix::Signal; 3],
+    stop: tokio::signal::unix::Signal,
+    resume: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Listens from here on.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses it.
+    pub fn new() -> io::Result<Self> {
+        let of = |kind: Kind| signal(SignalKind::from_raw(kind.as_raw()));
+        Ok(Self { end: [of(Kind::TERM)?, of(Kind::HUP)?, of(Kind::INT)?], stop: of(Kind::TSTP)?, resume: of(Kind::CONT)? })
+    }
+
+    /// The next one. Cancel-safe: a signal that came is kept until it is received.
+    pub async fn next(&mut self) -> Signal {
+        let [terminate, hang_up, interrupt] = &mut self.end;
+        tokio::select! {
+            _ = terminate.recv() => Signal::End,
+            _ = hang_up.recv() => Signal::End,
+            _ = interrupt.recv() => Signal::End,
+            _ = self.stop.recv() => Signal::Stop,
+            _ = self.resume.recv() => Signal::Continue,
+        }
+    }
+}
+
+/// Stops this process until somebody continues it, as Ctrl-Z would have done.
+///
+/// # Errors
+///
+/// When the kernel refuses it.
+pub fn stop_here() -> io::Result<()> {
+    // SIGTSTP is caught, so that the terminal can be given back first; this one cannot be.
+    Ok(kill_process(getpid(), Kind::STOP)?)
+}
