@@ -27,6 +27,7 @@ mod import;
 mod logs;
 mod man;
 mod mcp;
+mod operation;
 mod plan;
 mod render;
 mod route;
@@ -121,6 +122,8 @@ enum Command {
     #[command(subcommand)]
     Api(api::Command),
     #[command(subcommand)]
+    Operation(operation::Command),
+    #[command(subcommand)]
     Config(config::Command),
     #[command(subcommand)]
     Credential(credential::Command),
@@ -190,6 +193,7 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Events(arguments) => events::run(arguments, &mut context).await,
         Command::Api(command) => api::run(&command, &mut context),
         Command::Audit(arguments) => audit::run(arguments, &mut context).await,
+        Command::Operation(command) => operation::run(command, &mut context).await,
         Command::Config(command) => config::run(command, &mut context).await,
         Command::Credential(command) => credential::run(command, &mut context).await,
         Command::Identity(arguments) => identity::run(arguments, &mut context).await,
@@ -226,6 +230,7 @@ impl CommandLine {
             | Command::Events(_)
             | Command::Api(_)
             | Command::Audit(_)
+            | Command::Operation(_)
             | Command::Config(_)
             | Command::Credential(_)
             | Command::Identity(_)

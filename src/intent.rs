@@ -11,7 +11,10 @@ mod would_run;
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -40,6 +43,8 @@ struct Inner {
     store: Store,
     events: Sink,
     intended: watch::Sender<Arc<Intended>>,
+    /// Grows after what is wanted was published.
+    revision: AtomicU64,
     files: RwLock<FilesInForce>,
     /// When the configuration, with the tunnels made over the socket, changed last.
     defined_at: RwLock<Timestamp>,
@@ -159,6 +164,7 @@ impl Intent {
             store,
             events,
             intended: watch::Sender::new(Arc::new(intended)),
+            revision: AtomicU64::new(0),
             files: RwLock::new(files),
             defined_at: RwLock::new(Timestamp::now()),
             unreadable: RwLock::new(unreadable),
@@ -182,6 +188,11 @@ impl Intent {
     /// What is wanted now.
     pub fn intended(&self) -> Arc<Intended> {
         self.0.intended.borrow().clone()
+    }
+
+    /// Grows after every change of what is wanted: what is made of it later than this was read is at least as new.
+    pub fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Acquire)
     }
 
     /// What is wanted, as it changes.
@@ -274,6 +285,7 @@ impl Inner {
             *self.defined_at.write().expect("nothing panics while it holds the time") = Timestamp::now();
         }
         self.intended.send_replace(intended.clone());
+        self.revision.fetch_add(1, Ordering::Release);
         intended
     }
 

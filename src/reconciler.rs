@@ -26,6 +26,7 @@ mod pass;
 mod progress;
 mod rotation;
 mod steady;
+mod steps;
 mod telling;
 mod trouble;
 mod wanted;
@@ -39,7 +40,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{broadcast, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -49,6 +50,7 @@ pub use identity::IdentityError;
 pub use orphans::Deletion;
 pub use ownership::{OwnershipError, RouteTaken, Taking, TunnelAdopted, Which, Wish};
 pub use pass::{Left, PassReport};
+pub use steps::{StepNews, Work};
 
 use crate::{
     cloudflare::Client,
@@ -115,6 +117,7 @@ pub struct Reconciler {
     in_force: watch::Receiver<Arc<Intended>>,
     workers: watch::Receiver<BTreeMap<AccountName, mpsc::Sender<worker::Command>>>,
     requests: mpsc::Sender<coordinator::Request>,
+    steps: steps::Steps,
     /// Held while the workers are told to stand by.
     standing_by: Arc<Mutex<()>>,
 }
@@ -196,6 +199,11 @@ impl Reconciler {
     /// What is in force: the configuration that people want, unless it waits for `adit apply`, with the stops of this moment.
     pub fn in_force(&self) -> watch::Receiver<Arc<Intended>> {
         self.in_force.clone()
+    }
+
+    /// What the workers do, from now on.
+    pub fn watch_steps(&self) -> broadcast::Receiver<StepNews> {
+        self.steps.watch()
     }
 
     /// Makes a pass over every account and waits for its end. After it, [`Reconciler::wanted`] says what came of it.

@@ -15,10 +15,14 @@ mod writer;
 
 use std::{
     path::Path,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 pub use feed::{Feed, Following};
 pub use writer::WriterGuard;
@@ -35,8 +39,10 @@ pub struct Recorder(Arc<Inner>);
 
 struct Inner {
     status: RwLock<Status>,
+    revision: AtomicU64,
     feed: Feed,
     metrics: Metrics,
+    happened: watch::Sender<()>,
 }
 
 impl Recorder {
@@ -45,8 +51,13 @@ impl Recorder {
     /// dropped.
     pub fn start(state_dir: &Path, metrics: Metrics) -> (Self, WriterGuard) {
         let (past, writer, guard) = writer::start(state_dir);
-        let inner =
-            Inner { status: RwLock::new(Status::new(Timestamp::now())), feed: Feed::new(past, writer, metrics.clone()), metrics };
+        let inner = Inner {
+            status: RwLock::new(Status::new(Timestamp::now())),
+            revision: AtomicU64::new(0),
+            feed: Feed::new(past, writer, metrics.clone()),
+            metrics,
+            happened: watch::Sender::new(()),
+        };
         (Self(Arc::new(inner)), guard)
     }
 
@@ -54,6 +65,16 @@ impl Recorder {
     pub fn status(&self) -> RwLockReadGuard<'_, Status> {
         // A panic while folding ends the daemon, so a poisoned lock can only be met on the way out.
         self.0.status.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes with everything that happens, readings included: whoever waits looks at the status again.
+    pub fn watch(&self) -> watch::Receiver<()> {
+        self.0.happened.subscribe()
+    }
+
+    /// Grows after every change of the status: what is made of the status later than this was read is at least as new.
+    pub fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Acquire)
     }
 
     /// The entries of the feed.
@@ -65,9 +86,11 @@ impl Recorder {
     pub fn record(&self, event: &Event) {
         let at = Timestamp::now();
         self.0.status.write().unwrap_or_else(PoisonError::into_inner).fold(event, at);
+        self.0.revision.fetch_add(1, Ordering::Release);
         self.0.metrics.record(event);
         if event.level() != Level::Reading {
             self.0.feed.add(at, event);
         }
+        self.0.happened.send_replace(());
     }
 }

@@ -231,13 +231,40 @@ async fn a_stream_that_the_daemon_ends_is_told_and_waits_for_the_next_one() {
 }
 
 #[tokio::test]
+async fn ctrl_c_ends_the_wait_and_not_the_operation() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    host.backend.change("web", |tunnel| tunnel.state = api::State::Starting);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_adit"));
+    command.args(["tunnel", "restart", "web", "--wait"]).env_clear().env("ADIT_SOCKET", &host.socket);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let told = tokio::task::spawn_blocking(move || {
+        let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap())).map(Result::unwrap);
+        assert_eq!(lines.next().as_deref(), Some("web: starting"));
+        let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+        let told: Vec<String> = lines.collect();
+        (child.wait().unwrap().code(), told.join("\n"))
+    });
+    let (code, told) = told.await.unwrap();
+    assert_eq!(code, Some(1), "{told}");
+    let operation = host.client.operations(&[]).await.unwrap().remove(0);
+    assert!(told.contains(&format!("adit operation wait {}", operation.id)), "{told}");
+    assert!(operation.is_running());
+}
+
+#[tokio::test]
 async fn a_wait_that_takes_too_long_says_what_it_waits_for() {
     let host = Host::start().await;
     host.backend.put("web", json!({}));
     host.backend.change("web", |tunnel| tunnel.state = api::State::Starting);
     let ran = adit(&host.socket, &["tunnel", "restart", "web", "--wait", "--timeout", "1ms"]).await;
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("cannot wait longer than 1ms until tunnel \"web\" serves by fresh connectors"), "{}", ran.err);
+    assert!(ran.err.contains("has not ended after 0 s"), "{}", ran.err);
+    assert!(ran.err.contains("adit operation wait "), "it goes on: {}", ran.err);
+    let ran = adit(&host.socket, &["tunnel", "start", "web", "--wait", "--timeout", "1ms"]).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("cannot wait longer than 1ms until tunnel \"web\" serves"), "{}", ran.err);
 }
 
 #[tokio::test]

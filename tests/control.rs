@@ -10,6 +10,10 @@ mod bad_input;
 mod description;
 #[path = "control/described.rs"]
 mod described;
+#[path = "control/errors.rs"]
+mod errors;
+#[path = "control/operations.rs"]
+mod operations;
 #[path = "control/load.rs"]
 mod load;
 #[path = "control/place.rs"]

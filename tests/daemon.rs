@@ -69,6 +69,8 @@ mod drift;
 mod import;
 #[path = "daemon/interrupted.rs"]
 mod interrupted;
+#[path = "daemon/operations.rs"]
+mod operations;
 #[path = "daemon/identity.rs"]
 mod identity;
 #[path = "daemon/observe.rs"]

@@ -2,7 +2,15 @@
 
 use clap::Args;
 
-use super::{Context, Ending, Failure, Output, arguments::Yes, confirm::confirm, gc, plan, render::plain};
+use super::{
+    Context, Ending, Failure, Output,
+    arguments::Yes,
+    confirm::confirm,
+    gc,
+    operation::{Lines, carry_out},
+    plan,
+    render::plain,
+};
 use crate::control::api::{Applied, DeletedOrphans, ErrorKind, Orphans, Plan};
 
 /// Make everything as the configuration wants it
@@ -44,13 +52,14 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
             hash
         }
     };
-    let applied = match context.client.apply(Some(&hash)).await {
+    let applied = match carried_out(&hash, context).await {
         Ok(applied) => applied,
-        Err(trouble) if trouble.kind() == Some(ErrorKind::Conflict) => {
-            tell_difference(shown.as_ref(), context).await;
-            return Err(trouble.into());
+        Err(failure) => {
+            if failure.kind() == Some(ErrorKind::Conflict) {
+                tell_difference(shown.as_ref(), context).await;
+            }
+            return Err(failure);
         }
-        Err(trouble) => return Err(trouble.into()),
     };
     match context.output {
         Output::Json => context.terminal.print_json(&applied)?,
@@ -69,6 +78,11 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
         ending = if deleted.left.is_empty() { ending } else { Ending::Failed };
     }
     Ok(ending)
+}
+
+async fn carried_out(hash: &str, context: &mut Context<'_>) -> Result<Applied, Failure> {
+    let begun = context.client.begin_apply(hash).await?;
+    carry_out(begun, Lines::None, None, context).await?.result()
 }
 
 /// After a plan was another one by the time that it should be done: shows which of its lines. Only a plan that was shown can be
@@ -111,7 +125,8 @@ async fn prune(shown: &[String], context: &mut Context<'_>) -> Result<DeletedOrp
     if still.is_empty() {
         return Ok(DeletedOrphans { deleted: Vec::new(), left: Vec::new() });
     }
-    Ok(context.client.delete_orphans(&now.hash, &still).await?)
+    let begun = context.client.begin_delete_orphans(&now.hash, &still).await?;
+    carry_out(begun, Lines::None, None, context).await?.result()
 }
 
 fn render(applied: &Applied) -> String {

@@ -81,6 +81,11 @@ impl Failure {
         self.ending == Ending::Failed && io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
+    /// Why the daemon refused, if it did.
+    pub(super) fn kind(&self) -> Option<ErrorKind> {
+        self.error.chain().find_map(|error| error.downcast_ref::<Trouble>()).and_then(Trouble::kind)
+    }
+
     /// The whole chain of reasons in one line, then every single problem, then what would help.
     pub fn report(&self) -> String {
         let chain: Vec<String> = self.error.chain().map(ToString::to_string).collect();
@@ -116,10 +121,11 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn ending(kind: ErrorKind) -> Ending {
+/// How a refusal of this kind counts.
+pub(super) fn ending(kind: ErrorKind) -> Ending {
     match kind {
         ErrorKind::NotPermitted => Ending::NotPermitted,
-        ErrorKind::Conflict | ErrorKind::ReadOnly | ErrorKind::Hold => Ending::Conflict,
+        ErrorKind::Conflict | ErrorKind::Changed | ErrorKind::ReadOnly | ErrorKind::Hold => Ending::Conflict,
         ErrorKind::Malformed
         | ErrorKind::Invalid
         | ErrorKind::NotFound

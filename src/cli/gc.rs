@@ -7,6 +7,7 @@ use super::{
     Context, Ending, Failure, Output,
     arguments::Yes,
     confirm::confirm,
+    operation::{Lines, carry_out},
     render::{Cell, Look, Table, Tone, plain},
 };
 use crate::control::api::{DeletedOrphans, Orphan, Orphans};
@@ -49,7 +50,8 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
         let count = orphans.orphans.iter().filter(|orphan| orphan.kept.is_none()).count();
         confirm(context.terminal, false, &format!("Delete the {count} items that can be deleted"))?;
     }
-    let deleted = context.client.delete_orphans(&hash, &arguments.delete).await?;
+    let begun = context.client.begin_delete_orphans(&hash, &arguments.delete).await?;
+    let deleted = carry_out(begun, Lines::None, None, context).await?.result()?;
     match context.output {
         Output::Json => context.terminal.print_json(&deleted)?,
         Output::Table => context.terminal.print(&render_deleted(&deleted))?,

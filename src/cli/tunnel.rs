@@ -12,8 +12,15 @@ mod show;
 
 use clap::Subcommand;
 
-use super::{Context, Ending, Failure, Output};
-use crate::control::api::{Change, Changed};
+use super::{
+    Context, Ending, Failure, Output,
+    arguments::Wait,
+    operation::{Lines, carry_out},
+};
+use crate::control::{
+    Begun,
+    api::{Change, Changed},
+};
 
 /// Make, change, start, stop and delete tunnels
 #[derive(Debug, Subcommand)]
@@ -45,6 +52,20 @@ pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<E
         Command::Forget(arguments) => forget::forget(arguments, context).await,
         Command::Rotate(arguments) => rotate::rotate(arguments, context).await,
     }
+}
+
+/// Watches a change until its end, if the arguments say so, and tells what came of it.
+pub(super) async fn carried_out(
+    begun: Begun<Changed>,
+    waiting: &Wait,
+    done: &str,
+    context: &mut Context<'_>,
+) -> Result<Changed, Failure> {
+    let outcome = carry_out(begun, Lines::All, Some(waiting.timeout), context).await?;
+    if let Some(changed) = &outcome.result {
+        tell(context, changed, done)?;
+    }
+    outcome.result()
 }
 
 /// Tells that a change was accepted: as data for programs, as words for people.

@@ -11,6 +11,7 @@ mod doctor;
 mod error;
 mod feed;
 mod identity;
+mod operation;
 mod origins;
 mod orphans;
 mod overview;
@@ -28,8 +29,9 @@ pub(super) use definition::{IngressRule, TunnelDefinition};
 pub use diagnosis::{Diagnosis, DiagnosisLink, DiagnosisVerdict, Link, LinkState};
 pub use doctor::{DoctorCheck, DoctorGroup, DoctorReport, DoctorResult};
 pub use error::{Error, ErrorBody, ErrorKind, Problem};
-pub use feed::{Event, Followed, Level, LogLine, Subject};
+pub use feed::{Event, Followed, Level, LogLine, Missed, Subject};
 pub use identity::Identity;
+pub use operation::{Operation, OperationProgress, OperationState};
 pub use origins::{CheckOrigins, OriginCheck};
 pub use orphans::{DeleteOrphans, DeletedOrphans, Orphan, Orphans};
 pub use overview::{

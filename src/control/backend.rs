@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, future::Future, num::NonZeroU16, pin::Pin, sync
 use futures_util::Stream;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::sync::watch;
 
 use super::{
     api::{
@@ -15,6 +16,7 @@ use super::{
     },
     audit::{Audit, AuditQuery},
     peer::Principal,
+    progress::Progress,
 };
 use crate::{
     config::Access,
@@ -24,7 +26,8 @@ use crate::{
 /// What the control socket can ask of the daemon. There are two: the daemon's own, and the one in the tests.
 ///
 /// Access is decided before any of these is called; `by` says whose name goes into what is stored. Reading is quick and waits for
-/// no call to Cloudflare; whatever takes longer has an end of its own and answers `busy` or `unavailable` then.
+/// no call to Cloudflare; whatever takes longer has an end of its own and answers `busy` or `unavailable` then. What takes long tells
+/// how far it is, from when it was found good and has begun.
 pub trait Backend: Send + Sync + 'static {
     /// Who may do what, by the configuration in force.
     fn access(&self) -> Arc<Access>;
@@ -34,6 +37,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Hands each tunnel to `show`, by name. The status is locked meanwhile, so `show` does nothing but look.
     fn tunnels(&self, show: &mut dyn FnMut(&Tunnel));
+
+    /// Another number after every change of what [`Backend::tunnels`] hands out.
+    fn revision(&self) -> u64;
 
     /// The tunnel of that name.
     fn tunnel(&self, name: &TunnelName) -> Option<Tunnel>;
@@ -45,7 +51,7 @@ pub trait Backend: Send + Sync + 'static {
     /// another definition is a `conflict`.
     fn create(&self, by: &Principal, name: TunnelName, definition: Value) -> impl Future<Output = Result<Change, Error>> + Send;
 
-    /// Replaces a tunnel's definition. With `expected`, only when that is the definition's version still: else a `conflict`.
+    /// Replaces a tunnel's definition. With `expected`, only when that is the definition's version still: else it is `changed`.
     fn replace(
         &self,
         by: &Principal,
@@ -60,6 +66,7 @@ pub trait Backend: Send + Sync + 'static {
         by: &Principal,
         name: &TunnelName,
         expected: Option<&str>,
+        progress: &Progress,
     ) -> impl Future<Output = Result<Change, Error>> + Send;
 
     /// Ends an operator's stop.
@@ -75,13 +82,24 @@ pub trait Backend: Send + Sync + 'static {
     fn restart_plan(&self, name: &TunnelName) -> impl Future<Output = Vec<Replaced>> + Send;
 
     /// Gives a tunnel another secret; in an emergency, cuts off whoever else is connected to it.
-    fn rotate(&self, by: &Principal, name: &TunnelName, emergency: bool) -> impl Future<Output = Result<Change, Error>> + Send;
+    fn rotate(
+        &self,
+        by: &Principal,
+        name: &TunnelName,
+        emergency: bool,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Change, Error>> + Send;
 
     /// What would change, from the files on disk and a fresh look at Cloudflare.
     fn plan(&self) -> impl Future<Output = Result<Plan, Error>> + Send;
 
     /// Makes everything as wanted. With `hash`, only when the plan is exactly that one still: else a `conflict`.
-    fn apply(&self, by: &Principal, hash: Option<&str>) -> impl Future<Output = Result<Applied, Error>> + Send;
+    fn apply(
+        &self,
+        by: &Principal,
+        hash: Option<&str>,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Applied, Error>> + Send;
 
     /// The last lines that a tunnel's connectors wrote, oldest first.
     fn logs(&self, name: &TunnelName, query: &LogQuery) -> impl Future<Output = Result<Vec<LogLine>, Error>> + Send;
@@ -108,6 +126,7 @@ pub trait Backend: Send + Sync + 'static {
     fn check_credentials(
         &self,
         account: Option<&AccountName>,
+        progress: &Progress,
     ) -> impl Future<Output = Result<Vec<CredentialCheck>, Error>> + Send;
 
     /// What would become ours when a tunnel at Cloudflare is adopted under this name. Changes nothing.
@@ -123,16 +142,28 @@ pub trait Backend: Send + Sync + 'static {
         by: &Principal,
         name: &TunnelName,
         asked: &AdoptTunnel,
+        progress: &Progress,
     ) -> impl Future<Output = Result<TunnelAdopted, Error>> + Send;
 
     /// Gives a tunnel up: nothing of it is deleted at Cloudflare.
-    fn forget_tunnel(&self, by: &Principal, name: &TunnelName) -> impl Future<Output = Result<Forgotten, Error>> + Send;
+    fn forget_tunnel(
+        &self,
+        by: &Principal,
+        name: &TunnelName,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<Forgotten, Error>> + Send;
 
     /// What stands in the way of a hostname. Changes nothing.
     fn look_at_route(&self, asked: &AdoptRoute) -> impl Future<Output = Result<RouteAdoption, Error>> + Send;
 
     /// Puts our record in its place, if it is what was shown with `asked.hash` still: else a `conflict`.
-    fn adopt_route(&self, by: &Principal, asked: &AdoptRoute) -> impl Future<Output = Result<RouteAdopted, Error>> + Send;
+    fn adopt_route(
+        &self,
+        by: &Principal,
+        asked: &AdoptRoute,
+        progress: &Progress,
+    ) -> impl Future<Output = Result<RouteAdopted, Error>> + Send;
+
     /// Tries whether origins answer, as the user that connectors run as.
     fn check_origins(&self, request: &CheckOrigins) -> impl Future<Output = Result<Vec<OriginCheck>, Error>> + Send;
 
@@ -153,6 +184,7 @@ pub trait Backend: Send + Sync + 'static {
         &self,
         by: &Principal,
         request: &DeleteOrphans,
+        progress: &Progress,
     ) -> impl Future<Output = Result<DeletedOrphans, Error>> + Send;
 
     /// Looks at the host and the daemon. With `online` it asks Cloudflare as well, which takes a call or two of each account.
@@ -166,6 +198,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Keeps what somebody changed, or was refused to change.
     fn audit(&self, entry: &Audit<'_>);
+
+    /// Changes whenever a tunnel may look different: whoever waits for something looks again.
+    fn watch(&self) -> watch::Receiver<()>;
 
     /// Changes whenever the configuration in force does: letters and digits.
     fn configuration_version(&self) -> String;

@@ -5,9 +5,11 @@ mod expecting;
 mod audit;
 mod follow;
 mod messages;
+mod operations;
 mod ownership;
 mod traffic;
 mod trouble;
+mod versions;
 
 use std::{
     io,
@@ -30,6 +32,7 @@ use tokio::{net::UnixStream, time::timeout};
 use super::api;
 pub use expecting::Version;
 pub use follow::Follow;
+pub use operations::Begun;
 pub use trouble::Trouble;
 
 /// How long a daemon may take to accept a connection.
@@ -268,8 +271,19 @@ impl Client {
         body: Option<&Value>,
         time_max: Duration,
     ) -> Result<T, Trouble> {
+        self.exchange_with(method, path, body, &[], time_max).await
+    }
+
+    async fn exchange_with<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, &str)],
+        time_max: Duration,
+    ) -> Result<T, Trouble> {
         let exchange = async {
-            let response = self.request(method, path, body).await?;
+            let response = self.request_with(method, path, body, headers).await?;
             if !response.status().is_success() {
                 return Err(refusal(path, response).await);
             }
@@ -280,6 +294,16 @@ impl Client {
     }
 
     async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response<Incoming>, Trouble> {
+        self.request_with(method, path, body, &[]).await
+    }
+
+    async fn request_with(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Response<Incoming>, Trouble> {
         let unreachable = |source| Trouble::NotReachable { socket: self.socket.clone(), source };
         let stream = match timeout(CONNECT_TIME_MAX, UnixStream::connect(&self.socket)).await {
             Ok(stream) => stream.map_err(unreachable)?,
@@ -297,7 +321,8 @@ impl Client {
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = request.body(Full::new(bytes)).expect("the path is encoded and the headers are constants");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Full::new(bytes)).expect("the path is encoded and the headers are what the daemon gave");
         sender.send_request(request).await.map_err(|error| Trouble::broken(path, error))
     }
 }

@@ -24,7 +24,7 @@ use self::{describe::describe, operation::Tag, types::Types};
 use super::{
     api::{ErrorBody, ErrorKind},
     server::status,
-    table::{ENDPOINTS, Endpoint},
+    table::{Action, ENDPOINTS},
 };
 
 /// The description of the control socket: an OpenAPI 3.1 document. It tells nothing about a host.
@@ -37,11 +37,13 @@ pub(super) fn served() -> &'static Document {
     &DOCUMENT
 }
 
-/// Whether `endpoint` takes a query at all.
-pub(super) fn takes_query(endpoint: &Endpoint) -> bool {
+/// The keys that the query of `action` may have.
+pub(super) fn query_of(action: Action) -> Vec<&'static str> {
+    let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.action == action).expect("every action is in the table");
     let method = endpoint.method.to_string().to_lowercase();
     let parameters = openapi()["paths"][endpoint.path][&method]["parameters"].as_array();
-    parameters.into_iter().flatten().any(|parameter| parameter["in"] == "query")
+    let of_query = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
+    of_query.filter_map(|parameter| parameter["name"].as_str()).collect()
 }
 
 /// The document, made once.

@@ -6,9 +6,14 @@ mod body;
 mod connections;
 mod gate;
 mod handlers;
+mod listing;
+mod operations;
+mod parameters;
+mod precondition;
 mod patient;
 mod router;
 mod stream;
+mod suggestion;
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,6 +34,9 @@ pub(super) use answer::status;
 use connections::{Admission, Connections};
 use gate::Gate;
 pub(super) use handlers::queries;
+use listing::Listing;
+use operations::Operations;
+pub(super) use operations::kind as operation_kind;
 use patient::Patient;
 
 /// How long a client may take to send a request's head, counted from its connection or from its last request.
@@ -60,12 +68,25 @@ struct Shared<B> {
     shutdown: CancellationToken,
     /// The changes under way: they go on when their clients are gone.
     changes: TaskTracker,
+    operations: Arc<Operations>,
+    /// Ends the changes that did not end in time when the daemon stops.
+    cut: CancellationToken,
+    listing: Listing,
 }
 
 impl<B: Backend> Server<B> {
     /// A server of what `backend` has, for whoever `identify` finds at the other end, until `shutdown` is cancelled.
     pub fn new(backend: B, identify: Identify, shutdown: CancellationToken) -> Self {
-        Self { shared: Arc::new(Shared { backend, gate: Gate::default(), shutdown, changes: TaskTracker::new() }), identify }
+        let shared = Shared {
+            backend,
+            gate: Gate::default(),
+            shutdown,
+            changes: TaskTracker::new(),
+            operations: Arc::default(),
+            cut: CancellationToken::new(),
+            listing: Listing::default(),
+        };
+        Self { shared: Arc::new(shared), identify }
     }
 
     /// Serves what connects to `listener`. Returns when the token is cancelled and the last request has ended, or five seconds
@@ -109,6 +130,7 @@ impl<B: Backend> Server<B> {
             let (open, changes) = (tasks.len(), changes.len());
             tracing::warn!(open, changes, "control connections were cut because they did not end in time");
         }
+        self.shared.cut.cancel();
     }
 
     fn admit(&self, stream: &UnixStream, connections: &Connections) -> Option<(Principal, Admission)> {
@@ -183,18 +205,15 @@ where
 impl<B: Backend> Shared<B> {
     /// The error for a tunnel that is not there, with the name that may have been meant.
     fn no_such_tunnel(&self, caller: &gate::Caller, name: &str) -> api::Error {
-        /// How alike two names must be for the one to be taken for a slip of the other, from 0 to 1.
-        const ALIKE_MIN: f64 = 0.7;
-        let mut best: Option<(f64, String)> = None;
+        let mut names = Vec::new();
         self.backend.tunnels(&mut |tunnel| {
-            let alike = strsim::jaro_winkler(&tunnel.name, name);
-            if alike >= ALIKE_MIN && best.as_ref().is_none_or(|(most, _)| alike > *most) && caller.sees(tunnel) {
-                best = Some((alike, tunnel.name.clone()));
+            if caller.sees(tunnel) {
+                names.push(tunnel.name.clone());
             }
         });
         let error = api::Error::no_such_tunnel(name);
-        match best {
-            Some((_, meant)) => error.with_hint(format!("did you mean {meant:?}?")),
+        match suggestion::meant(name, names.iter().map(String::as_str)) {
+            Some(meant) => error.with_hint(format!("did you mean {meant:?}?")),
             None => error.with_hint("\"adit tunnel list\" shows every tunnel"),
         }
     }

@@ -91,6 +91,8 @@ pub enum Action {
     Orphans,
     DeleteOrphans,
     OpenApi,
+    Operations,
+    Operation,
     Doctor,
     Diagnose,
     Audit,
@@ -104,7 +106,7 @@ use Role::{Admin, Editor, Operator, Viewer};
 
 /// The table.
 #[rustfmt::skip]
-pub const ENDPOINTS: [Endpoint; 42] = [
+pub const ENDPOINTS: [Endpoint; 44] = [
     read(Does::WhoAmI,                Get,    "/v1/whoami",                   Nothing),
     read(Does::Version,               Get,    "/v1/version",                  Anywhere(Viewer)),
     read(Does::Health,                Get,    "/v1/health",                   Anywhere(Viewer)),
@@ -148,6 +150,9 @@ pub const ENDPOINTS: [Endpoint; 42] = [
     change(Does::DeleteOrphans,       Post,   "/v1/orphans",                  Everywhere(Admin),  "gc"),
     // It describes this table, the same on every host.
     read(Does::OpenApi,               Get,    "/v1/openapi.json",             Nothing),
+    // The answer holds what the caller may see of it.
+    read(Does::Operations,            Get,    "/v1/operations",               Anywhere(Viewer)),
+    read(Does::Operation,             Get,    "/v1/operations/{id}",          Anywhere(Viewer)),
     // It changes nothing, but knocks at Cloudflare and spends calls.
     read(Does::Doctor,                Get,    "/v1/doctor",                   Everywhere(Operator)),
     // Only the origins of tunnels that the caller may see are knocked at.
@@ -162,6 +167,20 @@ const fn read(action: Action, method: Method, path: &'static str, need: Need) ->
 
 const fn change(action: Action, method: Method, path: &'static str, need: Need, audit: &'static str) -> Endpoint {
     Endpoint { action, method, path, need, audit: Some(audit) }
+}
+
+impl Endpoint {
+    /// Whether a request's path is one of this endpoint's.
+    pub(super) fn is_of(&self, path: &str) -> bool {
+        let (mut pattern, mut path) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (pattern.next(), path.next()) {
+                (None, None) => return true,
+                (Some(pattern), Some(part)) if pattern == part || (pattern.starts_with('{') && !part.is_empty()) => {}
+                (Some(_) | None, _) => return false,
+            }
+        }
+    }
 }
 
 impl Need {

@@ -7,6 +7,7 @@ mod feeds;
 mod identity;
 mod origins;
 mod ownership;
+mod progress;
 mod refusals;
 mod replacements;
 mod traffic;
@@ -16,10 +17,12 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 
 use self::{
     feeds::{follow_entries, follow_lines, followed, newest, wants_entry, wants_line},
-    refusals::{invalid, not_asked, not_restarted, refused, slow},
+    progress::Mine,
+    refusals::{IDENTITY, endless, invalid, not_asked, not_restarted, refused, slow},
 };
 use super::{
     audit::{Audit, By},
@@ -32,7 +35,7 @@ use crate::{
     config::{Access, ApplyMode, Config},
     connector::Stop,
     control::{
-        self, AuditQuery, Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Principal,
+        self, AuditQuery, Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Principal, Progress, Told,
         api::{
             AdoptRoute, AdoptTunnel, Applied, AuditEntry, Change, CheckOrigins, Configuration, ConnectorTraffic, Credential,
             CredentialCheck, Daemon, DeleteOrphans, DeletedOrphans, Diagnosis, DoctorReport, Error, ErrorKind, Event, Followed,
@@ -58,8 +61,12 @@ const DRAIN_MARGIN: Duration = Duration::from_secs(10);
 /// What came of the passes, by account.
 type Reports = BTreeMap<AccountName, PassReport>;
 
-/// How long a request that asks Cloudflare may take; then the answer says that it goes on by itself.
+/// How long a look at Cloudflare may take that somebody waits for.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(120);
+
+/// How long a change may take that is an operation: a first provisioning of a thousand tunnels waits eleven minutes for the rate
+/// limit. Then its end says that it goes on by itself.
+const OPERATION_TIME_MAX: Duration = Duration::from_secs(30 * 60);
 
 /// How many of a tunnel's last lines are looked through for those of one replica: as many as are given at most.
 const LOOKED_AT_FOR_A_REPLICA: usize = 10_000;
@@ -179,6 +186,11 @@ impl Backend for DaemonBackend {
         }
     }
 
+    fn revision(&self) -> u64 {
+        // Both only grow, so no two states have the same sum.
+        self.recorder.revision() + self.intent.revision()
+    }
+
     fn tunnel(&self, name: &TunnelName) -> Option<Tunnel> {
         view::tunnel(&self.intended(), self.intent.defined_at(), &self.recorder.status(), name)
     }
@@ -215,7 +227,13 @@ impl Backend for DaemonBackend {
         Ok(change(changed))
     }
 
-    async fn delete(&self, by: &Principal, name: &TunnelName, expected: Option<&str>) -> Result<Change, Error> {
+    async fn delete(
+        &self,
+        by: &Principal,
+        name: &TunnelName,
+        expected: Option<&str>,
+        progress: &Progress,
+    ) -> Result<Change, Error> {
         self.reconciler.check_writes().map_err(not_asked)?;
         match self.intent.remove(name.clone(), expected.map(str::to_owned)).await {
             Ok(_) => self.acted(by, "delete", name),
@@ -225,11 +243,13 @@ impl Backend for DaemonBackend {
         }
         // The definition is gone for good. What is at Cloudflare goes when the connectors have finished their requests, step by step,
         // and on its own when this takes too long.
+        progress.say(format!("the connectors of tunnel {name} finish their requests"));
         let deleting = async {
             self.until_drained(name).await;
             self.reconciler.delete_tunnel(name).await
         };
-        tokio::time::timeout(REQUEST_TIME_MAX, deleting).await.unwrap_or(Ok(false)).map_err(not_asked)?;
+        let deleting = self.telling(progress, Mine::Of(name.clone()), deleting);
+        tokio::time::timeout(OPERATION_TIME_MAX, deleting).await.unwrap_or(Ok(false)).map_err(not_asked)?;
         Ok(Change::Accepted)
     }
 
@@ -262,12 +282,14 @@ impl Backend for DaemonBackend {
         Ok(view::plan(&plans, self.replaced_by(changes).await, starts))
     }
 
-    async fn rotate(&self, by: &Principal, name: &TunnelName, emergency: bool) -> Result<Change, Error> {
+    async fn rotate(&self, by: &Principal, name: &TunnelName, emergency: bool, progress: &Progress) -> Result<Change, Error> {
         if !self.intended().config.tunnels.contains_key(name) {
             return Err(refused(ChangeError::NotFound(name.clone())));
         }
-        let rotating = tokio::time::timeout(REQUEST_TIME_MAX, self.reconciler.rotate_tunnel(name, emergency, by.who()));
-        let begun = rotating.await.map_err(|_| slow())?.map_err(not_asked)?;
+        progress.say(format!("tunnel {name} gets another secret"));
+        let rotating = self.reconciler.rotate_tunnel(name, emergency, by.who());
+        let rotating = self.telling(progress, Mine::Of(name.clone()), rotating);
+        let begun = tokio::time::timeout(OPERATION_TIME_MAX, rotating).await.map_err(|_| endless())?.map_err(not_asked)?;
         if begun {
             self.acted(by, "rotate", name);
         }
@@ -278,27 +300,38 @@ impl Backend for DaemonBackend {
         self.replaced_by_restart(name).await
     }
 
-    async fn apply(&self, by: &Principal, hash: Option<&str>) -> Result<Applied, Error> {
+    async fn apply(&self, by: &Principal, hash: Option<&str>, progress: &Progress) -> Result<Applied, Error> {
         let preview = self.intent.preview().await;
         let preview = preview.map_err(|problems| invalid("cannot apply: the configuration is wrong", problems))?;
         if preview.config.daemon.apply == ApplyMode::Observe {
             return Err(not_asked(RequestError::ObserveOnly));
         }
         if let Some(seal) = self.reconciler.ledger().store().seal() {
-            return Err(Error::new(ErrorKind::Hold, format!("cannot apply: {seal}")));
+            return Err(Error::new(ErrorKind::Hold, format!("cannot apply: {seal}")).with_hint(IDENTITY));
         }
+        progress.say("Adit looks at Cloudflare and plans");
         let looked_at = match hash {
             Some(hash) => Some(self.looked_at(PlanHash::new(hash)).await?),
             None => None,
         };
-        self.reload
-            .now(By::Person(by))
-            .await
-            .map_err(|problems| invalid("cannot apply: the configuration in force stays", problems))?;
-        let applying = tokio::time::timeout(REQUEST_TIME_MAX, self.apply_what_is_left(looked_at));
-        let (hash, reports) = applying.await.map_err(|_| slow())??;
+        let steps = |plans: &Plans| plans.0.values().map(|plan| plan.steps.len() + plan.waiting.len()).sum();
+        let expected = looked_at.as_ref().map_or(0, steps);
+        let applying = async {
+            // It may begin a part of the plan at once.
+            self.reload
+                .now(By::Person(by))
+                .await
+                .map_err(|problems| invalid("cannot apply: the configuration in force stays", problems))?;
+            self.apply_what_is_left(looked_at).await
+        };
+        let applying = self.telling_count(progress, Mine::All, expected, applying);
+        let (applied, done) = tokio::time::timeout(OPERATION_TIME_MAX, applying).await.map_err(|_| endless())?;
+        let (hash, reports) = applied?;
         self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb: "apply", tunnel: None });
-        Ok(view::applied(hash.to_string(), &reports))
+        let applied = view::applied(hash.to_string(), &reports);
+        // What the reload began is no part of the reports, and was done all the same.
+        let done = usize::try_from(done).unwrap_or(usize::MAX);
+        Ok(Applied { done: applied.done.max(done), ..applied })
     }
 
     async fn logs(&self, name: &TunnelName, query: &LogQuery) -> Result<Vec<LogLine>, Error> {
@@ -323,7 +356,12 @@ impl Backend for DaemonBackend {
     async fn follow_events(&self, query: &EventQuery) -> Result<Feed<Event>, Error> {
         let following = self.recorder.feed().follow(query.since);
         let past = following.past.iter().filter(|entry| wants_entry(query, entry)).map(|entry| view::event(entry));
-        let past = newest(past.collect(), query).into_iter().map(Followed::Item);
+        let past: Vec<Event> = past.collect();
+        let left_out = past.len().saturating_sub(usize::from(query.limit.get())) as u64;
+        // Who goes on behind an event is told what it does not get; who begins gets the newest.
+        let missed = (left_out + u64::from(following.has_gap)).min(if query.since.is_some() { u64::MAX } else { 0 });
+        let missed = (missed > 0).then_some(Followed::Missed(missed));
+        let past = missed.into_iter().chain(newest(past, query).into_iter().map(Followed::Item));
         let query = query.clone();
         let next = followed(following.next).filter_map(move |followed| {
             std::future::ready(match followed {
@@ -366,18 +404,24 @@ impl Backend for DaemonBackend {
         intended.config.accounts.iter().map(|(name, account)| credentials::shown(name, account, known.get(name), now)).collect()
     }
 
-    async fn check_credentials(&self, account: Option<&AccountName>) -> Result<Vec<CredentialCheck>, Error> {
+    async fn check_credentials(&self, account: Option<&AccountName>, progress: &Progress) -> Result<Vec<CredentialCheck>, Error> {
         let intended = self.intended();
         if let Some(account) = account
             && !intended.config.accounts.contains_key(account)
         {
-            return Err(Error::new(ErrorKind::NotFound, format!("there is no account {account} in the configuration")));
+            let message = format!("cannot check the token of account \"{account}\": the configuration has no such account");
+            let names: Vec<&str> = intended.config.accounts.keys().map(|name| name.as_str()).collect();
+            return Err(Error::new(ErrorKind::NotFound, message).with_hint(format!("it has {}", names.join(", "))));
         }
         let mut answers = Vec::new();
-        for (name, settings) in &intended.config.accounts {
-            if account.is_some_and(|account| account != name) {
-                continue;
-            }
+        let is_asked = |name: &AccountName| account.is_none_or(|account| account == name);
+        let total = intended.config.accounts.keys().filter(|name| is_asked(name)).count() as u64;
+        for (name, settings) in intended.config.accounts.iter().filter(|(name, _)| is_asked(name)) {
+            progress.tell(Told {
+                done: answers.len() as u64,
+                total,
+                sentence: format!("what the token of account {name} may do is tried"),
+            });
             let checks = match self.tokens.client(name) {
                 Some(Ok(client)) => {
                     let hostnames = hostnames(&intended, name);
@@ -402,20 +446,26 @@ impl Backend for DaemonBackend {
         self.show_tunnel(name, asked).await
     }
 
-    async fn adopt_tunnel(&self, by: &Principal, name: &TunnelName, asked: &AdoptTunnel) -> Result<TunnelAdopted, Error> {
-        self.take_tunnel(by, name, asked).await
+    async fn adopt_tunnel(
+        &self,
+        by: &Principal,
+        name: &TunnelName,
+        asked: &AdoptTunnel,
+        progress: &Progress,
+    ) -> Result<TunnelAdopted, Error> {
+        self.telling(progress, Mine::Of(name.clone()), self.take_tunnel(by, name, asked, progress)).await
     }
 
-    async fn forget_tunnel(&self, by: &Principal, name: &TunnelName) -> Result<Forgotten, Error> {
-        self.give_up(by, name).await
+    async fn forget_tunnel(&self, by: &Principal, name: &TunnelName, progress: &Progress) -> Result<Forgotten, Error> {
+        self.telling(progress, Mine::Of(name.clone()), self.give_up(by, name, progress)).await
     }
 
     async fn look_at_route(&self, asked: &AdoptRoute) -> Result<RouteAdoption, Error> {
         self.show_route(asked).await
     }
 
-    async fn adopt_route(&self, by: &Principal, asked: &AdoptRoute) -> Result<RouteAdopted, Error> {
-        self.take_route(by, asked).await
+    async fn adopt_route(&self, by: &Principal, asked: &AdoptRoute, progress: &Progress) -> Result<RouteAdopted, Error> {
+        self.telling(progress, Mine::All, self.take_route(by, asked, progress)).await
     }
 
     async fn check_origins(&self, request: &CheckOrigins) -> Result<Vec<OriginCheck>, Error> {
@@ -439,9 +489,16 @@ impl Backend for DaemonBackend {
         Ok(view::orphans(&looking.await.map_err(|_| slow())?.map_err(not_asked)?))
     }
 
-    async fn delete_orphans(&self, by: &Principal, request: &DeleteOrphans) -> Result<DeletedOrphans, Error> {
+    async fn delete_orphans(
+        &self,
+        by: &Principal,
+        request: &DeleteOrphans,
+        progress: &Progress,
+    ) -> Result<DeletedOrphans, Error> {
+        progress.say("Adit looks for what is left over");
         let deleting = self.reconciler.delete_orphans(&request.hash, &request.items);
-        let deletions = tokio::time::timeout(REQUEST_TIME_MAX, deleting).await.map_err(|_| slow())?.map_err(not_asked)?;
+        let deleting = self.telling(progress, Mine::All, deleting);
+        let deletions = tokio::time::timeout(OPERATION_TIME_MAX, deleting).await.map_err(|_| endless())?.map_err(not_asked)?;
         self.events.tell(DaemonEvent::OperatorActed { who: by.who(), verb: "gc", tunnel: None });
         Ok(view::deleted_orphans(&deletions))
     }
@@ -460,6 +517,10 @@ impl Backend for DaemonBackend {
 
     fn audit(&self, entry: &control::Audit<'_>) {
         self.audit.keep(entry);
+    }
+
+    fn watch(&self) -> watch::Receiver<()> {
+        self.recorder.watch()
     }
 
     fn configuration_version(&self) -> String {

@@ -14,7 +14,7 @@ mod shared;
 mod teardown;
 mod tunnels;
 
-use super::{trouble, worker::Worker};
+use super::{steps::Work as Told, trouble, worker::Worker};
 use crate::{
     cloudflare::{self, Client},
     event::ProvisioningEvent,
@@ -66,6 +66,7 @@ impl Worker {
             let zones = observed.zones.complete().map(Vec::as_slice).unwrap_or_default();
             zones.iter().find(|zone| zone.id == *zone_id).map_or(1, |zone| zone.batch_max)
         };
+        self.shared.steps.ahead(&self.account, steps.iter().map(told));
         for work in batches::arrange(steps, batch_max) {
             match work {
                 Work::One(step) => {
@@ -81,6 +82,7 @@ impl Worker {
 
     /// Carries out steps that change nothing but what is on record here: they need neither a credential nor Cloudflare.
     pub(super) async fn apply_here(&mut self, steps: Vec<Step>) {
+        self.shared.steps.ahead(&self.account, steps.iter().map(told));
         for step in steps {
             if let Some(result) = self.apply_to_record(&step).await {
                 self.conclude(step, result);
@@ -136,12 +138,14 @@ impl Worker {
             self.progress.leave(step.clone(), "the pass ended before it");
             return false;
         }
+        self.shared.steps.began(&self.account, || told(step));
         true
     }
 
     /// Tells how a step ended, and lets what depends on a failed one wait.
     fn conclude(&mut self, step: Step, result: Result<(), StepError>) {
         let account = self.account.clone();
+        self.shared.steps.ended(&account, || told(&step));
         let (error, needs_operator) = match result {
             Ok(()) => {
                 self.progress.answered();
@@ -176,6 +180,11 @@ impl Worker {
             self.shared.events.tell(ProvisioningEvent::StateUnwritable { account: self.account.clone(), error });
         }
     }
+}
+
+/// A step as whoever waits for it is told.
+fn told(step: &Step) -> Told {
+    Told { tunnel: Some(step.tunnel().clone()), what: step.to_string() }
 }
 
 /// What is not there any more has been deleted.

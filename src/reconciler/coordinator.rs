@@ -15,6 +15,7 @@ use super::{
     memory::Memory,
     progress::Progress,
     steady::SteadyClock,
+    steps::Steps,
     wanted::wanted,
     worker::{Command, Proposal, Shared, Worker},
 };
@@ -87,7 +88,14 @@ impl Coordinator {
             proposal: watch::Sender::new(proposal),
             wanted: watch::Sender::new(Arc::new(first)),
             senders: watch::Sender::new(BTreeMap::new()),
-            shared: Shared { ledger: ledger.clone(), clients, events, interval, clock: SteadyClock::start() },
+            shared: Shared {
+                ledger: ledger.clone(),
+                clients,
+                events,
+                steps: Steps::default(),
+                interval,
+                clock: SteadyClock::start(),
+            },
             intended: intended.clone(),
             reported,
             refusals,
@@ -105,6 +113,7 @@ impl Coordinator {
             in_force: coordinator.in_force.subscribe(),
             workers: coordinator.senders.subscribe(),
             requests: ask,
+            steps: coordinator.shared.steps.clone(),
             standing_by: Arc::default(),
         };
         coordinator.keep_workers();

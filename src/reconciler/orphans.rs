@@ -5,7 +5,7 @@ mod networks;
 
 use tokio::task::spawn_blocking;
 
-use super::{pass::Ground, progress::Progress, trouble, worker::Worker};
+use super::{pass::Ground, progress::Progress, steps::Work, trouble, worker::Worker};
 use crate::{
     cloudflare::{Client, Error},
     desired::desired,
@@ -121,12 +121,15 @@ impl Worker {
         let ground = self.orphan_ground().await;
         let mut deletions = Vec::new();
         let mut left = false;
+        self.shared.steps.ahead(&self.account, chosen.iter().map(told));
         for orphan in chosen {
+            self.shared.steps.began(&self.account, || told(&orphan));
             let result = match &ground {
                 Ok(ground) => self.delete_orphan(ground, &orphan).await,
                 Err(why) => Err(why.clone()),
             };
             let account = self.account.clone();
+            self.shared.steps.ended(&account, || told(&orphan));
             self.shared.events.tell(match &result {
                 Ok(()) => ProvisioningEvent::OrphanDeleted { account, orphan: orphan.clone() },
                 Err(why) => ProvisioningEvent::OrphanKept { account, orphan: orphan.clone(), why: why.clone() },
@@ -249,6 +252,11 @@ async fn became(client: &Client, account_id: &AccountId, id: &TunnelId) -> Targe
         Err(error) if error.is_gone() => Target::Unknown,
         Err(error) => Target::Unread(trouble::text(&error)),
     }
+}
+
+/// A deletion as whoever waits for it is told.
+fn told(orphan: &Orphan) -> Work {
+    Work { tunnel: None, what: format!("- {orphan}") }
 }
 
 async fn connected(client: &Client, account_id: &AccountId, id: &TunnelId) -> Connected {

@@ -15,6 +15,7 @@ use super::{
     pass::{PassReport, observe_only},
     progress::Progress,
     steady::SteadyClock,
+    steps::Steps,
     telling::Seen,
     trouble,
 };
@@ -124,6 +125,7 @@ pub(super) struct Shared {
     pub(super) ledger: Ledger,
     pub(super) clients: watch::Receiver<Arc<Clients>>,
     pub(super) events: Sink,
+    pub(super) steps: Steps,
     pub(super) interval: Duration,
     pub(super) clock: SteadyClock,
 }

@@ -31,10 +31,14 @@ pub struct Feed {
 struct Kept {
     entries: VecDeque<Arc<Entry>>,
     last_id: u64,
+    /// The newest entry that is not kept any more.
+    dropped: Option<u64>,
 }
 
 /// What a follower starts with and how it goes on.
 pub struct Following {
+    /// Whether there were entries after the one to go on behind that are not kept any more.
+    pub has_gap: bool,
     /// The entries that were there, oldest first.
     pub past: Vec<Arc<Entry>>,
     /// Each entry from then on, without a gap to `past`.
@@ -43,9 +47,15 @@ pub struct Following {
 
 impl Feed {
     pub(super) fn new(past: Vec<Entry>, writer: Writer, metrics: Metrics) -> Self {
+        let dropped = past.len().checked_sub(KEPT_MAX + 1).map(|newest| past[newest].id);
         let entries: VecDeque<_> = past.into_iter().rev().take(KEPT_MAX).rev().map(Arc::new).collect();
         let last_id = entries.back().map_or(0, |entry| entry.id);
-        Self { kept: Mutex::new(Kept { entries, last_id }), followers: broadcast::Sender::new(FOLLOWER_LAG_MAX), writer, metrics }
+        Self {
+            kept: Mutex::new(Kept { entries, last_id, dropped }),
+            followers: broadcast::Sender::new(FOLLOWER_LAG_MAX),
+            writer,
+            metrics,
+        }
     }
 
     /// The entries after `since` (all that are kept: `None`), oldest first.
@@ -62,7 +72,8 @@ impl Feed {
     pub fn follow(&self, since: Option<u64>) -> Following {
         // Both under one lock, so that no entry falls between the past and what comes.
         let kept = self.lock();
-        Following { past: after(&kept, since), next: self.followers.subscribe() }
+        let has_gap = kept.dropped.is_some_and(|dropped| since.is_some_and(|since| since < dropped));
+        Following { has_gap, past: after(&kept, since), next: self.followers.subscribe() }
     }
 
     pub(super) fn add(&self, at: Timestamp, event: &Event) {
@@ -74,7 +85,7 @@ impl Feed {
         let entry = Arc::new(Entry::new(id, at, event));
         kept.last_id = id;
         if kept.entries.len() == KEPT_MAX {
-            kept.entries.pop_front();
+            kept.dropped = kept.entries.pop_front().map(|entry| entry.id);
         }
         kept.entries.push_back(entry.clone());
         // Nobody following is fine.
@@ -92,4 +103,33 @@ impl Feed {
 
 fn after(kept: &Kept, since: Option<u64>) -> Vec<Arc<Entry>> {
     kept.entries.iter().filter(|entry| since.is_none_or(|since| entry.id > since)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event::DaemonEvent, recorder::Recorder};
+
+    #[test]
+    fn a_follower_that_comes_back_too_late_is_told_of_the_gap() {
+        let folder = tempfile::tempdir().unwrap();
+        let gaps = |recorder: &Recorder, since: &[u64]| -> Vec<bool> {
+            since.iter().map(|since| recorder.feed().follow(Some(*since)).has_gap).collect()
+        };
+        let (recorder, guard) = Recorder::start(folder.path(), Metrics::new());
+        let event = Event::from(DaemonEvent::Started { version: "0.0.0" });
+        recorder.record(&event);
+        let first = recorder.feed().last().unwrap().id;
+        for _ in 1..KEPT_MAX {
+            recorder.record(&event);
+        }
+        assert_eq!(gaps(&recorder, &[0, first]), [false, false], "all that ever happened is kept");
+        recorder.record(&event);
+        let newest = recorder.feed().last().unwrap().id;
+        assert_eq!(gaps(&recorder, &[0, first, newest]), [true, false, false]);
+        assert!(!recorder.feed().follow(None).has_gap, "who begins misses nothing");
+        drop((recorder, guard));
+        let (recorder, _guard) = Recorder::start(folder.path(), Metrics::new());
+        assert_eq!(gaps(&recorder, &[0, first, newest]), [true, false, false], "over a restart, too");
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Who may use each endpoint: `v`iewer, `o`perator, an `e`ditor by a grant for everything, `a`dmin; `-` a user without any role.
-const ALLOWED: [(&str, &str, &str); 42] = [
+const ALLOWED: [(&str, &str, &str); 44] = [
     ("GET", "/v1/whoami", "-voea"),
     ("GET", "/v1/version", "voea"),
     ("GET", "/v1/health", "voea"),
@@ -55,6 +55,8 @@ const ALLOWED: [(&str, &str, &str); 42] = [
     ("GET", "/v1/orphans", "oa"),
     ("POST", "/v1/orphans", "a"),
     ("GET", "/v1/openapi.json", "-voea"),
+    ("GET", "/v1/operations", "voea"),
+    ("GET", "/v1/operations/{id}", "voea"),
     ("GET", "/v1/doctor", "oa"),
     // Without a hostname: an editor by a grant for everything sees everything.
     ("GET", "/v1/diagnose", "voea"),

@@ -5,13 +5,17 @@
 use std::{
     collections::BTreeMap,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use adit::{
     config::Access,
     control::{
-        Audit, AuditQuery, Backend, Client, Definition, DiagnoseQuery, EventQuery, Feed, Lock, LogQuery, Principal, Server,
+        Audit, AuditQuery, Backend, Client, Definition, DiagnoseQuery, EventQuery, Feed, Lock, LogQuery, Principal, Progress,
+        Server, Told,
         api::{self, Change, Error, ErrorKind, Followed},
         bind,
     },
@@ -22,7 +26,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
-    sync::broadcast::{self, error::RecvError},
+    sync::{
+        broadcast::{self, error::RecvError},
+        watch,
+    },
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
@@ -120,6 +127,10 @@ struct State {
     audit: Mutex<Vec<String>>,
     audited: Mutex<Vec<Audited>>,
     plan: Mutex<Vec<String>>,
+    revision: AtomicU64,
+    changed: watch::Sender<()>,
+    /// Whether an apply stands still at its next step.
+    held: watch::Sender<bool>,
     events: broadcast::Sender<api::Event>,
 }
 
@@ -141,6 +152,9 @@ impl Kept {
             audit: Mutex::default(),
             audited: Mutex::default(),
             plan: Mutex::default(),
+            changed: watch::Sender::new(()),
+            held: watch::Sender::new(false),
+            revision: AtomicU64::default(),
             events: broadcast::Sender::new(EVENTS_KEPT),
         }))
     }
@@ -149,14 +163,22 @@ impl Kept {
     pub(crate) fn put(&self, name: &str, definition: Value) {
         let tunnel = tunnel(name, &definition);
         self.0.tunnels.lock().unwrap().insert(name.to_owned(), (tunnel, definition));
+        self.changed();
     }
 
     pub(crate) fn remove(&self, name: &str) {
         self.0.tunnels.lock().unwrap().remove(name);
+        self.changed();
+    }
+
+    fn changed(&self) {
+        self.0.revision.fetch_add(1, Ordering::Release);
+        self.0.changed.send_replace(());
     }
 
     pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut api::Tunnel)) {
         change(&mut self.0.tunnels.lock().unwrap().get_mut(name).unwrap().0);
+        self.changed();
     }
 
     pub(crate) fn definition_of(&self, name: &str) -> Option<Value> {
@@ -182,6 +204,11 @@ impl Kept {
         *self.0.plan.lock().unwrap() = steps.iter().map(|step| (*step).to_owned()).collect();
     }
 
+    /// Has an apply stand still at its next step, or go on.
+    pub(crate) fn hold(&self, held: bool) {
+        self.0.held.send_replace(held);
+    }
+
     fn hash(&self) -> String {
         format!("plan-{}", self.0.plan.lock().unwrap().len())
     }
@@ -192,13 +219,13 @@ impl Kept {
             return Err(Error::new(ErrorKind::ReadOnly, format!("cannot change tunnel \"{name}\": a file defines it")));
         }
         if expected.is_some_and(|expected| expected != found.version) {
-            return Err(Error::new(ErrorKind::Conflict, format!("cannot change tunnel \"{name}\": it changed meanwhile")));
+            return Err(Error::new(ErrorKind::Changed, format!("cannot change tunnel \"{name}\": it changed meanwhile")));
         }
         match definition {
             Some(definition) if definition == found.value => return Ok(Change::Unchanged),
             Some(definition) => self.put(name.as_str(), definition),
             None => {
-                self.0.tunnels.lock().unwrap().remove(name.as_str());
+                self.remove(name.as_str());
             }
         }
         Ok(Change::Accepted)
@@ -249,6 +276,10 @@ impl Backend for Kept {
         self.0.tunnels.lock().unwrap().values().for_each(|(tunnel, _)| show(tunnel));
     }
 
+    fn revision(&self) -> u64 {
+        self.0.revision.load(Ordering::Acquire)
+    }
+
     fn tunnel(&self, name: &TunnelName) -> Option<api::Tunnel> {
         self.0.tunnels.lock().unwrap().get(name.as_str()).map(|(tunnel, _)| tunnel.clone())
     }
@@ -280,7 +311,13 @@ impl Backend for Kept {
         self.write(name, expected, Some(definition))
     }
 
-    async fn delete(&self, _by: &Principal, name: &TunnelName, expected: Option<&str>) -> Result<Change, Error> {
+    async fn delete(
+        &self,
+        _by: &Principal,
+        name: &TunnelName,
+        expected: Option<&str>,
+        _progress: &Progress,
+    ) -> Result<Change, Error> {
         self.write(name, expected, None)
     }
 
@@ -306,7 +343,7 @@ impl Backend for Kept {
         Vec::new()
     }
 
-    async fn rotate(&self, _by: &Principal, _name: &TunnelName, _emergency: bool) -> Result<Change, Error> {
+    async fn rotate(&self, _by: &Principal, _name: &TunnelName, _emergency: bool, _progress: &Progress) -> Result<Change, Error> {
         Ok(Change::Accepted)
     }
 
@@ -324,7 +361,14 @@ impl Backend for Kept {
         })
     }
 
-    async fn apply(&self, _by: &Principal, hash: Option<&str>) -> Result<api::Applied, Error> {
+    async fn apply(&self, _by: &Principal, hash: Option<&str>, progress: &Progress) -> Result<api::Applied, Error> {
+        let steps = self.0.plan.lock().unwrap().clone();
+        for (done, step) in (0..).zip(&steps) {
+            progress.tell(Told { done, total: steps.len() as u64, sentence: step.clone() });
+            // One that is held waits until the test lets it go on.
+            let mut held = self.0.held.subscribe();
+            let _ = held.wait_for(|held| !held).await;
+        }
         if hash.is_some_and(|hash| hash != self.hash()) {
             return Err(Error::new(ErrorKind::Conflict, "cannot apply that plan: it is another one by now"));
         }
@@ -370,7 +414,11 @@ impl Backend for Kept {
         Vec::new()
     }
 
-    async fn check_credentials(&self, _account: Option<&AccountName>) -> Result<Vec<api::CredentialCheck>, Error> {
+    async fn check_credentials(
+        &self,
+        _account: Option<&AccountName>,
+        _progress: &Progress,
+    ) -> Result<Vec<api::CredentialCheck>, Error> {
         Ok(Vec::new())
     }
 
@@ -383,11 +431,12 @@ impl Backend for Kept {
         _by: &Principal,
         name: &TunnelName,
         _asked: &api::AdoptTunnel,
+        _progress: &Progress,
     ) -> Result<api::TunnelAdopted, Error> {
         Err(Error::no_such_tunnel(name.as_str()))
     }
 
-    async fn forget_tunnel(&self, _by: &Principal, name: &TunnelName) -> Result<api::Forgotten, Error> {
+    async fn forget_tunnel(&self, _by: &Principal, name: &TunnelName, _progress: &Progress) -> Result<api::Forgotten, Error> {
         Err(Error::no_such_tunnel(name.as_str()))
     }
 
@@ -395,7 +444,12 @@ impl Backend for Kept {
         Err(Error::new(ErrorKind::NotFound, format!("cannot find {:?}", asked.hostname)))
     }
 
-    async fn adopt_route(&self, _by: &Principal, asked: &api::AdoptRoute) -> Result<api::RouteAdopted, Error> {
+    async fn adopt_route(
+        &self,
+        _by: &Principal,
+        asked: &api::AdoptRoute,
+        _progress: &Progress,
+    ) -> Result<api::RouteAdopted, Error> {
         Err(Error::new(ErrorKind::NotFound, format!("cannot find {:?}", asked.hostname)))
     }
 
@@ -421,7 +475,12 @@ impl Backend for Kept {
         Ok(api::Orphans { hash: "none".to_owned(), orphans, unread, other_installations })
     }
 
-    async fn delete_orphans(&self, _by: &Principal, request: &api::DeleteOrphans) -> Result<api::DeletedOrphans, Error> {
+    async fn delete_orphans(
+        &self,
+        _by: &Principal,
+        request: &api::DeleteOrphans,
+        _progress: &Progress,
+    ) -> Result<api::DeletedOrphans, Error> {
         Ok(api::DeletedOrphans { deleted: request.items.clone(), left: Vec::new() })
     }
 
@@ -476,6 +535,10 @@ impl Backend for Kept {
 
     async fn follow_audited(&self, _query: &AuditQuery) -> Result<Feed<api::AuditEntry>, Error> {
         Ok(stream::pending().boxed())
+    }
+
+    fn watch(&self) -> watch::Receiver<()> {
+        self.0.changed.subscribe()
     }
 }
 

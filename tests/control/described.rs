@@ -33,7 +33,7 @@ async fn a_query_where_none_is_taken_is_refused() {
     {
         let answer = request(&host.socket, method, path, "").await;
         assert_eq!((answer.status, answer.error().kind), (400, ErrorKind::Malformed), "{path}");
-        assert!(answer.error().message.ends_with("it takes no query"), "{answer:?}");
+        assert!(answer.error().message.contains("unknown parameter"), "{answer:?}");
     }
     assert_eq!(request(&host.socket, "GET", "/v1/tunnels?", "").await.status, 200);
 }

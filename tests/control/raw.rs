@@ -32,7 +32,15 @@ impl Answer {
 
 /// Sends one request, which asks to close the connection after it.
 pub(crate) async fn request(socket: &Path, method: &str, path: &str, body: &str) -> Answer {
-    let head = format!("{method} {path} HTTP/1.1\r\nhost: adit\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    request_with(socket, method, path, &[], body).await
+}
+
+/// The same, with headers.
+pub(crate) async fn request_with(socket: &Path, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nhost: adit\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n");
     send(socket, format!("{head}{body}").as_bytes()).await
 }
 

@@ -65,3 +65,24 @@ async fn a_stop_finishes_what_was_asked_and_takes_no_more() {
     host.task.await.unwrap();
     host.client.status().await.unwrap_err();
 }
+
+#[tokio::test]
+async fn a_stream_says_when_to_come_again_what_each_element_is_called_and_what_to_do_about_a_gap() {
+    let host = Host::start().await;
+    let stream = UnixStream::connect(&host.socket).await.unwrap();
+    let (reader, mut writer) = stream.into_split();
+    writer.write_all(b"GET /v1/events?follow=true&since=1 HTTP/1.1\r\nhost: adit\r\n\r\n").await.unwrap();
+    let mut lines = BufReader::new(reader).lines();
+    let mut seen = Vec::new();
+    while seen.len() < 4 {
+        let line = lines.next_line().await.unwrap().expect("the stream is open");
+        if line.starts_with("retry: ") || line.starts_with("id: ") || line.contains("count") {
+            seen.push(line);
+        }
+    }
+    assert_eq!(seen[..3], ["retry: 1000", "id: 2", "id: 3"]);
+    let missed = seen[3].strip_prefix("data: ").expect("a gap is told");
+    let missed: serde_json::Value = serde_json::from_str(missed).unwrap();
+    assert_eq!(missed["count"], 7);
+    assert!(missed["hint"].as_str().unwrap().contains("since=3"), "and what can be done about it: {missed}");
+}

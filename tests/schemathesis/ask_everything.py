@@ -49,10 +49,12 @@ class Asker:
 
     def read(self):
         for operation in ["whoAmI", "getVersion", "getHealth", "getStatus", "listTunnels", "listRoutes", "getPlan", "getConfiguration",
-                          "listCredentials", "getIdentity", "listOrphans", "readEvents"]:
+                          "listCredentials", "getIdentity", "listOrphans", "readEvents",
+                          "listOperations", "runDoctor"]:
             self.ask(operation)
         self.ask("getTunnel", name="web")
         self.ask("planRestart", name="shop")
+        self.ask("diagnoseHostname", query={"hostname": "app.example.com"})
         self.ask("readLogs", name="web")
         self.ask("readLogs", name="web", query={"follow": "true", "lines": "5"})
         self.ask("readEvents", query={"follow": "true", "since": "0"})
@@ -70,7 +72,8 @@ class Asker:
         self.ask("removeRoute", name="made", query={"hostname": "more.example.com"})
         self.host.until_ready("made")
         self.ask("stopTunnel", name="made")
-        self.ask("startTunnel", name="made")
+        going_on = self.ask("startTunnel", name="made", headers={"Prefer": "respond-async"}, status=202)
+        self.ask("getOperation", id=going_on["id"], query={"wait": "30s"})
         self.ask("restartTunnel", name="shop")
         self.ask("applyPlan", body={})
         self.ask("reloadConfiguration")

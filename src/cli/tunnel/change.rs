@@ -38,6 +38,9 @@ pub(in crate::cli) struct Update {
     /// Replace the whole definition by a file's, or by stdin's with -: TOML or JSON, as in the configuration.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["replicas", "set", "unset"])]
     file: Option<PathBuf>,
+    /// Only when the definition has this version still, as "adit tunnel show -o json" has it: else nothing is changed (5).
+    #[arg(long, value_name = "VERSION")]
+    if_version: Option<String>,
     #[command(flatten)]
     wait: Wait,
 }
@@ -47,7 +50,10 @@ pub(super) async fn update(mut arguments: Update, context: &mut Context<'_>) -> 
     let changed = match &arguments.file {
         Some(file) => {
             let definition = definition::read(file, name, context.terminal)?;
-            context.client.replace_tunnel(name, &definition).await?
+            match &arguments.if_version {
+                Some(version) => context.client.replace_tunnel_if(name, &definition, version).await?,
+                None => context.client.replace_tunnel(name, &definition).await?,
+            }
         }
         None => {
             arguments.set.extend(arguments.replicas.map(|replicas| format!("replicas={replicas}")));
@@ -56,7 +62,10 @@ pub(super) async fn update(mut arguments: Update, context: &mut Context<'_>) -> 
                 return Err(failure.with_hint("--set KEY=VALUE, --unset KEY, --replicas NUMBER or --file FILE say what"));
             }
             let patch = definition::patch(&arguments.set, &arguments.unset)?;
-            context.client.patch_tunnel(name, &patch).await?
+            match &arguments.if_version {
+                Some(version) => context.client.patch_tunnel_if(name, &patch, version).await?,
+                None => context.client.patch_tunnel(name, &patch).await?,
+            }
         }
     };
     tell(context, &changed, "accepted; the change is under way")?;

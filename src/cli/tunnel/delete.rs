@@ -2,13 +2,12 @@
 
 use clap::Args;
 
-use super::tell;
+use super::{carried_out, tell};
 use crate::cli::{
     Context, Ending, Failure,
     arguments::{Wait, Yes},
     completion,
     confirm::confirm,
-    wait::{Goal, wait},
 };
 
 /// Delete a tunnel that was made over the socket, here and at Cloudflare
@@ -35,7 +34,12 @@ pub(super) async fn delete(arguments: Delete, context: &mut Context<'_>) -> Resu
         let doing = format!("Delete tunnel {:?} with {} routes", tunnel.name, tunnel.routes.len());
         confirm(context.terminal, false, &doing)?;
     }
+    if arguments.wait.wait {
+        let begun = context.client.begin_delete_tunnel(name).await?;
+        carried_out(begun, &arguments.wait, "deleted", context).await?;
+        return Ok(Ending::Fine);
+    }
     let changed = context.client.delete_tunnel(name).await?;
     tell(context, &changed, "accepted; the tunnel is being deleted")?;
-    wait(&arguments.wait, context, name, &Goal::Gone).await
+    Ok(Ending::Fine)
 }

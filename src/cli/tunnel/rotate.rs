@@ -2,13 +2,12 @@
 
 use clap::Args;
 
-use super::tell;
+use super::{carried_out, tell};
 use crate::cli::{
     Context, Ending, Failure,
     arguments::{Wait, Yes},
     completion,
     confirm::confirm,
-    wait::{Goal, wait},
 };
 
 /// Give a tunnel another secret, without dropping a request
@@ -39,7 +38,12 @@ pub(super) async fn rotate(arguments: Rotate, context: &mut Context<'_>) -> Resu
         format!("Give tunnel {name:?} another secret, so that whoever else holds the one it has cannot connect again")
     };
     confirm(context.terminal, yes.yes, &doing)?;
+    if waiting.wait {
+        let begun = context.client.begin_rotate_tunnel(&name, emergency).await?;
+        carried_out(begun, &waiting, "its connectors have another secret", context).await?;
+        return Ok(Ending::Fine);
+    }
     let changed = context.client.rotate_tunnel(&name, emergency).await?;
     tell(context, &changed, "accepted; its connectors are replaced one after the other")?;
-    wait(&waiting, context, &name, &Goal::Rotated).await
+    Ok(Ending::Fine)
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::tell;
+use super::{carried_out, tell};
 use crate::cli::{
     Context, Ending, Failure, Output,
     arguments::{Wait, Yes},
@@ -78,16 +78,16 @@ pub(super) async fn restart(arguments: Restart, context: &mut Context<'_>) -> Re
         }
         return Ok(if plan.replaces.is_empty() { Ending::Fine } else { Ending::ChangesPending });
     }
-    let goal = if arguments.wait.wait {
-        let tunnel = context.client.tunnel(&arguments.name).await?.tunnel;
-        Goal::ServingAfresh(tunnel.connectors.iter().map(|connector| (connector.replica, connector.generation)).collect())
+    let changed = if arguments.wait.wait {
+        let begun = context.client.begin_restart_tunnel(&arguments.name).await?;
+        carried_out(begun, &arguments.wait, "its connectors were replaced", context).await?
     } else {
-        Goal::Serving
+        let changed = context.client.restart_tunnel(&arguments.name).await?;
+        tell(context, &changed, "accepted; its connectors are replaced one after the other")?;
+        changed
     };
-    let changed = context.client.restart_tunnel(&arguments.name).await?;
-    tell(context, &changed, "accepted; its connectors are replaced one after the other")?;
     context.terminal.show(&render(&changed.replaces));
-    wait(&arguments.wait, context, &arguments.name, &goal).await
+    Ok(Ending::Fine)
 }
 
 fn render(replaces: &[Replaced]) -> String {

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Value, json};
 
 use crate::config;
 
@@ -35,8 +36,27 @@ impl JsonSchema for IngressRule {
     }
 }
 
-fn described(schema: serde_json::Value, description: &str) -> Schema {
+fn described(mut schema: Value, description: &str) -> Schema {
+    let_null_be_left_out(&mut schema);
     let mut schema = Schema::try_from(schema).expect("the grammar's schema of a table is an object");
     schema.insert("description".to_owned(), description.into());
     schema
+}
+
+/// TOML has no null: in JSON, a key that need not be there may be null, which is as if it was left out.
+fn let_null_be_left_out(schema: &mut Value) {
+    let required = schema.get("required").and_then(Value::as_array).cloned().unwrap_or_default();
+    for (name, key) in schema.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        let_null_be_left_out(key);
+        if !required.iter().any(|required| required == name.as_str()) {
+            let description = key.get("description").cloned().unwrap_or_default();
+            *key = json!({ "description": description, "oneOf": [key.take(), { "type": "null" }] });
+        }
+    }
+    if let Some(items) = schema.get_mut("items") {
+        let_null_be_left_out(items);
+    }
+    for choice in schema.get_mut("anyOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        let_null_be_left_out(choice);
+    }
 }

@@ -50,15 +50,17 @@ pub enum ErrorKind {
     MethodNotAllowed,
     /// The caller's role does not reach that far.
     NotPermitted,
-    /// Something else stands in its place, or it changed since the caller looked.
+    /// Something else stands in its place, or a plan is another one by now.
     Conflict,
+    /// It changed since the caller looked: `If-Match` or `If-None-Match` does not hold any more. The answer's `ETag` is what it is now.
+    Changed,
     /// It is defined in a file and changes only there.
     ReadOnly,
     /// It waits until something is certain or confirmed.
     Hold,
     /// The request's body is too large.
     TooLarge,
-    /// The request's body is said to be something else than JSON.
+    /// The request's body is of a kind that is not understood: it has to be JSON, and `Content-Type` to say so or nothing.
     UnsupportedMediaType,
     /// The client was too slow in sending its request.
     TooSlow,
@@ -97,13 +99,14 @@ impl Error {
 
 impl ErrorKind {
     /// Every kind.
-    pub(in crate::control) const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Malformed,
         Self::Invalid,
         Self::NotFound,
         Self::MethodNotAllowed,
         Self::NotPermitted,
         Self::Conflict,
+        Self::Changed,
         Self::ReadOnly,
         Self::Hold,
         Self::TooLarge,
@@ -123,6 +126,7 @@ impl ErrorKind {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::NotPermitted => "not_permitted",
             Self::Conflict => "conflict",
+            Self::Changed => "changed",
             Self::ReadOnly => "read_only",
             Self::Hold => "hold",
             Self::TooLarge => "too_large",

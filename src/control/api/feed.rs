@@ -71,6 +71,15 @@ pub struct LogLine {
 pub enum Followed<T> {
     /// The next one.
     Item(T),
-    /// So many were left out because the reader was too slow. They can still be read by `since`.
+    /// At least so many were left out: the reader was too slow, or came back too late.
     Missed(u64),
+}
+
+/// The message `missed` of a stream: a gap before whatever comes next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Missed {
+    /// At least so many were left out.
+    pub count: u64,
+    /// What can be done about it.
+    pub hint: String,
 }

@@ -55,6 +55,9 @@ pub struct TunnelDetail {
     /// read.
     #[schemars(with = "Option<TunnelDefinition>")]
     pub definition: serde_json::Value,
+    /// The definition's version, as `If-Match` takes it; it changes whenever the definition does.
+    #[serde(default)]
+    pub version: String,
 }
 
 /// The state of a connector, and of a tunnel as the worst of its connectors. Ordered from best to worst.

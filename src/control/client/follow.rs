@@ -10,7 +10,7 @@ use super::{
     Trouble,
     messages::{Message, Messages},
 };
-use crate::control::api::Followed;
+use crate::control::api::{Followed, Missed};
 
 /// What a stream is called in errors.
 const STREAM: &str = "a request to follow";
@@ -53,7 +53,7 @@ impl<T: DeserializeOwned> Follow<T> {
 fn read<T: DeserializeOwned>(message: &Message) -> Result<Followed<T>, Trouble> {
     let broken = |error| Trouble::broken(STREAM, error);
     match message.event.as_str() {
-        "missed" => serde_json::from_str(&message.data).map(Followed::Missed).map_err(broken),
+        "missed" => serde_json::from_str(&message.data).map(|Missed { count, .. }| Followed::Missed(count)).map_err(broken),
         _ => serde_json::from_str(&message.data).map(Followed::Item).map_err(broken),
     }
 }

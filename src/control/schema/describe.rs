@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use schemars::JsonSchema;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{
     operation::{Operation, Tag},
@@ -37,10 +37,12 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .answer::<api::Health>(OK, "The verdict, over what the caller may see."),
         Action::Status => types
             .operation("getStatus", Tag::Daemon, "Everything at one look")
-            .answer::<api::Status>(OK, "The daemon, its accounts, and the tunnels that the caller may see."),
+            .answer::<api::Status>(OK, "The daemon, its accounts, and the tunnels that the caller may see.")
+            .cached(),
         Action::Tunnels => types
             .operation("listTunnels", Tag::Tunnels, "Every tunnel")
-            .answer::<Vec<api::Tunnel>>(OK, "The tunnels that the caller may see, by name."),
+            .answer::<Vec<api::Tunnel>>(OK, "The tunnels that the caller may see, by name.")
+            .cached(),
         Action::CreateTunnel => types
             .operation("createTunnel", Tag::Tunnels, "Make a tunnel")
             .details("It is stored at once; making it at Cloudflare and starting its connectors follows.")
@@ -57,6 +59,7 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .operation("replaceTunnel", Tag::Tunnels, "Give a tunnel another definition")
             .if_match()
             .body_as::<api::TunnelDefinition>(true, &["application/json"])
+            .answer::<api::Changed>(StatusCode::CREATED, "With `If-None-Match: *`: it was made.")
             .answer::<api::Changed>(OK, CHANGED)
             .errors(REFUSED),
         Action::PatchTunnel => types
@@ -101,7 +104,8 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .or_stream::<api::LogLine>(),
         Action::Routes => types
             .operation("listRoutes", Tag::Routes, "Every route of every tunnel")
-            .answer::<Vec<api::TunnelRoute>>(OK, "The routes of the tunnels that the caller may see."),
+            .answer::<Vec<api::TunnelRoute>>(OK, "The routes of the tunnels that the caller may see.")
+            .cached(),
         Action::AddRoute => types
             .operation("addRoute", Tag::Routes, "Add a route to a tunnel")
             .details("A rule goes before the first one that would hide it. The same route again changes nothing.")
@@ -134,7 +138,8 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .errors(LOOKED),
         Action::Configuration => types
             .operation("getConfiguration", Tag::Configuration, "The configuration in force")
-            .answer::<api::Configuration>(OK, "The configuration with every default filled in."),
+            .answer::<api::Configuration>(OK, "The configuration with every default filled in.")
+            .cached(),
         Action::ReloadConfiguration => types
             .operation("reloadConfiguration", Tag::Configuration, "Read the configuration's files again")
             .details("When they are bad, the configuration in force stays, and `details` names every problem.")
@@ -203,10 +208,18 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .errors(LOOKED),
         Action::OpenApi => types
             .operation("getOpenApi", Tag::Daemon, "This document")
-            .header("If-None-Match", "The `ETag` of the document that the caller has.", &json!({ "type": "string" }))
             .answer::<Map<String, Value>>(OK, "The document. It is the same on every host with this version.")
-            .tagged("Names exactly this document.")
-            .bare(StatusCode::NOT_MODIFIED, "The caller has it."),
+            .cached(),
+        Action::Operations => types
+            .operation("listOperations", Tag::Changes, "What goes on, and what came of it")
+            .query::<queries::ListedOperations>()
+            .answer::<Vec<api::Operation>>(OK, "The operations that the caller may see."),
+        Action::Operation => types
+            .operation("getOperation", Tag::Changes, "One operation, perhaps when it has ended")
+            .in_path("id", "The operation's id.", "^[A-Za-z0-9-]{1,64}$")
+            .query::<queries::OneOperation>()
+            .answer::<api::Operation>(OK, "The operation.")
+            .or_stream::<api::Operation>(),
         Action::Doctor => types
             .operation("runDoctor", Tag::Daemon, "What the daemon finds out about its host, itself and its tokens")
             .query::<queries::Doctor>()

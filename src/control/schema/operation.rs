@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::types::Types;
 use crate::control::{
-    api::ErrorKind,
-    server::status,
+    api::{self, ErrorKind},
+    server::{operation_kind, status},
     table::{Endpoint, Need},
 };
 
@@ -100,10 +100,30 @@ impl Operation<'_> {
         self
     }
 
+    /// It may take long: who prefers not to wait gets the operation that goes on.
+    fn may_take_long(self) -> Self {
+        let prefer = "`respond-async`, perhaps with `wait=SECONDS`: not to wait for the end, or only so long (RFC 7240).";
+        let mut operation = self
+            .header("Prefer", prefer, &json!({ "type": "string" }))
+            .answer::<api::Operation>(StatusCode::ACCEPTED, "It goes on as this operation.");
+        let text = json!({ "type": "string" });
+        operation.answers.get_mut(&StatusCode::ACCEPTED.as_u16()).expect("it was just added")["headers"] = json!({
+            "Location": { "description": "Where to look how far it is.", "required": true, "schema": text },
+            "Preference-Applied": { "description": "`respond-async`.", "required": true, "schema": text },
+        });
+        operation.errors(&[ErrorKind::Unavailable])
+    }
+
     /// It does something only if the definition's version is the one that was looked at.
     pub(super) fn if_match(self) -> Self {
         let description = "The `ETag` of what was looked at; when it is another by now, nothing is done. `*` is any.";
-        self.header("If-Match", description, &json!({ "type": "string", "minLength": 1 })).errors(&[ErrorKind::Conflict])
+        self.header("If-Match", description, &json!({ "type": "string" }))
+            .header(
+                "If-None-Match",
+                "With `*` only if there is nothing yet; else only if it is none of these.",
+                &json!({ "type": "string" }),
+            )
+            .errors(&[ErrorKind::Changed])
     }
 
     /// It takes a body of the form of `T`. One that may be `{}` may be left out.
@@ -136,7 +156,7 @@ impl Operation<'_> {
 
     /// With `follow=true` it answers 200 with a stream whose messages `item` carry a `T` each.
     pub(super) fn or_stream<T: JsonSchema>(mut self) -> Self {
-        let item = self.types.told::<T>();
+        let (item, missed) = (self.types.told::<T>(), self.types.told::<api::Missed>());
         let message = json!({
             "type": "object",
             "description": STREAM,
@@ -144,7 +164,7 @@ impl Operation<'_> {
             "properties": {
                 "event": { "type": "string", "description": "`item` or `missed`." },
                 "id": { "type": "string", "description": "The element's id." },
-                "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": item },
+                "data": { "type": "string", "contentMediaType": "application/json", "contentSchema": { "anyOf": [item, missed] } },
             },
         });
         let answer = self.answers.get_mut(&StatusCode::OK.as_u16()).expect("a stream follows a list");
@@ -161,6 +181,14 @@ impl Operation<'_> {
         self
     }
 
+    /// Its answer 200 carries an `ETag`, and a caller who has it already is told just that.
+    pub(super) fn cached(self) -> Self {
+        let description = "The `ETag` of what the caller has.";
+        self.header("If-None-Match", description, &json!({ "type": "string" }))
+            .tagged("Names exactly this answer.")
+            .bare(StatusCode::NOT_MODIFIED, "The caller has it.")
+    }
+
     /// It may be refused with these kinds as well.
     pub(super) fn errors(mut self, kinds: &[ErrorKind]) -> Self {
         self.errors.extend(kinds.iter().copied().map(status));
@@ -168,7 +196,12 @@ impl Operation<'_> {
     }
 
     /// The operation as it stands in the document, for `endpoint`.
-    pub(super) fn finish(mut self, endpoint: &Endpoint) -> Value {
+    pub(super) fn finish(self, endpoint: &Endpoint) -> Value {
+        let goes_on = operation_kind(endpoint).is_some();
+        if goes_on { self.may_take_long().written(endpoint) } else { self.written(endpoint) }
+    }
+
+    fn written(mut self, endpoint: &Endpoint) -> Value {
         for key in endpoint.path.split('/').filter_map(|word| word.strip_prefix('{')?.strip_suffix('}')).rev() {
             self.parameters.insert(0, self.places.remove(key).expect("every key of a path is described"));
             self.errors.insert(status(ErrorKind::NotFound));
@@ -231,8 +264,8 @@ fn scope(need: Need) -> &'static str {
 }
 
 const STREAM: &str = "\
-Each message of the Server-Sent Events. `item` has an id and one element of the list as its data; `missed` has the number of \
-elements that were left out because the reader was too slow, which `since` still gives.";
+Each message of the Server-Sent Events. `item` has an id and one element of the list as its data; `missed` tells of a \
+gap: its data has `count`, at least so many elements were left out, and `hint`, what can be done about it.";
 
 impl Tag {
     /// Every tag, in the order in which a reader meets them.

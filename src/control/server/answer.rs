@@ -1,12 +1,15 @@
 //! Answers: JSON, and errors in their one shape.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use axum::{
-    body::Body,
-    http::{HeaderValue, StatusCode, header},
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
+use super::precondition::Tags;
 use crate::control::api::{Error, ErrorBody, ErrorKind};
 
 /// The kind of the error that an answer tells, for whoever keeps what came of a request.
@@ -30,7 +33,7 @@ pub(super) struct AnswerObject(pub(super) String);
 pub(super) struct AnswerBefore(pub(super) String);
 
 /// `result` as an answer that says what the request was about, whatever came of it.
-pub(super) fn about(object: Option<String>, result: Result<Response, Error>) -> Response {
+pub(super) fn about(object: Option<String>, result: impl IntoResponse) -> Response {
     let mut response = result.into_response();
     if let Some(object) = object {
         response.extensions_mut().insert(AnswerObject(object));
@@ -56,9 +59,26 @@ pub(super) fn list<T: Serialize>(visit: impl FnOnce(&mut dyn FnMut(&T))) -> Vec<
     bytes
 }
 
+/// An answer of bytes that are JSON, with their hash as `ETag`; without the bytes, when the client has just these already.
+pub(super) fn tagged(headers: &HeaderMap, bytes: impl Into<Bytes>) -> Response {
+    let bytes = bytes.into();
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&bytes);
+    let tag = format!("{:016x}", hasher.finish());
+    let has_it = Tags::not_to_match(headers).is_some_and(|tags| tags.match_weakly(&tag));
+    let mut response = if has_it { StatusCode::NOT_MODIFIED.into_response() } else { written(StatusCode::OK, bytes) };
+    response.headers_mut().insert(header::ETAG, entity_tag(&tag));
+    response
+}
+
+/// A version as it stands in `ETag`.
+pub(super) fn entity_tag(version: &str) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{version}\"")).expect("a version is letters, digits and -")
+}
+
 /// An answer of bytes that are JSON.
-pub(super) fn written(status: StatusCode, bytes: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(bytes));
+pub(super) fn written(status: StatusCode, bytes: impl Into<Body>) -> Response {
+    let mut response = Response::new(bytes.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
@@ -66,11 +86,15 @@ pub(super) fn written(status: StatusCode, bytes: Vec<u8>) -> Response {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (kind, reason) = (self.kind, AnswerReason(self.message.clone()));
+        let kind = self.kind;
+        let reason = match self.details.first() {
+            Some(first) => format!("{}: {}", self.message, first.problem),
+            None => self.message.clone(),
+        };
         let body = serde_json::to_vec(&ErrorBody { error: self }).expect("an error is JSON");
         let mut response = written(status(kind), body);
         response.extensions_mut().insert(AnswerKind(kind));
-        response.extensions_mut().insert(reason);
+        response.extensions_mut().insert(AnswerReason(reason));
         response
     }
 }
@@ -84,6 +108,7 @@ pub(in crate::control) fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorKind::NotPermitted => StatusCode::FORBIDDEN,
         ErrorKind::Conflict | ErrorKind::ReadOnly | ErrorKind::Hold => StatusCode::CONFLICT,
+        ErrorKind::Changed => StatusCode::PRECONDITION_FAILED,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorKind::TooSlow => StatusCode::REQUEST_TIMEOUT,

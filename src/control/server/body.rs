@@ -5,11 +5,12 @@ use std::time::Duration;
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
-    http::{HeaderMap, header},
+    http::{HeaderValue, header},
 };
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{self, DeserializeOwned, IgnoredAny};
 
+use super::suggestion;
 use crate::control::api::{Error, ErrorKind};
 
 /// The largest body that is read, in bytes: a definition with thousands of rules fits.
@@ -28,7 +29,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Error> {
-        let bytes = read(request).await?;
+        let bytes = read_json(request).await?;
         if bytes.is_empty() { parse(b"{}") } else { parse(&bytes) }.map(Self)
     }
 }
@@ -37,8 +38,15 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Whole<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Error> {
-        parse(&read(request).await?).map(Self)
+        parse(&read_json(request).await?).map(Self)
     }
+}
+
+async fn read_json(request: Request) -> Result<Bytes, Error> {
+    let named = request.headers().get(header::CONTENT_TYPE).cloned();
+    let bytes = read(request).await?;
+    // Without a body nothing is said about one.
+    if bytes.is_empty() { Ok(bytes) } else { check_type(named.as_ref()).map(|()| bytes) }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
@@ -47,20 +55,27 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
         true => serde_json::from_slice(bytes),
         false => serde_json::from_slice::<IgnoredAny>(bytes).and_then(|_| Err(de::Error::custom("it must be an object"))),
     };
-    parsed.map_err(|error| Error::new(ErrorKind::Malformed, format!("cannot read the request's body as JSON: {error}")))
+    parsed.map_err(|error| {
+        let complaint = error.to_string();
+        let error = Error::new(ErrorKind::Malformed, format!("cannot read the request's body as JSON: {complaint}"));
+        match suggestion::of_complaint(&complaint) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    })
 }
 
-/// Refuses what is said to be no JSON. Nothing said is taken for JSON.
-fn check_media_type(headers: &HeaderMap) -> Result<(), Error> {
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let text = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
-    let essence = text.split(';').next().unwrap_or_default().trim();
-    let is_json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if is_json {
+/// A body that says nothing of its type is taken for JSON.
+fn check_type(named: Option<&HeaderValue>) -> Result<(), Error> {
+    let Some(named) = named else { return Ok(()) };
+    let text = String::from_utf8_lossy(named.as_bytes());
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
         return Ok(());
     }
-    let message = format!("cannot read the request's body: it is said to be {essence:?}, and only JSON is read");
-    Err(Error::new(ErrorKind::UnsupportedMediaType, message).with_hint("send it with \"content-type: application/json\""))
+    let message = format!("cannot read the request's body: its content-type is {text:?}, and only JSON is understood");
+    Err(Error::new(ErrorKind::UnsupportedMediaType, message)
+        .with_hint("send \"content-type: application/json\"; curl does with --json in the place of --data"))
 }
 
 /// The bytes of a request's body.
@@ -69,23 +84,20 @@ pub(super) async fn read(request: Request) -> Result<Bytes, Error> {
     if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
         return Err(too_large());
     }
-    let headers = request.headers().clone();
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect();
     match tokio::time::timeout(BODY_TIME_MAX, body).await {
-        Ok(Ok(body)) => {
-            let bytes = body.to_bytes();
-            // Without a body nothing is said about one.
-            if bytes.is_empty() { Ok(bytes) } else { check_media_type(&headers).map(|()| bytes) }
-        }
+        Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(error)) => Err(Error::new(ErrorKind::Malformed, format!("cannot read the request's body: {error}"))),
         Err(_) => {
             let seconds = BODY_TIME_MAX.as_secs();
-            Err(Error::new(ErrorKind::TooSlow, format!("cannot read the request's body: it did not arrive within {seconds} s")))
+            Err(Error::new(ErrorKind::TooSlow, format!("cannot read the request's body: it did not arrive within {seconds} s"))
+                .with_hint("send it at once, or in a smaller body"))
         }
     }
 }
 
 fn too_large() -> Error {
     Error::new(ErrorKind::TooLarge, format!("cannot read the request's body: it is larger than {BODY_BYTES_MAX} bytes"))
+        .with_hint("no definition is that large; spread it over several tunnels")
 }

@@ -59,22 +59,21 @@ pub(super) struct Gate {
 pub(super) struct Guarded<B> {
     /// What the endpoint needs.
     pub(super) endpoint: Endpoint,
-    /// Whether the endpoint takes a query. One that does refuses what it does not know by itself.
-    pub(super) takes_query: bool,
     /// What every request's handling needs.
     pub(super) shared: Arc<Shared<B>>,
 }
 
 /// Lets a request pass to its handler, or not; and keeps what came of a change.
 pub(super) async fn guard<B: Backend>(State(guarded): State<Guarded<B>>, request: Request, next: Next) -> Response {
-    let Guarded { endpoint, takes_query, shared } = guarded;
+    let Guarded { endpoint, shared } = guarded;
     let (mut parts, body) = request.into_parts();
     let principal =
         Arc::clone(parts.extensions.get::<Arc<Principal>>().expect("a connection adds its principal to each request"));
-    let tunnel = tunnel_in_path(&mut parts).await;
+    let tunnel = match tunnel_in_path(&mut parts).await {
+        Ok(tunnel) => tunnel,
+        Err(error) => return error.into_response(),
+    };
     let Decision { role, allowed } = shared.decide(&endpoint, &principal, tunnel.as_deref()).await;
-    let has_query = parts.uri.query().is_some_and(|query| !query.is_empty());
-    let allowed = allowed.and_then(|standing| if has_query && !takes_query { Err(no_query(&endpoint)) } else { Ok(standing) });
     let caller = allowed.map(|standing| Caller { principal: Arc::clone(&principal), standing: Arc::new(standing) });
     let audited = endpoint.audit.map(|verb| Audited { shared, endpoint, verb, principal, role, tunnel });
     match (caller, audited) {
@@ -253,18 +252,14 @@ impl Caller {
     }
 }
 
-fn no_query(endpoint: &Endpoint) -> Error {
-    let message = format!("cannot {} {}: it takes no query", endpoint.method, endpoint.path);
-    Error::new(ErrorKind::Malformed, message).with_hint("\"adit api schema\" shows what each request takes")
-}
-
 fn no_names() -> Error {
     let message = "cannot decide what you may: the host's name service does not tell who is in [access]";
     Error::new(ErrorKind::Unavailable, message).with_hint("root is served without names")
 }
 
 /// What helps whoever is refused.
-const HINT: &str = "\"adit whoami\" shows what you may; an administrator grants more under [access] in the configuration";
+pub(super) const HINT: &str =
+    "\"adit whoami\" shows what you may; an administrator grants more under [access] in the configuration";
 
 fn not_permitted(endpoint: &Endpoint, principal: &Principal, role: Option<Role>) -> Error {
     let needed = endpoint.need.role().map(|role| role.to_string()).unwrap_or_default();
@@ -282,14 +277,18 @@ fn came_through_a_tunnel(endpoint: &Endpoint) -> Error {
     Error::new(ErrorKind::NotPermitted, message).with_hint("no tunnel may lead to Adit's own control socket")
 }
 
-async fn tunnel_in_path(parts: &mut Parts) -> Option<String> {
-    let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
-    params.iter().find(|(key, _)| *key == "name").map(|(_, name)| name.to_owned())
+/// The tunnel that a request's path names.
+pub(super) async fn tunnel_in_path(parts: &mut Parts) -> Result<Option<String>, Error> {
+    let params = RawPathParams::from_request_parts(parts, &()).await.map_err(|_| {
+        let message = format!("cannot read the path {:?}: what it encodes is no UTF-8", parts.uri.path());
+        Error::new(ErrorKind::Malformed, message).with_hint("a name is letters, digits and -; everything else is no name of ours")
+    })?;
+    Ok(params.iter().find(|(key, _)| *key == "name").map(|(_, name)| name.to_owned()))
 }
 
 impl<B> Clone for Guarded<B> {
     fn clone(&self) -> Self {
-        Self { endpoint: self.endpoint, takes_query: self.takes_query, shared: Arc::clone(&self.shared) }
+        Self { endpoint: self.endpoint, shared: Arc::clone(&self.shared) }
     }
 }
 

@@ -6,6 +6,7 @@ mod feed;
 mod host;
 mod identity;
 mod openapi;
+mod operations;
 mod origins;
 mod orphans;
 mod ownership;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 
 use axum::extract::{State, rejection::QueryRejection};
 
-use super::{Shared, gate::Caller};
+use super::{Shared, gate::Caller, suggestion};
 use crate::{
     control::{
         api::{Error, ErrorKind},
@@ -34,6 +35,7 @@ pub(super) use host::{
 };
 pub(super) use identity::{identity, new_identity, take_over_identity};
 pub(super) use openapi::openapi;
+pub(super) use operations::{operation, operations};
 pub(super) use origins::check_origins;
 pub(super) use orphans::{delete_orphans, orphans};
 pub(super) use ownership::{adopt_route, adopt_tunnel, forget_tunnel, look_at_route, look_at_tunnel};
@@ -51,6 +53,7 @@ pub(in crate::control) mod queries {
         diagnosis::{Diagnose, Doctor},
         feed::{Events, Logs},
         host::CheckCredentials,
+        operations::{Listed as ListedOperations, One as OneOperation},
         tunnels::RemoveRoute,
     };
 }
@@ -63,5 +66,10 @@ fn tunnel_name<B: Backend>(shared: &Shared<B>, caller: &Caller, text: &str) -> R
 }
 
 fn bad_query(error: &QueryRejection) -> Error {
-    Error::new(ErrorKind::Malformed, format!("cannot read the request's query: {}", error.body_text()))
+    let complaint = error.body_text();
+    let error = Error::new(ErrorKind::Malformed, format!("cannot read the request's query: {complaint}"));
+    match suggestion::of_complaint(&complaint) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
 }

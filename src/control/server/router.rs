@@ -13,14 +13,16 @@ use axum::{
 
 use super::{
     Shared, body,
-    gate::{Guarded, guard},
+    gate::{Guarded, HINT, guard},
     handlers,
+    operations::operate,
+    parameters::check_query,
+    suggestion::meant,
 };
 use crate::control::{
     api::{Error, ErrorKind},
     backend::Backend,
     peer::Principal,
-    schema,
     table::{Action, ENDPOINTS, Method},
 };
 
@@ -28,9 +30,14 @@ use crate::control::{
 pub(super) fn build<B: Backend>(shared: &Arc<Shared<B>>) -> Router {
     let mut router = Router::new();
     for endpoint in ENDPOINTS {
-        let guarded = Guarded { endpoint, takes_query: schema::takes_query(&endpoint), shared: Arc::clone(shared) };
+        let guarded = Guarded { endpoint, shared: Arc::clone(shared) };
         let handler = handler::<B>(endpoint.action, filter(endpoint.method));
-        router = router.route(endpoint.path, handler.route_layer(from_fn_with_state(guarded, guard::<B>)));
+        // The layer that is added last comes first.
+        let handler = handler
+            .route_layer(from_fn_with_state(endpoint.action, check_query))
+            .route_layer(from_fn_with_state(guarded.clone(), guard::<B>))
+            .route_layer(from_fn_with_state(guarded, operate::<B>));
+        router = router.route(endpoint.path, handler);
     }
     router
         .fallback(no_such_path::<B>)
@@ -106,6 +113,8 @@ fn handler<B: Backend>(action: Action, filter: MethodFilter) -> MethodRouter<Arc
         Action::Orphans => on(filter, handlers::orphans::<B>),
         Action::DeleteOrphans => on(filter, handlers::delete_orphans::<B>),
         Action::OpenApi => on(filter, handlers::openapi),
+        Action::Operations => on(filter, handlers::operations::<B>),
+        Action::Operation => on(filter, handlers::operation::<B>),
         Action::Doctor => on(filter, handlers::doctor::<B>),
         Action::Diagnose => on(filter, handlers::diagnose::<B>),
         Action::Audit => on(filter, handlers::audit::<B>),
@@ -119,7 +128,11 @@ async fn no_such_path<B: Backend>(
     uri: Uri,
 ) -> impl IntoResponse {
     let message = format!("cannot find {:?}: the control socket has no such path", uri.path());
-    known(&shared, &principal, Error::new(ErrorKind::NotFound, message)).await
+    let hint = match meant(uri.path(), ENDPOINTS.iter().map(|endpoint| endpoint.path)) {
+        Some(path) => format!("did you mean {path:?}?"),
+        None => "every path begins with /v1/".to_owned(),
+    };
+    known(&shared, &principal, Error::new(ErrorKind::NotFound, message).with_hint(hint)).await
 }
 
 async fn no_such_method<B: Backend>(
@@ -129,7 +142,10 @@ async fn no_such_method<B: Backend>(
     uri: Uri,
 ) -> impl IntoResponse {
     let message = format!("cannot {method} {:?}: that path has no such method", uri.path());
-    known(&shared, &principal, Error::new(ErrorKind::MethodNotAllowed, message)).await
+    let methods: Vec<String> =
+        ENDPOINTS.iter().filter(|endpoint| endpoint.is_of(uri.path())).map(|endpoint| endpoint.method.to_string()).collect();
+    let hint = format!("it has {}", methods.join(", "));
+    known(&shared, &principal, Error::new(ErrorKind::MethodNotAllowed, message).with_hint(hint)).await
 }
 
 /// `error`, for those who may anything at all; the others learn nothing.
@@ -137,5 +153,5 @@ async fn known<B: Backend>(shared: &Shared<B>, principal: &Principal, error: Err
     if shared.may_anything(principal).await {
         return error;
     }
-    Error::new(ErrorKind::NotPermitted, format!("cannot serve user {:?}: they have no role", principal.who()))
+    Error::new(ErrorKind::NotPermitted, format!("cannot serve user {:?}: they have no role", principal.who())).with_hint(HINT)
 }

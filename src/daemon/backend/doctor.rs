@@ -13,7 +13,7 @@ use super::DaemonBackend;
 use crate::{
     connector::State,
     control::{
-        Backend,
+        Backend, Progress,
         api::{Check, DoctorCheck, DoctorGroup, DoctorReport, DoctorResult, Error, ErrorKind},
     },
     desired::Intended,
@@ -114,8 +114,10 @@ impl DaemonBackend {
 
     /// What came of trying the account's token; why not, when nobody answered.
     async fn tried(&self, account: &AccountName) -> Result<Vec<Check>, String> {
+        // A report is told as a whole.
+        let untold = Progress::new(|_| {});
         let before = self.tokens.spent(account).answered;
-        let checks: Vec<Check> = match timeout(CREDENTIAL_TIME_MAX, self.check_credentials(Some(account))).await {
+        let checks: Vec<Check> = match timeout(CREDENTIAL_TIME_MAX, self.check_credentials(Some(account), &untold)).await {
             Ok(Ok(answers)) => answers.into_iter().flat_map(|answer| answer.checks).collect(),
             Ok(Err(error)) => return Err(error.message),
             Err(_) => return Err(format!("the API does not answer within {} s", CREDENTIAL_TIME_MAX.as_secs())),

@@ -8,7 +8,7 @@ use super::{DaemonBackend, REQUEST_TIME_MAX, change, not_asked, object, refused,
 use crate::{
     config::{Origin, Tunnel},
     control::{
-        Backend, Principal,
+        Backend, Principal, Progress,
         api::{
             AdoptRoute, AdoptTunnel, Change, Error, ErrorKind, Forgotten, FoundConnector, FoundRecord, RouteAdopted,
             RouteAdoption, TunnelAdopted, TunnelAdoption,
@@ -40,12 +40,15 @@ impl DaemonBackend {
         by: &Principal,
         name: &TunnelName,
         asked: &AdoptTunnel,
+        progress: &Progress,
     ) -> Result<TunnelAdopted, Error> {
         let (account, wish) = self.wish(name, asked)?;
         let hash = hash(asked.hash.as_deref())?;
         let Which::Id(id) = which(asked)? else {
-            return Err(Error::new(ErrorKind::Invalid, format!("cannot adopt tunnel {name}: its id is missing")));
+            return Err(Error::new(ErrorKind::Invalid, format!("cannot adopt tunnel {name}: its id is missing"))
+                .with_hint("GET on the same path shows what there is, with its id and hash"));
         };
+        progress.say(format!("Adit looks at tunnel {id}"));
         let mut definition = None;
         if matches!(wish, Wish::AsItIs) {
             // Its definition is judged before anything is changed: one that cannot be used would leave the tunnel without any.
@@ -82,9 +85,15 @@ impl DaemonBackend {
         Ok(shown_route(offer, serves))
     }
 
-    pub(super) async fn take_route(&self, by: &Principal, asked: &AdoptRoute) -> Result<RouteAdopted, Error> {
+    pub(super) async fn take_route(
+        &self,
+        by: &Principal,
+        asked: &AdoptRoute,
+        progress: &Progress,
+    ) -> Result<RouteAdopted, Error> {
         let (account, tunnel, hostname) = self.route_asked(asked)?;
         let hash = hash(asked.hash.as_deref())?;
+        progress.say(format!("Adit looks at {hostname}"));
         let taking = self.reconciler.adopt_route(&account, (&tunnel, &hostname), hash, asked.from_install.clone());
         let taken = in_time(taking).await?;
         let change = if taken.offer.is_ours { Change::Unchanged } else { Change::Accepted };
@@ -98,7 +107,7 @@ impl DaemonBackend {
 
     /// Gives a tunnel up. First its definition goes, so that its connectors finish their requests and stop; a crash behind that
     /// leaves a tunnel that the same request finishes with.
-    pub(super) async fn give_up(&self, by: &Principal, name: &TunnelName) -> Result<Forgotten, Error> {
+    pub(super) async fn give_up(&self, by: &Principal, name: &TunnelName, progress: &Progress) -> Result<Forgotten, Error> {
         let gone = || Error::no_such_tunnel(name.as_str());
         self.reconciler.check_writes().map_err(not_asked)?;
         match self.intended().config.tunnels.get(name) {
@@ -118,6 +127,7 @@ impl DaemonBackend {
             }
             None => {}
         }
+        progress.say(format!("the connectors of tunnel {name} finish their requests"));
         let forgetting = async {
             self.until_drained(name).await;
             self.reconciler.forget_tunnel(name).await
@@ -132,7 +142,8 @@ impl DaemonBackend {
     fn wish(&self, name: &TunnelName, asked: &AdoptTunnel) -> Result<(AccountName, Wish), Error> {
         let intended = self.intended();
         if let Some(why) = intended.held.get(name) {
-            return Err(Error::new(ErrorKind::Hold, format!("cannot adopt tunnel {name}: {why}")));
+            return Err(Error::new(ErrorKind::Hold, format!("cannot adopt tunnel {name}: {why}"))
+                .with_hint("\"adit status\" shows what it waits for"));
         }
         if let Some(tunnel) = intended.config.tunnels.get(name) {
             let is_known = self.tunnel(name).is_some_and(|tunnel| tunnel.id.is_some());
@@ -198,7 +209,9 @@ impl DaemonBackend {
         };
         if let Some(asked) = asked.tunnel.as_ref().filter(|asked| *asked != tunnel.name.as_str()) {
             let message = format!("cannot take over {hostname} for tunnel {asked}: its route is one of tunnel {}", tunnel.name);
-            return Err(Error::new(ErrorKind::Conflict, message));
+            return Err(
+                Error::new(ErrorKind::Conflict, message).with_hint("\"adit route list\" shows which tunnel has which route")
+            );
         }
         Ok((tunnel.account.clone(), tunnel.name.clone(), hostname))
     }
@@ -232,7 +245,8 @@ fn told(refusal: Refusal) -> Error {
 
 fn which(asked: &AdoptTunnel) -> Result<Which, Error> {
     match (&asked.id, &asked.cloudflare_name) {
-        (Some(_), Some(_)) => Err(Error::new(ErrorKind::Invalid, "cannot look for a tunnel by its id and its name at once")),
+        (Some(_), Some(_)) => Err(Error::new(ErrorKind::Invalid, "cannot look for a tunnel by its id and its name at once")
+            .with_hint("leave one of them out")),
         (Some(id), None) => match id.parse() {
             Ok(parsed) if is_uuid_shaped(id) => Ok(Which::Id(parsed)),
             Ok(_) | Err(_) => {
@@ -248,6 +262,7 @@ fn which(asked: &AdoptTunnel) -> Result<Which, Error> {
 fn hash(asked: Option<&str>) -> Result<PlanHash, Error> {
     let asked = asked.ok_or_else(|| {
         Error::new(ErrorKind::Invalid, "cannot take over what was not looked at: the hash of what was shown is missing")
+            .with_hint("GET on the same path shows it, with its hash")
     })?;
     Ok(PlanHash::new(asked))
 }

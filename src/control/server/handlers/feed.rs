@@ -84,7 +84,9 @@ pub(in crate::control::server) async fn events<B: Backend>(
     let Query(Events { follow, limit, since, from, tunnel }) = query.map_err(|error| bad_query(&error))?;
     let tunnel = tunnel.map(|name| tunnel_name(&shared, &caller, &name)).transpose()?;
     let since = last_seen(&headers)?.or(since);
-    let query = EventQuery { limit: limit.unwrap_or(GIVEN).min(GIVEN_MAX), since, from, tunnel };
+    // Who goes on behind an event wants all that came after it.
+    let given = if follow && since.is_some() { GIVEN_MAX } else { GIVEN };
+    let query = EventQuery { limit: limit.unwrap_or(given).min(GIVEN_MAX), since, from, tunnel };
     let shows = visible(&shared, &caller);
     if !follow {
         // The limit counts what the caller may see.
@@ -114,9 +116,10 @@ fn visible<B: Backend>(shared: &Shared<B>, caller: &Caller) -> impl Fn(&Event) -
 
 /// Where a reader that was cut off goes on: `Last-Event-ID`, as Server-Sent Events have it.
 pub(super) fn last_seen(headers: &HeaderMap) -> Result<Option<u64>, Error> {
-    let Some(value) = headers.get("last-event-id") else { return Ok(None) };
-    let id = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    let message =
-        || format!("cannot go on after {:?}: Last-Event-ID is the id of a message", String::from_utf8_lossy(value.as_bytes()));
-    id.map(Some).ok_or_else(|| Error::new(ErrorKind::Malformed, message()))
+    let Some(id) = headers.get("last-event-id") else { return Ok(None) };
+    let text = String::from_utf8_lossy(id.as_bytes());
+    text.parse().map(Some).map_err(|_| {
+        Error::new(ErrorKind::Malformed, format!("cannot go on behind {text:?}: Last-Event-ID is no id of an element"))
+            .with_hint("it is a number, as in the \"id\" lines of the stream; leave it out to begin anew")
+    })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
-    http::StatusCode,
+    http::HeaderMap,
     response::Response,
 };
 use schemars::JsonSchema;
@@ -15,6 +15,7 @@ use crate::{
     control::{
         api::{Apply, Error, ErrorKind, Overview, UplinkState, Verdict, Version},
         backend::Backend,
+        progress::Progress,
         server::{Shared, answer, body::Document, gate::Caller},
     },
     name::AccountName,
@@ -28,21 +29,19 @@ pub(in crate::control::server) async fn health<B: Backend>(State(shared): App<B>
     answer::json(&overview(&shared, &caller).health)
 }
 
-pub(in crate::control::server) async fn status<B: Backend>(State(shared): App<B>, caller: Caller) -> Response {
+pub(in crate::control::server) async fn status<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
     let mut bytes = serde_json::to_vec(&overview(&shared, &caller)).expect("the API's types are JSON");
-    let tunnels = answer::list(|each| {
-        shared.backend.tunnels(&mut |tunnel| {
-            if caller.sees(tunnel) {
-                each(tunnel);
-            }
-        });
-    });
-    // The tunnels become one more key of the overview's object, without a copy of them all in memory.
+    let tunnels = super::tunnels::seen(&shared, &caller).await;
+    // The tunnels become one more key of the overview's object.
     bytes.pop();
     bytes.extend_from_slice(b",\"tunnels\":");
     bytes.extend_from_slice(&tunnels);
     bytes.push(b'}');
-    answer::written(StatusCode::OK, bytes)
+    answer::tagged(&headers, bytes)
 }
 
 /// The overview, without what it tells about tunnels and accounts that the caller may not see.
@@ -82,15 +81,16 @@ pub(in crate::control::server) async fn plan<B: Backend>(State(shared): App<B>) 
 pub(in crate::control::server) async fn apply<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
+    progress: Progress,
     Document(request): Document<Apply>,
 ) -> Response {
-    let applied = shared.backend.apply(&caller.principal, request.hash.as_deref()).await;
+    let applied = shared.backend.apply(&caller.principal, request.hash.as_deref(), &progress).await;
     let plan = request.hash.or_else(|| applied.as_ref().ok().map(|applied| applied.hash.clone()));
     answer::about(plan.filter(|hash| !hash.is_empty()), applied.map(|applied| answer::json(&applied)))
 }
 
-pub(in crate::control::server) async fn configuration<B: Backend>(State(shared): App<B>) -> Response {
-    answer::json(&shared.backend.configuration())
+pub(in crate::control::server) async fn configuration<B: Backend>(State(shared): App<B>, headers: HeaderMap) -> Response {
+    answer::tagged(&headers, serde_json::to_vec(&shared.backend.configuration()).expect("the API's types are JSON"))
 }
 
 pub(in crate::control::server) async fn reload_configuration<B: Backend>(
@@ -114,6 +114,7 @@ pub(in crate::control) struct CheckCredentials {
 pub(in crate::control::server) async fn check_credentials<B: Backend>(
     State(shared): App<B>,
     query: Result<Query<CheckCredentials>, QueryRejection>,
+    progress: Progress,
 ) -> Result<Response, Error> {
     let Query(query) = query.map_err(|error| super::bad_query(&error))?;
     let account = match query.account {
@@ -123,5 +124,5 @@ pub(in crate::control::server) async fn check_credentials<B: Backend>(
                 .map_err(|error| Error::new(ErrorKind::NotFound, format!("cannot find account {name:?}: {error}")))?,
         ),
     };
-    Ok(answer::json(&shared.backend.check_credentials(account.as_ref()).await?))
+    Ok(answer::json(&shared.backend.check_credentials(account.as_ref(), &progress).await?))
 }

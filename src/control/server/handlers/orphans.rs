@@ -6,6 +6,7 @@ use super::App;
 use crate::control::{
     api::{DeleteOrphans, Error},
     backend::Backend,
+    progress::Progress,
     server::{answer, body::Document, gate::Caller},
 };
 
@@ -16,8 +17,9 @@ pub(in crate::control::server) async fn orphans<B: Backend>(State(shared): App<B
 pub(in crate::control::server) async fn delete_orphans<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
+    progress: Progress,
     Document(request): Document<DeleteOrphans>,
 ) -> Response {
-    let deleted = shared.backend.delete_orphans(&caller.principal, &request).await;
+    let deleted = shared.backend.delete_orphans(&caller.principal, &request, &progress).await;
     answer::about(Some(request.hash), deleted.map(|deleted| answer::json(&deleted)))
 }

@@ -10,6 +10,7 @@ use crate::{
     control::{
         api::{AdoptRoute, AdoptTunnel, Error, ErrorKind},
         backend::Backend,
+        progress::Progress,
         server::{
             answer::{self, AnswerTunnel},
             body::Document,
@@ -32,10 +33,11 @@ pub(in crate::control::server) async fn adopt_tunnel<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Path(name): Path<String>,
+    progress: Progress,
     Document(asked): Document<AdoptTunnel>,
 ) -> Result<Response, Error> {
     let name = name_to_be(&name)?;
-    let adopted = shared.backend.adopt_tunnel(&caller.principal, &name, &asked).await;
+    let adopted = shared.backend.adopt_tunnel(&caller.principal, &name, &asked, &progress).await;
     Ok(answer::about(asked.id, adopted.map(|adopted| answer::json(&adopted))))
 }
 
@@ -43,9 +45,10 @@ pub(in crate::control::server) async fn forget_tunnel<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Path(name): Path<String>,
+    progress: Progress,
 ) -> Result<Response, Error> {
     let name = tunnel_name(&shared, &caller, &name)?;
-    Ok(answer::json(&shared.backend.forget_tunnel(&caller.principal, &name).await?))
+    Ok(answer::json(&shared.backend.forget_tunnel(&caller.principal, &name, &progress).await?))
 }
 
 pub(in crate::control::server) async fn look_at_route<B: Backend>(
@@ -59,9 +62,10 @@ pub(in crate::control::server) async fn look_at_route<B: Backend>(
 pub(in crate::control::server) async fn adopt_route<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
+    progress: Progress,
     Document(asked): Document<AdoptRoute>,
 ) -> Response {
-    let result = shared.backend.adopt_route(&caller.principal, &asked).await;
+    let result = shared.backend.adopt_route(&caller.principal, &asked, &progress).await;
     let named = result.as_ref().ok().map(|adopted| AnswerTunnel(adopted.tunnel.clone()));
     let mut response = answer::about(Some(asked.hostname.clone()), result.map(|adopted| answer::json(&adopted)));
     if let Some(named) = named.or(asked.tunnel.map(AnswerTunnel)) {

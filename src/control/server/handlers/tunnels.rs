@@ -1,8 +1,9 @@
 //! Tunnels and their routes.
 
 use axum::{
+    body::Bytes,
     extract::{Path, Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use schemars::JsonSchema;
@@ -15,17 +16,31 @@ use crate::{
         api::{Change, Changed, CreateTunnel, Error, ErrorKind, RestartPlan, Rotate, TunnelDetail, TunnelRoute},
         backend::Backend,
         edit::{self, Network, PrivateHostname, PrivateRoute},
+        progress::Progress,
         server::{
             Shared,
             answer::{self, AnswerBefore, AnswerTunnel},
             body::{Document, Whole},
             gate::Caller,
+            precondition::Tags,
         },
     },
     name::TunnelName,
 };
 
-pub(in crate::control::server) async fn tunnels<B: Backend>(State(shared): App<B>, caller: Caller) -> Response {
+pub(in crate::control::server) async fn tunnels<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    answer::tagged(&headers, seen(&shared, &caller).await)
+}
+
+/// The tunnels that the caller may see, as a JSON list.
+pub(super) async fn seen<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Bytes {
+    if caller.sees_all() {
+        return shared.listing.of(&shared.backend).await;
+    }
     let bytes = answer::list(|each| {
         shared.backend.tunnels(&mut |tunnel| {
             if caller.sees(tunnel) {
@@ -33,10 +48,14 @@ pub(in crate::control::server) async fn tunnels<B: Backend>(State(shared): App<B
             }
         });
     });
-    answer::written(StatusCode::OK, bytes)
+    Bytes::from(bytes)
 }
 
-pub(in crate::control::server) async fn routes<B: Backend>(State(shared): App<B>, caller: Caller) -> Response {
+pub(in crate::control::server) async fn routes<B: Backend>(
+    State(shared): App<B>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
     let bytes = answer::list(|each| {
         shared.backend.tunnels(&mut |tunnel| {
             let routes = if caller.sees(tunnel) { tunnel.routes.as_slice() } else { &[] };
@@ -45,7 +64,7 @@ pub(in crate::control::server) async fn routes<B: Backend>(State(shared): App<B>
             }
         });
     });
-    answer::written(StatusCode::OK, bytes)
+    answer::tagged(&headers, bytes)
 }
 
 pub(in crate::control::server) async fn tunnel<B: Backend>(
@@ -57,8 +76,10 @@ pub(in crate::control::server) async fn tunnel<B: Backend>(
     let missing = || shared.no_such_tunnel(&caller, name.as_str());
     let tunnel = shared.backend.tunnel(&name).ok_or_else(missing)?;
     let definition = shared.backend.definition(&name).ok_or_else(missing)?;
-    let tag = HeaderValue::try_from(format!("\"{}\"", definition.version)).expect("a version is letters, digits and -");
-    let answer = answer::json(&TunnelDetail { tunnel, definition: definition.value });
+    // The tag is of the definition: what a writer has to have looked at. What the tunnel does changes without it, so that no look at
+    // it is spared by the tag.
+    let tag = answer::entity_tag(&definition.version);
+    let answer = answer::json(&TunnelDetail { tunnel, definition: definition.value, version: definition.version });
     Ok(([(header::ETAG, tag)], answer).into_response())
 }
 
@@ -93,9 +114,13 @@ pub(in crate::control::server) async fn replace_tunnel<B: Backend>(
     Path(name): Path<String>,
     headers: HeaderMap,
     Whole(definition): Whole<Value>,
-) -> Result<Response, Error> {
+) -> Response {
+    if Tags::not_to_match(&headers) == Some(Tags::Any) {
+        let created = create(&shared, &caller, CreateTunnel { name: name.clone(), definition }).await;
+        return created.unwrap_or_else(|error| tell_version(&shared, &name, already_there(&name, error)));
+    }
     edit(&shared, &caller, &name, &headers, |value| {
-        *value = definition;
+        value.clone_from(&definition);
         Ok(())
     })
     .await
@@ -107,9 +132,9 @@ pub(in crate::control::server) async fn patch_tunnel<B: Backend>(
     Path(name): Path<String>,
     headers: HeaderMap,
     Document(patch): Document<Value>,
-) -> Result<Response, Error> {
+) -> Response {
     edit(&shared, &caller, &name, &headers, |value| {
-        edit::merge(value, patch);
+        edit::merge(value, patch.clone());
         Ok(())
     })
     .await
@@ -126,7 +151,7 @@ pub(in crate::control::server) async fn add_route<B: Backend>(
     let object = text("hostname").or_else(|| text("network")).or_else(|| text("private_hostname"));
     let added = edit(&shared, &caller, &name, &headers, |value| match PrivateRoute::of_body(&rule) {
         Some(route) => route.add_to(value),
-        None => edit::add_route(value, rule),
+        None => edit::add_route(value, rule.clone()),
     });
     answer::about(object, added.await)
 }
@@ -187,33 +212,105 @@ pub(in crate::control::server) async fn remove_route<B: Backend>(
     let Query(route) = query.map_err(|error| bad_query(&error))?;
     let object = route.hostname.clone().or_else(|| route.network.clone()).or_else(|| route.private_hostname.clone());
     let route = route.named()?;
-    let removed = edit(&shared, &caller, &name, &headers, |value| match route {
-        Named::Rule(hostname, path) => edit::remove_route(value, &hostname, path.as_deref()),
+    let removed = edit(&shared, &caller, &name, &headers, |value| match &route {
+        Named::Rule(hostname, path) => edit::remove_route(value, hostname, path.as_deref()),
         Named::Private(route) => route.remove_from(value),
     });
     Ok(answer::about(object, removed.await))
 }
 
-/// Reads a tunnel's definition, lets `change` change it, and writes it if nobody else did meanwhile.
+/// Reads a tunnel's definition, lets `change` change it, and writes it if nobody else did meanwhile; who did not say what they looked
+/// at has their change made to what is there then.
 async fn edit<B: Backend>(
     shared: &Shared<B>,
     caller: &Caller,
     name: &str,
     headers: &HeaderMap,
-    change: impl FnOnce(&mut Value) -> Result<(), Error>,
+    change: impl Fn(&mut Value) -> Result<(), Error>,
+) -> Response {
+    /// How often a change is made anew because somebody else's came in between. More often, people or programs work against each other.
+    const ATTEMPTS_MAX: usize = 3;
+    let is_conditional = Tags::to_match(headers).is_some();
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match edit_once(shared, caller, name, headers, &change).await {
+            Err(error) if error.kind == ErrorKind::Changed && !is_conditional && attempts < ATTEMPTS_MAX => {}
+            Err(error) => return tell_version(shared, name, error),
+            Ok(response) => return response,
+        }
+    }
+}
+
+async fn edit_once<B: Backend>(
+    shared: &Shared<B>,
+    caller: &Caller,
+    name: &str,
+    headers: &HeaderMap,
+    change: impl Fn(&mut Value) -> Result<(), Error>,
 ) -> Result<Response, Error> {
     let name = tunnel_name(shared, caller, name)?;
     let definition = shared.backend.definition(&name).ok_or_else(|| shared.no_such_tunnel(caller, name.as_str()))?;
-    let expected = expected(headers).unwrap_or(&definition.version);
+    check_conditions(headers, &name, &definition.version)?;
     let mut value = definition.value.clone();
     change(&mut value)?;
     caller.check_definition(&name, Some(&definition.value), &with_account(shared, &value))?;
     caller.check_access_kept(&name, &definition.value, &value)?;
-    let change = shared.backend.replace(&caller.principal, &name, value, Some(expected)).await?;
+    let change = shared.backend.replace(&caller.principal, &name, value, Some(&definition.version)).await?;
     let mut response = changed(&name, change);
     // It was replaced only if it was this one still.
-    response.extensions_mut().insert(AnswerBefore(expected.to_owned()));
+    response.extensions_mut().insert(AnswerBefore(definition.version));
     Ok(response)
+}
+
+/// Refuses a change whose writer looked at another version than `version`.
+fn check_conditions(headers: &HeaderMap, name: &TunnelName, version: &str) -> Result<(), Error> {
+    let is_known = Tags::to_match(headers).is_none_or(|tags| tags.match_strongly(version));
+    let is_unwanted = Tags::not_to_match(headers).is_some_and(|tags| tags.match_weakly(version));
+    if is_known && !is_unwanted {
+        return Ok(());
+    }
+    let message = format!("cannot change tunnel \"{name}\": its definition is another one than you looked at");
+    Err(Error::new(ErrorKind::Changed, message).with_hint(LOOK_AGAIN))
+}
+
+/// What helps whoever looked at something else.
+const LOOK_AGAIN: &str =
+    "look at it again, make the change to what is there now, and name that version: the ETag of GET, as If-Match";
+
+/// A tunnel that was to be made only where there is none.
+fn already_there(name: &str, error: Error) -> Error {
+    match error.kind {
+        ErrorKind::Conflict => {
+            let message = format!("cannot create tunnel {name:?}: there is one of that name");
+            Error::new(ErrorKind::Changed, message).with_hint("without \"If-None-Match: *\" its definition is replaced")
+        }
+        ErrorKind::Malformed
+        | ErrorKind::Invalid
+        | ErrorKind::NotFound
+        | ErrorKind::MethodNotAllowed
+        | ErrorKind::NotPermitted
+        | ErrorKind::Changed
+        | ErrorKind::ReadOnly
+        | ErrorKind::Hold
+        | ErrorKind::TooLarge
+        | ErrorKind::UnsupportedMediaType
+        | ErrorKind::TooSlow
+        | ErrorKind::Busy
+        | ErrorKind::Unavailable
+        | ErrorKind::Internal => error,
+    }
+}
+
+/// The answer to a refused change; to one that was made from another version, with the version that there is.
+fn tell_version<B: Backend>(shared: &Shared<B>, name: &str, error: Error) -> Response {
+    let is_changed = error.kind == ErrorKind::Changed;
+    let mut response = error.into_response();
+    let definition = TunnelName::try_from(name.to_owned()).ok().and_then(|name| shared.backend.definition(&name));
+    if let Some(definition) = definition.filter(|_| is_changed) {
+        response.headers_mut().insert(header::ETAG, answer::entity_tag(&definition.version));
+    }
+    response
 }
 
 /// A definition as it is judged: one without an account is for the only one that there is, as in the files.
@@ -231,13 +328,27 @@ pub(in crate::control::server) async fn delete_tunnel<B: Backend>(
     caller: Caller,
     Path(name): Path<String>,
     headers: HeaderMap,
+    progress: Progress,
+) -> Response {
+    let deleted = delete(&shared, &caller, &name, &headers, &progress).await;
+    deleted.unwrap_or_else(|error| tell_version(&shared, &name, error))
+}
+
+async fn delete<B: Backend>(
+    shared: &Shared<B>,
+    caller: &Caller,
+    name: &str,
+    headers: &HeaderMap,
+    progress: &Progress,
 ) -> Result<Response, Error> {
-    let name = existing(&shared, &caller, &name)?;
+    let name = existing(shared, caller, name)?;
+    let definition = shared.backend.definition(&name).ok_or_else(|| shared.no_such_tunnel(caller, name.as_str()))?;
     // Whoever takes all of it away takes away what only an admin may write, too.
-    if let Some(former) = shared.backend.definition(&name) {
-        caller.check_deletion(&name, &former.value)?;
-    }
-    Ok(changed(&name, shared.backend.delete(&caller.principal, &name, expected(&headers)).await?))
+    caller.check_deletion(&name, &definition.value)?;
+    check_conditions(headers, &name, &definition.version)?;
+    let is_conditional = Tags::to_match(headers).is_some() || Tags::not_to_match(headers).is_some();
+    let expected = is_conditional.then_some(definition.version.as_str());
+    Ok(changed(&name, shared.backend.delete(&caller.principal, &name, expected, progress).await?))
 }
 
 pub(in crate::control::server) async fn start_tunnel<B: Backend>(
@@ -273,10 +384,11 @@ pub(in crate::control::server) async fn rotate_tunnel<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Path(name): Path<String>,
+    progress: Progress,
     Document(Rotate { emergency }): Document<Rotate>,
 ) -> Result<Response, Error> {
     let name = existing(&shared, &caller, &name)?;
-    Ok(changed(&name, shared.backend.rotate(&caller.principal, &name, emergency).await?))
+    Ok(changed(&name, shared.backend.rotate(&caller.principal, &name, emergency, &progress).await?))
 }
 
 pub(in crate::control::server) async fn plan_restart<B: Backend>(
@@ -299,10 +411,4 @@ fn existing<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str) -> Resu
 
 fn changed(name: &TunnelName, change: Change) -> Response {
     answer::json(&Changed { tunnel: name.as_str().to_owned(), change, replaces: Vec::new() })
-}
-
-/// The version that a writer looked at: `If-Match`, as the `ETag` was given. `*` is any.
-fn expected(headers: &HeaderMap) -> Option<&str> {
-    let tag = headers.get(header::IF_MATCH)?.to_str().ok()?.trim();
-    (tag != "*").then(|| tag.trim_matches('"'))
 }

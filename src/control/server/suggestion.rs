@@ -1,0 +1,45 @@
+//! What may have been meant by a word that is unknown. Pure.
+
+/// How alike two words must be for the one to be taken for a slip of the other, from 0 to 1.
+const ALIKE_MIN: f64 = 0.7;
+
+/// That of `known` which is most like `word`, if any is like it.
+pub(super) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let alike = known.into_iter().map(|known| (strsim::jaro_winkler(known, word), known));
+    let best = alike.filter(|(alike, _)| *alike >= ALIKE_MIN).max_by(|one, other| one.0.total_cmp(&other.0));
+    best.map(|(_, known)| known)
+}
+
+/// What may have been meant by the unknown word of which a parser complains: "unknown field `nmae`, expected `name` or …".
+pub(super) fn of_complaint(complaint: &str) -> Option<String> {
+    let behind = |what: &str| complaint.split_once(what).map(|(_, rest)| rest);
+    let rest = behind("unknown field `").or_else(|| behind("unknown variant `"))?;
+    let mut quoted = rest.split('`');
+    let word = quoted.next()?;
+    // Between two quoted words stands what joins them.
+    let known: Vec<&str> = quoted.skip(1).step_by(2).collect();
+    match meant(word, known.iter().copied()) {
+        Some(known) => Some(format!("did you mean {known:?}?")),
+        None if known.is_empty() => None,
+        None => Some(format!("known are {}", known.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_complaint_about_a_slip_names_what_was_meant() {
+        for (complaint, hint) in [
+            ("unknown field `nmae`, expected `name` or `definition` at line 1", Some("did you mean \"name\"?")),
+            ("unknown field `folow`, expected one of `follow`, `limit`, `since`", Some("did you mean \"follow\"?")),
+            ("unknown field `zzz`, expected `hash`", Some("known are hash")),
+            ("unknown field `zzz`, there are no fields", None),
+            ("unknown variant `runing`, expected one of `running`, `done`", Some("did you mean \"running\"?")),
+            ("missing field `name`", None),
+        ] {
+            assert_eq!(of_complaint(complaint).as_deref(), hint, "{complaint}");
+        }
+    }
+}
