@@ -29,7 +29,8 @@ use super::{
 
 /// The description of the control socket: an OpenAPI 3.1 document. It tells nothing about a host.
 pub fn openapi() -> &'static Value {
-    &DOCUMENT.value
+    static VALUE: LazyLock<Value> = LazyLock::new(build);
+    &VALUE
 }
 
 /// The document as it is served.
@@ -37,18 +38,19 @@ pub(super) fn served() -> &'static Document {
     &DOCUMENT
 }
 
-/// The keys that the query of `action` may have.
-pub(super) fn query_of(action: Action) -> Vec<&'static str> {
-    let endpoint = ENDPOINTS.iter().find(|endpoint| endpoint.action == action).expect("every action is in the table");
-    let method = endpoint.method.to_string().to_lowercase();
-    let parameters = openapi()["paths"][endpoint.path][&method]["parameters"].as_array();
-    let of_query = parameters.into_iter().flatten().filter(|parameter| parameter["in"] == "query");
-    of_query.filter_map(|parameter| parameter["name"].as_str()).collect()
+/// The keys that the query of `action` may have. They are asked for by every request, and the document by few: the daemon keeps
+/// these alone.
+pub(super) fn query_of(action: Action) -> &'static [String] {
+    static KEYS: LazyLock<Vec<(Action, Vec<String>)>> = LazyLock::new(|| {
+        let keys = |action| describe(action, &mut Types::new()).query_keys();
+        ENDPOINTS.iter().map(|endpoint| (endpoint.action, keys(endpoint.action))).collect()
+    });
+    let (_, keys) = KEYS.iter().find(|(known, _)| *known == action).expect("every action is in the table");
+    keys
 }
 
-/// The document, made once.
+/// The document, made once somebody asks for it.
 pub(super) struct Document {
-    value: Value,
     /// The document as JSON.
     pub(super) text: Vec<u8>,
     /// Names exactly this document, as an `ETag` has it.
@@ -56,11 +58,10 @@ pub(super) struct Document {
 }
 
 static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
-    let value = build();
-    let text = serde_json::to_vec(&value).expect("a JSON value is JSON");
+    let text = serde_json::to_vec(&build()).expect("a JSON value is JSON");
     let digest = Sha256::digest(&text);
     let tag = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Document { value, text, tag: format!("\"{tag}\"") }
+    Document { text, tag: format!("\"{tag}\"") }
 });
 
 fn build() -> Value {

@@ -195,6 +195,12 @@ impl Operation<'_> {
         self
     }
 
+    /// The keys that its query may have.
+    pub(super) fn query_keys(&self) -> Vec<String> {
+        let of_query = self.parameters.iter().filter(|parameter| parameter["in"] == "query");
+        of_query.filter_map(|parameter| parameter["name"].as_str()).map(str::to_owned).collect()
+    }
+
     /// The operation as it stands in the document, for `endpoint`.
     pub(super) fn finish(self, endpoint: &Endpoint) -> Value {
         let goes_on = operation_kind(endpoint).is_some();

@@ -23,10 +23,10 @@ pub(super) async fn check_query(State(action): State<Action>, request: Request, 
 
 fn check(action: Action, query: &str) -> Result<(), Error> {
     let known = schema::query_of(action);
-    let unknown = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| !known.contains(&key.as_ref()));
+    let unknown = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| !known.iter().any(|known| known == key.as_ref()));
     let Some((key, _)) = unknown else { return Ok(()) };
     let error = Error::new(ErrorKind::Malformed, format!("cannot read the request's query: unknown parameter {key:?}"));
-    Err(match (meant(&key, known.iter().copied()), known.as_slice()) {
+    Err(match (meant(&key, known.iter().map(String::as_str)), known) {
         (Some(known), _) => error.with_hint(format!("did you mean {known:?}?")),
         (None, []) => error.with_hint("this path takes no parameters"),
         (None, known) => error.with_hint(format!("known are {}", known.join(", "))),
