@@ -113,6 +113,9 @@ impl Standing {
         if self.everywhere(Role::Admin) {
             return Ok(());
         }
+        if former.is_some_and(|former| !self.covers(Role::Editor, former)) {
+            return Err("it reaches beyond what you have role \"editor\" for".to_owned());
+        }
         let former_parts = former.map_or(&[][..], |former| &former.for_admins);
         let first_not_in = |parts: &[Part], others: &[Part]| parts.iter().find(|part| !part.is_kept_in(others)).cloned();
         if let Some(part) = first_not_in(&object.for_admins, former_parts) {
@@ -242,6 +245,8 @@ mod tests {
         assert_eq!(standing.may_define(Some(&bad("quic")), &good), Err(format!("removing {needs}")));
         assert_eq!(standing.may_define(Some(&bad("quic")), &bad("quic")), Ok(()), "what stays as it is was written by another");
         assert_eq!(Standing::root().may_define(None, &bad("quic")), Ok(()));
+        let beyond = object("web-shop", "example.com", "http://localhost:8080");
+        assert!(standing.may_define(Some(&beyond), &good).is_err(), "what became another's is not written over");
         assert_eq!(standing.may_delete(&good), Ok(()));
         assert_eq!(standing.may_delete(&bad("quic")), Err("it has \"protocol\", which needs role \"admin\"".to_owned()));
         assert_eq!(Standing::root().may_delete(&bad("quic")), Ok(()));

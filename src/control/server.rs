@@ -48,6 +48,9 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// How long requests may go on after the server was told to stop.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How long changes that are cut off may take to end: they drop what they do.
+const CUT_TIME_MAX: Duration = Duration::from_secs(1);
+
 /// How long a client that was just let in may take to ask, when the server is told to stop. A client asks at once.
 const FIRST_REQUEST_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -131,6 +134,10 @@ impl<B: Backend> Server<B> {
             tracing::warn!(open, changes, "control connections were cut because they did not end in time");
         }
         self.shared.cut.cancel();
+        // What is cut off still says so in the audit log.
+        if tokio::time::timeout(CUT_TIME_MAX, changes.wait()).await.is_err() {
+            tracing::warn!(changes = changes.len(), "changes did not end though they were cut off");
+        }
     }
 
     fn admit(&self, stream: &UnixStream, connections: &Connections) -> Option<(Principal, Admission)> {

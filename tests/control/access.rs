@@ -330,6 +330,11 @@ async fn an_audited_change_says_before_behind_and_what_it_is_about() {
     assert_eq!((deleted.before, deleted.after), (added.after, None));
     host.client.apply(Some("plan-0")).await.unwrap();
     assert_eq!(host.backend.last_audited().object.as_deref(), Some("plan-0"));
+    for is_new in [true, false] {
+        host.client.create_tunnel("new", json!({})).await.unwrap();
+        let created = host.backend.last_audited();
+        assert_eq!((created.before, created.after.is_some()), (None, is_new), "the same one again changes nothing");
+    }
 }
 
 #[tokio::test]

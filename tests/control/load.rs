@@ -26,7 +26,7 @@ use tokio::{
 
 use crate::{
     backend::{Host, user},
-    raw::send_anything,
+    raw::send_any,
 };
 
 /// The group whose members may read.
@@ -131,7 +131,7 @@ async fn requests_that_come_all_at_once_are_answered_in_their_order() {
     let host = Host::start().await;
     let requests: String = (0..300).map(|number| format!("GET /v1/no-{number} HTTP/1.1\r\nhost: adit\r\n\r\n")).collect();
     let last = "GET /v1/version HTTP/1.1\r\nhost: adit\r\nconnection: close\r\n\r\n";
-    let answers = send_anything(&host.socket, format!("{requests}{last}").as_bytes()).await;
+    let answers = send_any(&host.socket, format!("{requests}{last}").as_bytes()).await;
     let text = format!("{}\r\n\r\n{}", answers.head, answers.body);
     let order: Vec<_> = (0..300).map(|number| text.find(&format!("/v1/no-{number}\\\"")).expect("each is answered")).collect();
     assert!(order.is_sorted());
@@ -154,7 +154,7 @@ async fn a_head_without_an_end_is_refused() {
     let host = Host::start().await;
     let mut request = b"GET /v1/status HTTP/1.1\r\nhost: adit\r\nx: ".to_vec();
     request.resize(1_000_000, b'x');
-    assert_eq!(send_anything(&host.socket, &request).await.status, 431);
+    assert_eq!(send_any(&host.socket, &request).await.status, 431);
     assert_serves(&host).await;
 }
 

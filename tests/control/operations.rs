@@ -154,6 +154,36 @@ async fn a_change_goes_on_as_an_operation_until_it_is_in_force() {
 }
 
 #[tokio::test]
+async fn what_was_accepted_and_fails_is_answered_so_and_audited_as_both() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    let start = async || {
+        let prefer = [("prefer", "respond-async, wait=60")];
+        request_with(&host.socket, "POST", "/v1/tunnels/web/start", &prefer, "").await
+    };
+    host.backend.change("web", |tunnel| tunnel.state = State::Ready);
+    assert_eq!(start().await.status, 200);
+    assert_eq!(host.backend.audited(), ["root start web done"], "what is in force is told once");
+    host.backend.change("web", |tunnel| tunnel.state = State::Blocked);
+    let answer = start().await;
+    assert_eq!((answer.status, answer.error().message.as_str()), (503, "tunnel \"web\" is blocked"));
+    let expected = ["root start web done", "root start web done", "root start web unavailable"];
+    assert_eq!(host.backend.audited(), expected);
+    let entry = host.backend.last_audited();
+    assert_eq!((entry.role.as_deref(), entry.before, entry.after), (Some("admin"), None, None));
+}
+
+#[tokio::test]
+async fn what_a_stop_of_the_daemon_cuts_off_is_audited() {
+    let host = Host::start().await;
+    held_apply(&host).await;
+    tokio::time::pause();
+    host.shutdown.cancel();
+    host.task.await.unwrap();
+    assert_eq!(host.backend.audited(), ["root apply - unavailable"]);
+}
+
+#[tokio::test]
 async fn who_may_not_ask_for_it_sees_only_that_it_is_there() {
     let host = Host::start().await;
     let begun = held_apply(&host).await;

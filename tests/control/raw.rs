@@ -44,16 +44,17 @@ pub(crate) async fn request_with(socket: &Path, method: &str, path: &str, header
     send(socket, format!("{head}{body}").as_bytes()).await
 }
 
-/// Sends one request and reads all that comes back until the server closes. It has to be what the socket's own description says.
+/// Sends one request as bytes and reads all that comes back until the server closes, which has to be what the socket's own
+/// description says.
 pub(crate) async fn send(socket: &Path, bytes: &[u8]) -> Answer {
     let answer = exchange(socket, bytes).await;
     description::check(bytes, &answer).unwrap_or_else(|why| panic!("not as described: {why}"));
-    parse(answer)
+    read(answer)
 }
 
-/// Sends what is more than one request, or none that gets as far as an endpoint.
-pub(crate) async fn send_anything(socket: &Path, bytes: &[u8]) -> Answer {
-    parse(exchange(socket, bytes).await)
+/// The same with bytes that are no request, or several.
+pub(crate) async fn send_any(socket: &Path, bytes: &[u8]) -> Answer {
+    read(exchange(socket, bytes).await)
 }
 
 /// A server that closes early is no error: what it said counts.
@@ -67,7 +68,7 @@ async fn exchange(socket: &Path, bytes: &[u8]) -> Vec<u8> {
     answer
 }
 
-fn parse(answer: Vec<u8>) -> Answer {
+fn read(answer: Vec<u8>) -> Answer {
     let text = String::from_utf8(answer).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();

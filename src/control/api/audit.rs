@@ -31,7 +31,7 @@ pub struct AuditEntry {
     /// Of which tunnel, as it was written: it may be no tunnel's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tunnel: Option<String>,
-    /// `done`, or the kind of the error that was answered.
+    /// `done`, or the kind of the error that was answered, or that came of it later.
     pub result: String,
     /// What else it is about: a hostname, a network, a plan's hash, or the file that a tunnel's definition was taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,7 @@ pub struct AuditEntry {
     /// The same behind it; that of a tunnel is the `ETag` of its definition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Why it was refused.
+    /// Why it was refused; of what was accepted and did not come into force, why not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// How many refusals of the same user were left out before this entry, because they came too fast.

@@ -15,6 +15,7 @@ use super::{
     Shared,
     answer::{AnswerBefore, AnswerKind, AnswerObject, AnswerReason, AnswerTunnel},
     gate::Caller,
+    operations::cut_off,
 };
 use crate::{
     config::Role,
@@ -48,14 +49,19 @@ impl<B: Backend> Audited<B> {
         response
     }
 
-    /// Carries it out, whether or not its client waits for the answer, and keeps what came of it.
+    /// Carries it out, whether or not its client waits for the answer, and keeps what came of it. The answer holds this, for whoever
+    /// waits until it is in force.
     pub(super) async fn carry_out(self, caller: Caller, mut request: Request, next: Next) -> Response {
         request.extensions_mut().insert(caller);
-        let changes = self.shared.changes.clone();
+        let audited = Arc::new(self);
+        let changes = audited.shared.changes.clone();
         let change = changes.spawn(async move {
-            let before = self.version(self.tunnel.as_deref());
-            let response = next.run(request).await;
-            self.keep(before, &response);
+            let before = audited.version(audited.tunnel.as_deref());
+            // Cut off here and not from outside, so that it is kept: a part of it may have been done.
+            let answered = audited.shared.cut.run_until_cancelled(next.run(request)).await;
+            let mut response = answered.unwrap_or_else(|| cut_off().into_response());
+            audited.keep(before, &response);
+            response.extensions_mut().insert(audited);
             response
         });
         // It is never aborted, so what does not end well has panicked; the panic is in the log.
@@ -63,6 +69,17 @@ impl<B: Backend> Audited<B> {
             let message = "cannot tell what came of the change: Adit made a mistake";
             Error::new(ErrorKind::Internal, message).with_hint("the daemon's log has more: journalctl -u adit").into_response()
         })
+    }
+
+    /// Keeps that what was accepted did not come into force.
+    pub(super) fn failed_later(&self, tunnel: Option<&str>, error: &Error) {
+        let mut response = error.clone().into_response();
+        let said = response.extensions_mut();
+        said.insert(AnswerReason(format!("it was accepted, and is not in force: {}", error.message)));
+        if let Some(tunnel) = tunnel {
+            said.insert(AnswerTunnel(tunnel.to_owned()));
+        }
+        self.keep(None, &response);
     }
 
     fn keep(&self, before: Option<String>, response: &Response) {

@@ -28,7 +28,7 @@ use registry::{Absent, Full, Registry};
 
 pub(super) use registry::{Beginning, Entry};
 pub(in crate::control) use run::kind;
-pub(super) use run::operate;
+pub(super) use run::{cut_off, operate};
 
 /// All operations of this run of the daemon.
 #[derive(Debug)]

@@ -3,8 +3,15 @@
 /// How alike two words must be for the one to be taken for a slip of the other, from 0 to 1.
 const ALIKE_MIN: f64 = 0.7;
 
+/// The longest word that is compared, in bytes: nothing of ours is as long, and a path of 60 KiB would be compared with the names of
+/// a thousand tunnels.
+const WORD_MAX: usize = 256;
+
 /// That of `known` which is most like `word`, if any is like it.
 pub(super) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if word.len() > WORD_MAX {
+        return None;
+    }
     let alike = known.into_iter().map(|known| (strsim::jaro_winkler(known, word), known));
     let best = alike.filter(|(alike, _)| *alike >= ALIKE_MIN).max_by(|one, other| one.0.total_cmp(&other.0));
     best.map(|(_, known)| known)
@@ -28,6 +35,12 @@ pub(super) fn of_complaint(complaint: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_without_end_is_not_compared() {
+        assert_eq!(meant("webb", ["web"]), Some("web"));
+        assert_eq!(meant(&format!("web{}", "b".repeat(WORD_MAX)), ["web"]), None);
+    }
 
     #[test]
     fn a_complaint_about_a_slip_names_what_was_meant() {

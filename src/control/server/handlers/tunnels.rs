@@ -105,7 +105,12 @@ async fn create<B: Backend>(shared: &Shared<B>, caller: &Caller, request: Create
         Change::Accepted => StatusCode::CREATED,
         Change::Unchanged => StatusCode::OK,
     };
-    Ok((status, changed(&name, change)).into_response())
+    let mut response = (status, changed(&name, change)).into_response();
+    // The same one again: what there is was there before.
+    if let Some(definition) = shared.backend.definition(&name).filter(|_| change == Change::Unchanged) {
+        response.extensions_mut().insert(AnswerBefore(definition.version));
+    }
+    Ok(response)
 }
 
 pub(in crate::control::server) async fn replace_tunnel<B: Backend>(
@@ -254,7 +259,9 @@ async fn edit_once<B: Backend>(
     check_conditions(headers, &name, &definition.version)?;
     let mut value = definition.value.clone();
     change(&mut value)?;
-    caller.check_definition(&name, Some(&definition.value), &with_account(shared, &value))?;
+    // What stands there may have become another one since the gate looked, as a body takes its time.
+    let former = with_account(shared, &definition.value);
+    caller.check_definition(&name, Some(&former), &with_account(shared, &value))?;
     caller.check_access_kept(&name, &definition.value, &value)?;
     let change = shared.backend.replace(&caller.principal, &name, value, Some(&definition.version)).await?;
     let mut response = changed(&name, change);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::control::{
     api::{Error, Operation, OperationProgress, OperationState},
@@ -24,7 +24,7 @@ const FOR_ROOT: usize = 8;
 /// waits for.
 const PER_USER_MAX: usize = 32;
 
-/// What all results together may take, in bytes of JSON: the answer to an apply over a thousand tunnels has a few hundred thousand.
+/// What all results and errors together may take, in bytes of JSON: the answer to an apply over a thousand tunnels has a few hundred thousand.
 const RESULTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The user for whom some are kept.
@@ -54,7 +54,7 @@ pub(in crate::control::server) struct Entry {
     pub(in crate::control::server) revision: u64,
     /// Whether it is shown. What is refused at once never is.
     is_shown: bool,
-    /// What its result takes, in bytes.
+    /// What its result and its error take, in bytes.
     bytes: usize,
 }
 
@@ -153,6 +153,7 @@ impl Registry {
     /// Ends it. One that was never shown is forgotten.
     pub(super) fn end(&mut self, id: &str, error: Option<Error>, now: Timestamp) {
         self.change(id, |entry| {
+            entry.bytes += error.as_ref().map_or(0, |error| json!(error).to_string().len());
             entry.operation.state = if error.is_some() { OperationState::Failed } else { OperationState::Done };
             entry.operation.error = error;
             entry.operation.ended_at = Some(now.max(entry.operation.started_at));
@@ -206,8 +207,6 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::{config::Role, control::api::ErrorKind};
 
@@ -295,6 +294,20 @@ mod tests {
                 let id = shown(&mut registry, 1);
                 registry.accept(&id, large.clone());
                 registry.end(&id, None, NOW);
+                id
+            })
+            .collect();
+        let kept: Vec<bool> = ids.iter().map(|id| registry.get(id).is_ok()).collect();
+        assert_eq!(kept, [false, false, true, true]);
+    }
+
+    #[test]
+    fn large_errors_push_out_the_oldest_as_well() {
+        let mut registry = registry();
+        let ids: Vec<String> = (0..4)
+            .map(|_| {
+                let id = shown(&mut registry, 1);
+                registry.end(&id, Some(Error::new(ErrorKind::Invalid, "x".repeat(RESULTS_BYTES_MAX / 3))), NOW);
                 id
             })
             .collect();

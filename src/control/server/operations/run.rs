@@ -24,6 +24,7 @@ use crate::{
         server::{
             Shared,
             answer::{self, AnswerTunnel},
+            auditing::Audited,
             gate::{Guarded, tunnel_in_path},
         },
         table::{Action, Endpoint},
@@ -106,6 +107,7 @@ async fn carry_out<B: Backend>(
 ) -> Response {
     let response = handling.await;
     let named = response.extensions().get::<AnswerTunnel>().map(|AnswerTunnel(name)| name.clone());
+    let audited = response.extensions().get::<Arc<Audited<B>>>().cloned();
     if let Some(name) = &named {
         running.name_tunnel(name);
     }
@@ -116,10 +118,19 @@ async fn carry_out<B: Backend>(
         if goal.is_some() || shared.operations.get(running.id()).is_ok() {
             running.accept(serde_json::from_slice(&bytes).unwrap_or(Value::Null));
         }
-        running.end(match goal {
+        let failed = match goal {
             Some(goal) => until(shared, running, &goal).await.err(),
             None => None,
-        });
+        };
+        running.end(failed.clone());
+        if let Some(error) = failed {
+            // A stop of the daemon only ends the waiting.
+            if let Some(audited) = audited.filter(|_| !shared.shutdown.is_cancelled()) {
+                audited.failed_later(named.as_deref(), &error);
+            }
+            // Whoever waited for it is not told that all is well.
+            return error.into_response();
+        }
     } else {
         let told = serde_json::from_slice::<ErrorBody>(&bytes).map(|body| body.error);
         let unread = |_| Error::new(ErrorKind::Internal, format!("it was answered with status {}", parts.status));
@@ -251,7 +262,8 @@ fn goes_on(id: &str) -> Error {
         .with_hint(format!("it goes on as operation {id}: \"adit operation wait {id}\" waits for its end"))
 }
 
-fn cut_off() -> Error {
+/// The error for what the daemon's stop ends.
+pub(in crate::control::server) fn cut_off() -> Error {
     Error::new(ErrorKind::Unavailable, "cannot finish the request: the daemon is stopping")
         .with_hint("what was stored goes on when it runs again; \"adit status\" shows how things are")
 }
