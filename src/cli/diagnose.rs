@@ -57,18 +57,22 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
 /// Hostname and path of what was typed: a hostname, or a URL.
 fn target(typed: &str, path: Option<&str>) -> Result<(String, String), Failure> {
     let usage = |why: &str| Failure::new(Ending::Usage, format!("cannot diagnose {typed:?}: {why}"));
-    let (hostname, own_path) = match typed.split_once("://") {
-        Some(("http" | "https", _)) => {
+    let is_scheme = |before: &str| !before.contains(['/', '?', '#']);
+    let (hostname, own_path) = match typed.split_once("://").filter(|(scheme, _)| is_scheme(scheme)) {
+        Some((scheme, _)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
             let url = url::Url::parse(typed).map_err(|error| usage(&error.to_string()))?;
             let hostname = url.host_str().ok_or_else(|| usage("it has no hostname"))?.to_owned();
-            (hostname, Some(url.path().to_owned()).filter(|path| path != "/"))
+            (hostname, url.path().to_owned())
         }
         Some((scheme, _)) => return Err(usage(&format!("its scheme is {scheme:?} and must be http or https"))),
-        None => match typed.split_once('/') {
-            Some((hostname, rest)) => (hostname.to_owned(), Some(format!("/{rest}"))),
-            None => (typed.to_owned(), None),
-        },
+        None => {
+            // As in a URL, what is behind the path decides nothing.
+            let address = typed.split(['?', '#']).next().unwrap_or_default();
+            let (hostname, path) = address.split_once('/').unwrap_or((address, ""));
+            (hostname.to_owned(), format!("/{path}"))
+        }
     };
+    let own_path = Some(own_path).filter(|path| path != "/");
     match hostname.parse::<Hostname>() {
         Ok(hostname) if hostname.is_wildcard() => {
             return Err(usage("a visitor asks for one hostname and never for a wildcard"));
@@ -137,7 +141,11 @@ mod tests {
             ("app.example.com/api/v1", None, Ok(("app.example.com", "/api/v1"))),
             ("https://App.Example.com/api?x=1", None, Ok(("app.example.com", "/api"))),
             ("http://app.example.com", Some("/a"), Ok(("app.example.com", "/a"))),
-            ("https://app.example.com:8443/", None, Ok(("app.example.com", "/"))),
+            ("https://user:word@app.example.com:8443/", None, Ok(("app.example.com", "/"))),
+            ("HTTPS://app.example.com", None, Ok(("app.example.com", "/"))),
+            ("app.example.com/", Some("/a"), Ok(("app.example.com", "/a"))),
+            ("app.example.com?x=1", None, Ok(("app.example.com", "/"))),
+            ("app.example.com/a?to=https://b.example.com#c", None, Ok(("app.example.com", "/a"))),
             ("ssh://app.example.com", None, Err("must be http or https")),
             ("app.example.com/a", Some("/b"), Err("another one")),
             ("app.example.com", Some("api"), Err("must begin with /")),

@@ -3,6 +3,10 @@
 //! Between tunnels DNS decides: a record of the very hostname goes before one with a `*`, and of those the longest. Within a tunnel
 //! cloudflared decides: the first rule that matches hostname and path.
 
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
 use crate::{
     config::{IngressRule, Tunnel},
     desired::Intended,
@@ -90,18 +94,25 @@ pub fn find<'a>(
     // Stable: of equals the first by name goes first.
     ways.sort_by_key(|(way, _)| std::cmp::Reverse(way.precedence()));
     let mut ways = ways.into_iter();
+    let path = matched_path(path);
     if let Some((way, tunnel)) = ways.next() {
         let beside = match way {
             Way::Balancer(_) => ways.filter(|(other, _)| *other == way).map(|(_, tunnel)| &tunnel.name).collect(),
             Way::Record(_) | Way::ForeignRecord(_) | Way::Private(_) => Vec::new(),
         };
-        let rule = tunnel.ingress.iter().enumerate().find(|(_, rule)| rule.takes(hostname) && rule.takes_path(path));
+        let rule = tunnel.ingress.iter().enumerate().find(|(_, rule)| rule.takes(hostname) && rule.takes_path(&path));
         return Match::Tunnel { tunnel, way, rule, beside };
     }
     match left(intended, status, seen, hostname) {
         Some(left) => Match::Left(left),
         None => Match::Nothing { similar: similar(tunnels(), hostname) },
     }
+}
+
+/// What cloudflared holds against the path of a rule: what is asked for without its query, and with its escapes undone.
+pub(super) fn matched_path(asked: &str) -> Cow<'_, str> {
+    let path = asked.split_once('?').map_or(asked, |(path, _)| path);
+    percent_decode_str(path).decode_utf8_lossy()
 }
 
 /// Everything by which a tunnel is reached under `hostname`.

@@ -17,7 +17,7 @@ const TUNNELS: &str = r#"
 api_token = { file = "/etc/token" }
 [tunnels.web]
 ingress = [
-  { hostname = "app.example.com", path = "^/api", service = "http://localhost:1" },
+  { hostname = "app.example.com", path = "^/api|[.]js$", service = "http://localhost:1" },
   { hostname = "app.example.com", service = "http://localhost:2" },
   { hostname = "foreign.example.com", service = "http://localhost:3", dns = false },
   { hostname = "*.dev.example.com", service = "http://localhost:4" },
@@ -268,6 +268,10 @@ fn the_rule_is_the_one_that_dns_and_cloudflared_choose() {
     let status = Status::new(at(0));
     for (hostname, path, expected) in [
         ("app.example.com", "/api/v1", Some(("web", "Record", Some(0)))),
+        // cloudflared holds a rule against the path with its escapes undone, and without the query.
+        ("app.example.com", "/%61pi", Some(("web", "Record", Some(0)))),
+        ("app.example.com", "/a.js?x=1", Some(("web", "Record", Some(0)))),
+        ("app.example.com", "/?file=a.js", Some(("web", "Record", Some(1)))),
         ("app.example.com", "/", Some(("web", "Record", Some(1)))),
         ("foreign.example.com", "/", Some(("web", "ForeignRecord", Some(2)))),
         ("b.dev.example.com", "/", Some(("web", "Record", Some(3)))),

@@ -1,6 +1,6 @@
 //! The tunnel at Cloudflare, and the configuration that its connectors run.
 
-use super::{Case, FreshTunnel, broken, fine, not_checked, unknown, way};
+use super::{Case, FreshTunnel, broken, find::matched_path, fine, not_checked, unknown, way};
 use crate::{
     control::api::{DiagnosisLink, Link},
     event::CredentialState,
@@ -160,7 +160,8 @@ impl Case<'_> {
     /// Whether a configuration that Adit hands to the connectors is in force.
     fn local_version(&self, at: Option<jiff::Timestamp>) -> DiagnosisLink {
         let routes = self.known.and_then(|known| known.provisioned.as_ref()).map(|known| known.routes.as_slice());
-        let own = self.tunnel.ingress.iter().find(|rule| rule.takes(self.facts.hostname) && rule.takes_path(self.facts.path));
+        let path = matched_path(self.facts.path);
+        let own = self.tunnel.ingress.iter().find(|rule| rule.takes(self.facts.hostname) && rule.takes_path(&path));
         let is_own =
             |route: &&crate::plan::RouteStatus| own.is_some_and(|own| own.hostname == route.hostname && own.path == route.path);
         match routes.unwrap_or_default().iter().find(is_own).and_then(|route| route.reason.as_deref()) {
