@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/support/wait.sh
+. tests/support/python.sh
 adit=${1:-$PWD/target/release/adit}
 work=$(mktemp -d)
 sandbox='' daemon=''
@@ -19,13 +20,9 @@ cleanup() {
 }
 trap cleanup EXIT
 
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/mcp/requirements.txt >"$work/pip.log" 2>&1 ||
-    fail "pip cannot install what tests/mcp/requirements.txt names: $(tail -n 3 "$work/pip.log")"
-mkdir "$work/sandbox"
-"$adit" sandbox --directory "$work/sandbox" >"$work/sandbox.out" 2>"$work/sandbox.err" &
-sandbox=$!
-until_true 'the sandbox is up' test -s "$work/sandbox/sandbox.toml"
+[ -x "$adit" ] || fail "there is no binary \"$adit\": it has to be built first"
+install_python tests/mcp/requirements.txt
+start_sandbox
 {
     cat "$work/sandbox/sandbox.toml"
     printf '[daemon]\nstate_dir = "%s/state"\nruntime_dir = "%s/run"\n' "$work" "$work"
@@ -36,4 +33,5 @@ until_true 'the sandbox is up' test -s "$work/sandbox/sandbox.toml"
 "$adit" daemon --config "$work/adit.toml" 2>"$work/daemon.log" &
 daemon=$!
 until_true 'the tunnel is ready' "$adit" --socket "$work/adit.sock" status
-PYTHONDONTWRITEBYTECODE=1 "$work/venv/bin/python" tests/mcp/use_everything.py "$adit" "$work/adit.sock" "$work/sandbox/token"
+PYTHONDONTWRITEBYTECODE=1 "$work/venv/bin/python" tests/mcp/use_everything.py "$adit" "$work/adit.sock" "$work/sandbox/token" ||
+    fail 'the client found something, or could not ask'

@@ -39,3 +39,20 @@ fn the_shipped_configuration_is_accepted_with_every_line_commented_in() {
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);
     }
 }
+
+#[test]
+fn the_table_of_commands_names_every_command() {
+    let readme = readme();
+    let table: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `adit ")).collect();
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_adit")).arg("-h").output().unwrap();
+    let help = String::from_utf8(program.stdout).unwrap();
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    // What continues a line is further in.
+    let commands: Vec<&str> =
+        listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(commands.len() > 20, "{help}");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        let named = format!("`adit {command}");
+        assert!(table.iter().any(|row| row.contains(&named)), "the README's table of commands lacks {command:?}");
+    }
+}

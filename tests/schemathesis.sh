@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/support/wait.sh
+. tests/support/python.sh
 adit=${1:-$PWD/target/release/adit}
 work=$(mktemp -d)
 sandbox=''
@@ -17,11 +18,8 @@ cleanup() {
 }
 trap cleanup EXIT
 
-python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check --requirement tests/schemathesis/requirements.txt >"$work/pip.log" 2>&1 ||
-    fail "pip cannot install what tests/schemathesis/requirements.txt names: $(tail -n 3 "$work/pip.log")"
-mkdir "$work/sandbox"
-"$adit" sandbox --directory "$work/sandbox" --no-rate-limit >"$work/sandbox.out" 2>"$work/sandbox.err" &
-sandbox=$!
-until_true 'the sandbox is up' test -s "$work/sandbox/sandbox.toml"
-PYTHONDONTWRITEBYTECODE=1 "$work/venv/bin/python" tests/schemathesis/ask_everything.py "$adit" "$work/sandbox"
+[ -x "$adit" ] || fail "there is no binary \"$adit\": it has to be built first"
+install_python tests/schemathesis/requirements.txt
+start_sandbox --no-rate-limit
+PYTHONDONTWRITEBYTECODE=1 "$work/venv/bin/python" tests/schemathesis/ask_everything.py "$adit" "$work/sandbox" ||
+    fail 'the asker found something, or could not ask'

@@ -131,12 +131,21 @@ async fn prune(shown: &[String], context: &mut Context<'_>) -> Result<DeletedOrp
 
 fn render(applied: &Applied) -> String {
     let left = applied.left.iter().map(|reason| format!("not done: {} ({})\n", plain(&reason.sentence), plain(&reason.code)));
-    std::iter::once(format!("{} steps done\n", applied.done)).chain(left).collect()
+    let steps = if applied.done == 1 { "step" } else { "steps" };
+    std::iter::once(format!("{} {steps} done\n", applied.done)).chain(left).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_step_is_no_steps() {
+        for (done, text) in [(0, "0 steps done\n"), (1, "1 step done\n"), (2, "2 steps done\n")] {
+            let applied: Applied = serde_json::from_value(serde_json::json!({ "hash": "", "done": done, "left": [] })).unwrap();
+            assert_eq!(render(&applied), text);
+        }
+    }
 
     #[test]
     fn two_plans_differ_in_the_lines_that_only_one_of_them_has() {

@@ -1,6 +1,6 @@
 //! Arguments that several commands have.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU16, path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -60,5 +60,27 @@ impl Rule {
             rule.insert("dns".to_owned(), false.into());
         }
         (!rule.is_empty()).then_some(rule.into())
+    }
+}
+
+/// How many are asked for.
+///
+/// # Errors
+///
+/// The rule that it breaks.
+pub(super) fn count(text: &str) -> Result<NonZeroU16, String> {
+    text.parse().map_err(|_| format!("it must be a number from 1 to {}", u16::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_told_its_bounds() {
+        assert_eq!(count("7").map(u16::from), Ok(7));
+        for text in ["0", "-1", "x", "70000"] {
+            assert_eq!(count(text).unwrap_err(), "it must be a number from 1 to 65535", "{text}");
+        }
     }
 }

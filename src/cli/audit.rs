@@ -3,12 +3,15 @@
 use std::num::NonZeroU16;
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     Context, Ending, Failure, Output,
+    arguments::count,
+    completion,
     follow::{Resumable, follow},
-    render::{Cell, Look, Table, Tone, json_line, plain},
+    render::{Cell, Look, Table, Tone, json_line, plain, stamp},
+    when::When,
 };
 use crate::control::{
     Client, Follow, Trouble,
@@ -30,17 +33,17 @@ pub(super) struct Arguments {
     /// Go on with every entry as it is written, also over a restart of the daemon. As JSON, each is a line of its own then.
     #[arg(short, long)]
     follow: bool,
-    /// Only those since then: a duration back from now, such as 7d or 1h, or a time.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Moment>,
+    /// Only those since then: a duration back from now (1h30m, 7d), a time or a date in UTC, today or yesterday.
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    since: Option<When>,
     /// Only those before then, in the same words.
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    until: Option<Moment>,
+    #[arg(long, value_name = "TIME", value_parser = When::parse)]
+    until: Option<When>,
     /// Only those of this user, by name or uid.
     #[arg(long, value_name = "USER")]
     who: Option<String>,
     /// Only those of this tunnel.
-    #[arg(long, value_name = "TUNNEL")]
+    #[arg(long, value_name = "TUNNEL", add = completion::tunnels())]
     tunnel: Option<String>,
     /// Only this: create, update, delete, start, stop, restart, apply, reload, ….
     #[arg(long, value_name = "VERB")]
@@ -49,14 +52,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     refused: bool,
     /// How many, at most: the newest.
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value = "100")]
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = count, default_value = "100")]
     limit: NonZeroU16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Moment {
-    Time(Timestamp),
-    Ago(SignedDuration),
 }
 
 pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {
@@ -69,7 +66,7 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
         Output::Json => context.terminal.print_json(&entries)?,
         Output::Table if entries.is_empty() => context.terminal.tell("nothing of the kind is in the audit log"),
         Output::Table => {
-            let text = render(&entries, context.terminal.look);
+            let text = render(&entries, context.terminal.now(), context.terminal.look);
             context.terminal.print(&text)?;
         }
     }
@@ -77,10 +74,7 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
 }
 
 fn query(arguments: &Arguments, now: Timestamp) -> Vec<(&'static str, String)> {
-    let time = |moment: &Moment| match moment {
-        Moment::Time(time) => time.to_string(),
-        Moment::Ago(ago) => now.saturating_sub(*ago).map_or_else(|_| now.to_string(), |then| then.to_string()),
-    };
+    let time = |when: &When| when.timestamp(now).to_string();
     let texts = [
         ("from", arguments.since.as_ref().map(time)),
         ("until", arguments.until.as_ref().map(time)),
@@ -131,11 +125,12 @@ impl Resumable for Entries {
     }
 }
 
-fn render(entries: &[AuditEntry], look: Look) -> String {
-    let mut table = Table::new(["WHEN", "WHO", "ROLE", "DID", "TUNNEL", "OBJECT", "BEFORE", "AFTER", "RESULT"]);
+fn render(entries: &[AuditEntry], now: Timestamp, look: Look) -> String {
+    let table = Table::new(["WHEN", "WHO", "ROLE", "DID", "TUNNEL", "OBJECT", "BEFORE", "AFTER", "RESULT"]);
+    let mut table = table.expending(&["BEFORE", "AFTER", "ROLE", "OBJECT"]);
     for entry in entries {
         table.row([
-            Cell::new(entry.at.strftime("%FT%TZ").to_string()),
+            Cell::new(look.ago_in_column(entry.at, now)),
             Cell::new(&entry.who),
             Cell::maybe(entry.role.as_ref()),
             Cell::new(&entry.verb),
@@ -154,7 +149,7 @@ fn line(entry: &AuditEntry, look: Look) -> String {
     let about = [&entry.tunnel, &entry.object].into_iter().flatten().map(|text| format!(" {}", plain(text)));
     let about: String = about.collect();
     let result = tone(entry).paint(&plain(&result(entry)), look);
-    format!("{} {}: {}{about}: {result}\n", entry.at.strftime("%FT%TZ"), plain(&entry.who), plain(&entry.verb))
+    format!("{} {}: {}{about}: {result}\n", stamp(entry.at), plain(&entry.who), plain(&entry.verb))
 }
 
 fn result(entry: &AuditEntry) -> String {
@@ -170,20 +165,6 @@ fn tone(entry: &AuditEntry) -> Tone {
 /// As much of a hash as tells two versions apart for a person.
 fn short(hash: &str) -> &str {
     hash.get(..8).unwrap_or(hash)
-}
-
-fn moment(text: &str) -> Result<Moment, String> {
-    let rule = || "it must be a duration such as 7d or 1h, or a time such as 2026-01-02T03:04:05Z".to_owned();
-    // A day is 24 hours here: what is asked for is an age.
-    let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
-    if let Some(days) = days {
-        return Ok(Moment::Ago(SignedDuration::from_hours(24 * i64::from(days))));
-    }
-    match text.parse::<SignedDuration>() {
-        Ok(ago) if ago.is_negative() => Err("it must not be in the future".to_owned()),
-        Ok(ago) => Ok(Moment::Ago(ago)),
-        Err(_) => text.parse().map(Moment::Time).map_err(|_| rule()),
-    }
 }
 
 #[cfg(test)]
@@ -215,15 +196,25 @@ mod tests {
 WHEN                  WHO  ROLE    DID        TUNNEL  OBJECT           BEFORE    AFTER     RESULT
 2026-01-02T03:04:05Z  ada  editor  add route  web     app.example.com  01234567  fedcba98  done
 ";
-        assert_eq!(render(&[entry()], look), table);
+        let now = "2026-01-02T03:09:05Z".parse().unwrap();
+        assert_eq!(render(&[entry()], now, look), table);
+        let narrow = Look { colour: false, width: Some(40) };
+        let table = "\
+WHEN    WHO  DID        TUNNEL  RESULT\n5m ago  ada  add route  web     done\n";
+        assert_eq!(render(&[entry()], now, narrow), table);
     }
 
     #[test]
-    fn a_moment_is_an_age_or_a_time() {
-        assert_eq!(moment("7d"), Ok(Moment::Ago(SignedDuration::from_hours(7 * 24))));
-        assert_eq!(moment("1h30m"), Ok(Moment::Ago(SignedDuration::from_mins(90))));
-        assert!(matches!(moment("2026-01-02T03:04:05Z"), Ok(Moment::Time(_))));
-        assert!(moment("yesterday").is_err());
-        assert!(moment("-1h").is_err());
+    fn a_time_is_typed_as_for_every_other_command() {
+        #[derive(Debug, clap::Parser)]
+        struct Typed {
+            #[command(flatten)]
+            arguments: Arguments,
+        }
+        let typed = <Typed as clap::Parser>::try_parse_from(["audit", "--since", "yesterday", "--until", "2h"]).unwrap();
+        let query = query(&typed.arguments, "2026-01-02T03:04:05Z".parse().unwrap());
+        let time = |key: &str| query.iter().find(|(other, _)| *other == key).map(|(_, time)| time.as_str());
+        assert_eq!(time("from"), Some("2026-01-01T00:00:00Z"));
+        assert_eq!(time("until"), Some("2026-01-02T01:04:05Z"));
     }
 }

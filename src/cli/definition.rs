@@ -17,7 +17,8 @@ pub(super) fn read(path: &Path, name: &str, terminal: &mut Terminal) -> Result<V
     if text.len() as u64 > BYTES_MAX {
         return Err(Failure::new(Ending::Failed, format!("cannot read {path:?}: it is larger than {BYTES_MAX} bytes")));
     }
-    parse(&text, name).map_err(|why| Failure::new(Ending::Failed, format!("cannot read {path:?}: {why}")))
+    let of = if path == Path::new("-") { "the definition on stdin".to_owned() } else { format!("{path:?}") };
+    parse(&text, name).map_err(|why| Failure::new(Ending::Failed, format!("cannot read {of}: {why}")))
 }
 
 fn read_file(path: &Path) -> std::io::Result<String> {
@@ -30,12 +31,19 @@ fn parse(text: &str, name: &str) -> Result<Value, String> {
     let value: Value = if text.trim_start().starts_with('{') {
         serde_json::from_str(text).map_err(|error| error.to_string())?
     } else {
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())?
+        toml::from_str(text).map_err(|error| complaint(text, &error))?
     };
     match value.get("tunnels") {
         None => Ok(value),
         Some(tunnels) => tunnels.get(name).cloned().ok_or_else(|| format!("it has no table [tunnels.{name}]")),
     }
+}
+
+/// In one line: the parser draws the place below its message.
+fn complaint(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    format!("line {line}: {}", error.message().trim_end())
 }
 
 /// A merge patch from `KEY=VALUE` and keys to remove. Keys have dots; a value is TOML, or else a text as it stands.
@@ -98,5 +106,11 @@ mod tests {
         });
         assert_eq!(patch, expected);
         assert_eq!(super::patch(&["replicas".to_owned()], &[]).unwrap_err().ending, Ending::Usage);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_one_line_with_its_place() {
+        let why = parse("replicas = 2\n[[[", "web").unwrap_err();
+        assert!(why.starts_with("line 2: ") && why.lines().count() == 1, "{why}");
     }
 }

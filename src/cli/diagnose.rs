@@ -4,8 +4,8 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    Context, Ending, Failure, Output,
-    render::{Cell, Look, Table, Tone, age, plain},
+    Context, Ending, Failure, Output, completion,
+    render::{Cell, Look, Table, Tone, plain},
 };
 use crate::{
     control::api::{Diagnosis, DiagnosisLink, LinkState},
@@ -25,6 +25,7 @@ Examples:
   adit diagnose app.example.com --outside     and ask for it as a visitor would")]
 pub(super) struct Arguments {
     /// The hostname, or a URL with it.
+    #[arg(add = completion::hostnames())]
     hostname: String,
     /// The path that a visitor asks for, beginning with /.
     #[arg(long)]
@@ -94,7 +95,7 @@ fn render(diagnosis: &Diagnosis, now: Timestamp, look: Look) -> String {
     // Sentences are what it is about, and are never cut.
     let mut table = Table::new(["LINK", "STATE", "KNOWN", "WHAT IS KNOWN"]);
     for link in &diagnosis.links {
-        let known = link.seen_at.map(|at| known_since(at, now)).unwrap_or_default();
+        let known = link.seen_at.map(|at| known_since(at, now, look)).unwrap_or_default();
         table.row([Cell::new(link.link.word()), state(link), Cell::new(known), Cell::new(&link.sentence)]);
     }
     let mut text = table.render(Look { width: None, ..look });
@@ -120,11 +121,11 @@ fn tone(state: LinkState) -> Tone {
     }
 }
 
-/// How old the knowledge is; what is not older than the question is `now`.
-fn known_since(at: Timestamp, now: Timestamp) -> String {
-    match age(at, now) {
-        age if age == "0s" || at >= now => "now".to_owned(),
-        age => format!("{age} ago"),
+/// How old the knowledge is, on a terminal; what is not older than the question is `now` there.
+fn known_since(at: Timestamp, now: Timestamp, look: Look) -> String {
+    match look.ago_in_column(at, now) {
+        age if age == "0s ago" => "now".to_owned(),
+        known => known,
     }
 }
 
@@ -190,6 +191,8 @@ mod tests {
                 link(Link::Origin, LinkState::NotChecked, "it was not tried", None),
             ],
         };
+        let file = render(&diagnosis, at, Look { colour: false, width: None });
+        assert!(file.contains("broken       2026-01-02T03:02:05Z  Cloudflare has no record"), "{file}");
         insta::assert_snapshot!(render(&diagnosis, at, Look { colour: false, width: Some(20) }), @r"
         LINK           STATE        KNOWN   WHAT IS KNOWN
         configuration  ok           now     rule 1 takes it

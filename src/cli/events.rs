@@ -5,7 +5,9 @@ use std::num::NonZeroU16;
 use clap::Args;
 
 use super::{
-    Context, Ending, Failure, Output, completion,
+    Context, Ending, Failure, Output,
+    arguments::count,
+    completion,
     follow::{Resumable, follow},
     render::{Look, Tone, json_line, plain, stamp},
     suggest,
@@ -39,7 +41,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "KIND", add = completion::kinds())]
     kind: Option<String>,
     /// How many, at most: the newest.
-    #[arg(short = 'n', long, value_name = "NUMBER", default_value = "100")]
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = count, default_value = "100")]
     limit: NonZeroU16,
 }
 

@@ -6,7 +6,9 @@ use clap::Args;
 use jiff::Timestamp;
 
 use super::{
-    Context, Ending, Failure, Output, completion,
+    Context, Ending, Failure, Output,
+    arguments::count,
+    completion,
     follow::{Resumable, follow},
     render::{json_line, plain},
     when::When,
@@ -27,7 +29,7 @@ pub(super) struct Arguments {
     #[arg(short, long)]
     follow: bool,
     /// How many of the last lines. [default: 100]
-    #[arg(short = 'n', long, value_name = "NUMBER")]
+    #[arg(short = 'n', long, value_name = "NUMBER", value_parser = count)]
     lines: Option<NonZeroU16>,
     /// Only those of this replica, counted from 0.
     #[arg(long, value_name = "NUMBER")]
@@ -80,7 +82,7 @@ async fn check_replica(tunnel: &str, replica: Option<u8>, context: &Context<'_>)
     }
     let message = format!("cannot show lines of replica {replica} of tunnel {tunnel:?}: there is no such replica");
     let all: Vec<String> = there.iter().map(u8::to_string).collect();
-    Err(Failure::new(Ending::Failed, message).with_hint(format!("they are counted from 0; there is {}", all.join(", "))))
+    Err(Failure::new(Ending::Failed, message).with_hint(format!("they are counted from 0, and it has {}", all.join(", "))))
 }
 
 /// The lines of a tunnel, followed.

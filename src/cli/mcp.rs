@@ -16,7 +16,7 @@ use crate::{
 /// Let a model look after tunnels: a Model Context Protocol server on stdin and stdout
 ///
 /// It may what you may, and by its role less. Whatever changes something shows first what it would do, and does exactly that when it
-/// is called again with the hash of what was shown.
+/// is called again with the hash of what was shown. A client starts it, from its own configuration.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:

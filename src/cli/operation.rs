@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::{
-    Context, Ending, Failure, Output,
+    Context, Ending, Failure, Output, completion,
     render::{self, Cell, Look, Table, Tone, age, plain},
     when::duration,
 };
@@ -30,13 +30,13 @@ pub(super) enum Command {
 
 /// List what goes on and what ended of late, the newest first
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  adit operation list\n  adit operation list --running --tunnel web")]
+#[command(after_help = "Examples:\n  adit operation list --running\n  adit operation list --tunnel web -o json | jq -r '.[].id'")]
 pub(super) struct List {
     /// Only what goes on.
     #[arg(long)]
     running: bool,
     /// Only what is about this tunnel.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = completion::tunnels())]
     tunnel: Option<String>,
 }
 
@@ -50,7 +50,8 @@ pub(super) struct Show {
 
 /// Wait until an operation has ended, and tell on stderr how far it is
 ///
-/// Ends as the command does that asks for the same and waits itself.
+/// Ends with 0 when it was done, and with the code of its error when it failed. `adit apply` ends with 5 as well when its plan had
+/// nothing to do but to wait; the operation of that one is done.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  adit operation wait k3x9m2pq-17 --timeout 10m")]
 pub(super) struct Wait {
@@ -77,13 +78,15 @@ pub(super) async fn run(command: Command, context: &mut Context<'_>) -> Result<E
 }
 
 async fn list(arguments: List, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let nothing =
+        if arguments.running { "nothing of the kind goes on" } else { "nothing of the kind goes on, nor ended of late" };
     let running = arguments.running.then(|| ("state", OperationState::Running.word().to_owned()));
     let tunnel = arguments.tunnel.map(|tunnel| ("tunnel", tunnel));
     let asked: Vec<_> = running.into_iter().chain(tunnel).collect();
     let operations = context.client.operations(&asked).await?;
     match context.output {
         Output::Json => context.terminal.print_json(&operations)?,
-        Output::Table if operations.is_empty() => context.terminal.tell("nothing goes on"),
+        Output::Table if operations.is_empty() => context.terminal.tell(nothing),
         Output::Table => {
             let text = table(&operations, context.terminal.now(), context.terminal.look);
             context.terminal.print(&text)?;
@@ -108,7 +111,8 @@ fn show(operation: &Operation, context: &mut Context<'_>) -> Result<Ending, Fail
 }
 
 fn table(operations: &[Operation], now: Timestamp, look: Look) -> String {
-    let mut table = Table::new(["OPERATION", "WHAT", "TUNNEL", "BY", "AGE", "STATE", "PROGRESS"]);
+    let table = Table::new(["OPERATION", "WHAT", "TUNNEL", "BY", "BEGAN", "STATE", "PROGRESS"]);
+    let mut table = table.expending(&["BY", "BEGAN"]);
     for operation in operations {
         let tone = match operation.state {
             OperationState::Running => Tone::Notice,
@@ -120,7 +124,7 @@ fn table(operations: &[Operation], now: Timestamp, look: Look) -> String {
             Cell::new(&operation.kind),
             Cell::maybe(operation.tunnel.as_ref()),
             Cell::new(&operation.by),
-            Cell::new(age(operation.started_at, now)),
+            Cell::new(look.ago_in_column(operation.started_at, now)),
             Cell::toned(operation.state.word(), tone),
             Cell::new(how_far(operation)),
         ]);
@@ -195,12 +199,17 @@ mod tests {
         let error = Error::new(ErrorKind::Conflict, "cannot apply plan 1: it is 2 by now");
         let failed = Operation { state: OperationState::Failed, error: Some(error), ..operation() };
         let now = "2026-01-02T03:06:05Z".parse().unwrap();
+        let narrow = Look { colour: false, width: Some(40) };
+        assert_eq!(
+            table(&[operation()], now, narrow),
+            "OPERATION    WHAT   STATE    PROGRESS\nk3x9m2pq-17  apply  running  2 of 8: + …\n"
+        );
         assert_eq!(
             table(&[operation(), failed], now, look),
             "\
-OPERATION    WHAT   BY    AGE  STATE    PROGRESS
-k3x9m2pq-17  apply  olga  2m   running  2 of 8: + record [2Ja
-k3x9m2pq-17  apply  olga  2m   failed   2 of 8: cannot apply plan 1: it is 2 by now
+OPERATION    WHAT   BY    BEGAN                 STATE    PROGRESS
+k3x9m2pq-17  apply  olga  2026-01-02T03:04:05Z  running  2 of 8: + record [2Ja
+k3x9m2pq-17  apply  olga  2026-01-02T03:04:05Z  failed   2 of 8: cannot apply plan 1: it is 2 by now
 "
         );
     }

@@ -13,7 +13,7 @@ pub(super) fn hint<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) ->
     match nearest(typed, known.iter().copied()) {
         Some(near) => Some(format!("did you mean {near:?}?")),
         None if known.is_empty() => None,
-        None if known.len() <= LISTED_MAX => Some(format!("there is {}", known.join(", "))),
+        None if known.len() <= LISTED_MAX => Some(format!("known are {}", known.join(", "))),
         None => None,
     }
 }
@@ -31,7 +31,7 @@ mod tests {
         for (typed, near) in [("webshp", Some("webshop")), ("wbe", Some("web")), ("database", None)] {
             assert_eq!(nearest(typed, known), near, "{typed}");
         }
-        assert_eq!(hint("database", known).as_deref(), Some("there is webshop, web, api"));
+        assert_eq!(hint("database", known).as_deref(), Some("known are webshop, web, api"));
         assert_eq!(hint("database", []), None);
     }
 }

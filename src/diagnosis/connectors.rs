@@ -43,7 +43,8 @@ impl Case<'_> {
             None => String::new(),
         };
         let stale = if connectors.iter().any(|connector| connector.stale) { ", as an earlier daemon knew it" } else { "" };
-        let sentence = format!("{running} of {all} run (process {}){stale}{beside}", processes.join(", "));
+        let kind = if processes.len() == 1 { "process" } else { "processes" };
+        let sentence = format!("{running} of {all} run ({kind} {}){stale}{beside}", processes.join(", "));
         fine(Link::Connectors, sentence, at)
     }
 

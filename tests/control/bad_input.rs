@@ -66,7 +66,13 @@ async fn json_of_another_shape_is_refused() {
 async fn a_query_that_makes_no_sense_is_refused() {
     let host = Host::start().await;
     host.backend.put("web", json!({}));
-    for path in ["/v1/tunnels/web/logs?lines=0", "/v1/events?since=yesterday", "/v1/events?folow=true"] {
+    for path in [
+        "/v1/tunnels/web/logs?lines=0",
+        "/v1/events?since=yesterday",
+        "/v1/events?folow=true",
+        "/v1/operations/k3x9m2pq-17?wait=soon",
+        "/v1/operations/k3x9m2pq-17?wait=soon&follow=true",
+    ] {
         let answer = request(&host.socket, "GET", path, "").await;
         assert_eq!((answer.status, answer.error().kind), (400, ErrorKind::Malformed), "{path}");
     }

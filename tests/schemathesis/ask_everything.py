@@ -49,7 +49,7 @@ class Asker:
 
     def read(self):
         for operation in ["whoAmI", "getVersion", "getHealth", "getStatus", "listTunnels", "listRoutes", "getPlan", "getConfiguration",
-                          "listCredentials", "getIdentity", "listOrphans", "readEvents",
+                          "listCredentials", "getIdentity", "listOrphans", "readEvents", "readAudit", "getTraffic",
                           "listOperations", "runDoctor"]:
             self.ask(operation)
         self.ask("getTunnel", name="web")

@@ -25,9 +25,10 @@ class Relay:
         self.url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
         ready.set()
         self.loop.run_forever()
-        for task in asyncio.all_tasks(self.loop):
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
             task.cancel()
-        self.loop.run_until_complete(asyncio.sleep(0))
+        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
 
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -45,7 +46,8 @@ class Relay:
         asking = asyncio.ensure_future(self.pass_on(reader, asks))
         try:
             await self.answer(answers, writer)
-        except OSError:
+        except (OSError, asyncio.CancelledError):
+            # asyncio prints a trace for a connection that ends as cancelled; the relay is closed while some are kept alive.
             pass
         finally:
             asking.cancel()

@@ -24,7 +24,7 @@ const OUT_OF_REACH_MAX: Duration = Duration::from_secs(30);
 /// How long to wait between two attempts to reach it.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// The longest line that is drawn over and over, in columns: narrower than nearly every terminal, so that none wraps it.
+/// The longest line that is drawn over and over, in columns, also where the terminal is wider or does not say its width.
 const LINE_MAX: usize = 78;
 
 /// Where nobody sees a line that is drawn over: which lines are written.
@@ -183,7 +183,8 @@ impl Line {
             return;
         }
         if self.draws {
-            let line: String = plain(&format!("{}: {far}", operation.kind)).chars().take(LINE_MAX).collect();
+            let width = context.terminal.words_look.width.map_or(LINE_MAX, |width| width.saturating_sub(1).min(LINE_MAX));
+            let line: String = plain(&format!("{}: {far}", operation.kind)).chars().take(width).collect();
             context.terminal.show(&format!("\r\x1b[K{line}"));
         } else if self.lines == Lines::All {
             context.terminal.tell(&format!("{}: {far}", operation.tunnel.as_ref().unwrap_or(&operation.kind)));

@@ -65,7 +65,7 @@ fn uplink(uplink: &Uplink, now: Timestamp, look: Look) -> String {
 fn accounts(status: &Status, now: Timestamp, look: Look) -> String {
     let mut table = Table::new(["ACCOUNT", "ID", "IN SYNC", "WAITS FOR"]);
     for account in &status.overview.accounts {
-        let synced = account.synced_at.map(|at| if look.width.is_some() { look.ago(at, now) } else { stamp(at) });
+        let synced = account.synced_at.map(|at| look.ago_in_column(at, now));
         table.row([
             Cell::new(&account.name),
             Cell::maybe(account.id.as_ref()),
@@ -135,8 +135,11 @@ fn why(tunnel: &Tunnel, account: Option<&Account>, now: Timestamp, look: Look) -
     let drift = tunnel.drift.iter().map(|drift| drift.sentence.clone());
     let route = |route: &Route| {
         let reason = route.reason.clone()?;
+        let is_told = tunnel.holds.iter().chain(&tunnel.reason).any(|told| told.sentence == reason);
+        // A conflict begins with the name of its route.
+        let names_itself = reason.starts_with(&route.label());
         let told = of_account(reason.clone());
-        Some(if told == reason { format!("{}: {reason}", route.label()) } else { told })
+        Some(if is_told || names_itself || told != reason { told } else { format!("{}: {reason}", route.label()) })
     };
     let routes = tunnel.routes.iter().filter_map(route);
     // One hold may be the reason of several things.
@@ -288,6 +291,20 @@ mod tests {
         api     stopped                         0/1      0/4          healthy                         stopped by alice at 2026-01-02T02:59:05Z
         web     degraded  2026-01-02T03:01:05Z  1/1      3/4          healthy     app.example.com +1  3 of 4 connections; *.dev.example.com: a record of someone else stands in its place
         "#);
+    }
+
+    #[test]
+    fn a_route_tells_nothing_twice() {
+        let hold = Reason { code: "no-zone".to_owned(), sentence: "no active zone of the account has it".to_owned() };
+        let mut held = Tunnel { reason: None, holds: vec![hold.clone()], ..example() };
+        held.routes.truncate(1);
+        held.routes[0].reason = Some(hold.sentence);
+        let look = Look { colour: false, width: None };
+        assert_eq!(why(&held, None, now(), look), "no active zone of the account has it");
+        let conflict = format!("{} of web: a record stands there", held.routes[0].label());
+        held.holds.clear();
+        held.routes[0].reason = Some(conflict.clone());
+        assert_eq!(why(&held, None, now(), look), conflict);
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl Look {
         if self.shows_ages() { age(then, now) } else { stamp(then) }
     }
 
+    /// When it was, for a column: `3m ago`.
+    pub(in crate::cli) fn ago_in_column(self, then: Timestamp, now: Timestamp) -> String {
+        if self.shows_ages() { format!("{} ago", age(then, now)) } else { stamp(then) }
+    }
+
     /// When it was, in a sentence: `3m ago`, or `at 2026-01-02T03:04:05Z`.
     pub(in crate::cli) fn ago(self, then: Timestamp, now: Timestamp) -> String {
         if self.shows_ages() { format!("{} ago", age(then, now)) } else { format!("at {}", stamp(then)) }

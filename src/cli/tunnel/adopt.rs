@@ -25,10 +25,10 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  adit tunnel adopt web                           the one whose name is in the way, or the one named web
-  adit tunnel adopt web --cloudflare-name prod    under the name that the configuration has for it
+  adit tunnel adopt web                         the one named so, or whose name is in the way
+  adit tunnel adopt web --cloudflare-name prod  the one named prod there, as web here
   adit tunnel adopt web --id 5c2d… --from-cloudflare --yes --wait
-  adit tunnel adopt web --id 5c2d… --define-later     and then add [tunnels.web] to the configuration")]
+  adit tunnel adopt web --id 5c2d… --define-later   and then add [tunnels.web] to the files")]
 pub(in crate::cli) struct Adopt {
     /// The name that the tunnel has in the configuration, or gets with --from-cloudflare.
     name: String,

@@ -7,10 +7,16 @@ const ALIKE_MIN: f64 = 0.7;
 /// a thousand tunnels.
 const WORD_MAX: usize = 256;
 
-/// That of `known` which is most like `word`, if any is like it.
+/// That of `known` which is most like `word`, if any is like it: a slip of a letter or two first, as short words have little more.
 pub(super) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > WORD_MAX {
         return None;
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    let slips_max = (word.chars().count() / 3).max(1);
+    let slips = known.iter().map(|known| (strsim::damerau_levenshtein(known, word), *known));
+    if let Some((_, known)) = slips.filter(|(slips, _)| *slips <= slips_max).min() {
+        return Some(known);
     }
     let alike = known.into_iter().map(|known| (strsim::jaro_winkler(known, word), known));
     let best = alike.filter(|(alike, _)| *alike >= ALIKE_MIN).max_by(|one, other| one.0.total_cmp(&other.0));
@@ -40,6 +46,13 @@ mod tests {
     fn a_word_without_end_is_not_compared() {
         assert_eq!(meant("webb", ["web"]), Some("web"));
         assert_eq!(meant(&format!("web{}", "b".repeat(WORD_MAX)), ["web"]), None);
+    }
+
+    #[test]
+    fn letters_that_changed_places_are_a_slip_also_in_a_short_word() {
+        for (word, known) in [("wbe", Some("web")), ("ap", Some("api")), ("webshp", Some("webshop")), ("database", None)] {
+            assert_eq!(meant(word, ["api", "web", "webshop"]), known, "{word}");
+        }
     }
 
     #[test]

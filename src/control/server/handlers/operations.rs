@@ -76,6 +76,7 @@ pub(in crate::control::server) async fn operation<B: Backend>(
     headers: axum::http::HeaderMap,
 ) -> Result<Response, Error> {
     let Query(One { follow, wait, since }) = query.map_err(|error| bad_query(&error))?;
+    let wait = wait.as_deref().map(duration).transpose()?;
     // Watched before it is looked at, so that nothing comes between.
     let mut changed = shared.operations.watch();
     let mut operation = look(&shared, &caller, &id)?.1;
@@ -84,7 +85,7 @@ pub(in crate::control::server) async fn operation<B: Backend>(
         return Ok(followed(shared, caller, id, seen));
     }
     if let Some(wait) = wait {
-        let deadline = Instant::now() + duration(&wait)?.min(WAIT_MAX);
+        let deadline = Instant::now() + wait.min(WAIT_MAX);
         while operation.is_running() {
             let ended = tokio::select! {
                 () = shared.shutdown.cancelled() => break,
