@@ -40,6 +40,19 @@ impl Limits {
         }
     }
 
+    /// Refuses a hostname that belongs to no tunnel within the limits. Whether another tunnel has it is not told.
+    pub(super) fn check_hostname(&self, hostname: &str, tunnel: Option<&str>) -> Result<(), Error> {
+        match &self.tunnels {
+            Some(pattern) if !tunnel.is_some_and(|tunnel| pattern.matches(tunnel)) => {
+                let message = format!(
+                    "cannot diagnose {hostname:?}: this server is limited to tunnels like \"{pattern}\", and none of them has it"
+                );
+                Err(refused(message).with_hint("whoever starts the server sets the limit with --tunnels"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Refuses a tool that needs more than the limits leave.
     pub(super) fn check_tool(&self, tool: &str, needs: Needs) -> Result<(), Error> {
         let Needs { role, whole_host } = needs;

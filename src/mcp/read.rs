@@ -5,14 +5,14 @@ use super::{
     arguments::{Diagnose, Events, ListRoutes, ListTunnels, Logs},
     failure::Failure,
     foreign::fitting,
-    offer::{Limits, Needs},
+    offer::Limits,
     view::{
         Happened, HostStatus, LIST_BYTES_MAX, Lines, Planned, Routes, ShownTunnel, TunnelBrief, Tunnels, counted, event_line,
         is_troubled, log_line, route_line,
     },
 };
 use crate::{
-    config::{Pattern, Role},
+    config::Pattern,
     control::{
         Client,
         api::{Error, ErrorKind, Event, Replaced, Tunnel},
@@ -21,9 +21,6 @@ use crate::{
 
 /// How many events the daemon is asked for where only some of them are shown.
 const SEARCHED: u16 = 10_000;
-
-/// What it needs to be told about a hostname that leads to no tunnel here.
-const WHOLE_HOST: Needs = Needs { role: Role::Viewer, whole_host: true };
 
 /// Whoever looks: a client of the daemon, within limits.
 #[derive(Debug, Clone)]
@@ -121,10 +118,7 @@ impl Reader {
     pub(super) async fn diagnose(&self, asked: &Diagnose) -> Result<Answer, Failure> {
         // What is known already is enough, and asks nobody on the internet in the name of a model.
         let diagnosis = self.client.diagnose(&asked.hostname, asked.path.as_deref().unwrap_or("/"), false, false).await?;
-        match &diagnosis.tunnel {
-            Some(tunnel) => self.limits.check_tunnel(tunnel)?,
-            None => self.limits.check_tool("diagnose for a hostname of no tunnel", WHOLE_HOST)?,
-        }
+        self.limits.check_hostname(&asked.hostname, diagnosis.tunnel.as_deref())?;
         let verdict = &diagnosis.verdict;
         let action = |action: &Option<String>| action.as_ref().map(|action| format!("; {action}")).unwrap_or_default();
         let links = diagnosis

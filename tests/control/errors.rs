@@ -101,7 +101,8 @@ async fn a_slip_is_answered_with_what_may_be_meant() {
         ("PUT", "/v1/tunnels/web/stop", "", "it has POST"),
         ("DELETE", "/v1/tunnels", "", "it has GET, POST"),
         ("GET", "/v1/tunnels/flie", "", "did you mean \"file\"?"),
-        ("GET", "/v1/operations/aaaaaaaa-1?wait=soon", "", "\"adit status\" shows how things are"),
+        ("GET", "/v1/operations/aaaaaaaa-1?wait=soon", "", "write it as in wait=30s"),
+        ("GET", "/v1/operations/aaaaaaaa-1?wait=1s", "", "\"adit status\" shows how things are"),
     ] {
         let answer = request_with(&host.socket, method, path, &[], body).await;
         assert!(answer.error().hint.is_some_and(|told| told.contains(hint)), "{method} {path}: {answer:?}");

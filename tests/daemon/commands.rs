@@ -238,7 +238,7 @@ async fn a_name_that_nothing_has_is_an_error() {
     let ran = host.adit(&["credential", "check", "sandbx"]).await;
     assert!(ran.code == Some(1) && ran.stderr.contains("did you mean \"sandbox\"?"), "{ran:?}");
     let ran = host.adit(&["logs", "web", "--replica", "9"]).await;
-    assert!(ran.code == Some(1) && ran.stderr.contains("there is 0"), "{ran:?}");
+    assert!(ran.code == Some(1) && ran.stderr.contains("it has 0"), "{ran:?}");
 }
 
 #[tokio::test]

@@ -223,6 +223,14 @@ async fn a_server_for_some_tunnels_shows_and_changes_no_other() {
         assert_eq!(error["kind"], "not_permitted", "{tool}: {error}");
         assert!(error["message"].as_str().unwrap().contains("this server is limited to"), "{tool}: {error}");
     }
+    // Whether another tunnel has a hostname is not told either.
+    let mut refusals = Vec::new();
+    for hostname in ["api.example.com", "nothing.example.com"] {
+        let error = session.call("diagnose", json!({ "hostname": hostname })).await.error();
+        refusals.push(error.to_string().replace(hostname, "HOSTNAME"));
+    }
+    assert!(refusals[0] == refusals[1] && refusals[0].contains("not_permitted"), "{refusals:?}");
+    assert_eq!(session.call("diagnose", json!({ "hostname": "web-1.example.com" })).await.value()["tunnel"], json!("web-1"));
     let listed = session.request("resources/list", json!({})).await;
     assert!(!listed.to_string().contains("adit://tunnels/api"), "{listed}");
 }
