@@ -93,8 +93,9 @@ async fn a_reader_who_comes_back_misses_no_line_and_sees_none_twice_however_ofte
             assert!(Instant::now() < deadline, "the connector writes");
             tokio::task::yield_now().await;
         }
-        host.kill();
+        // Looked at before the kill: until the daemon is reaped, the connector goes on.
         interrupted += u32::from(written().len() < before + flood_length);
+        host.kill();
         host.start().await;
         missed += follow(&host, &mut flood, LINES_A_KILL).await;
         assert_eq!(host.connector_pids(), [connector], "the connector is still the same");
