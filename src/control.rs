@@ -28,7 +28,7 @@ mod table;
 
 pub use audit::{Audit, AuditQuery};
 pub use backend::{Backend, Definition, DiagnoseQuery, EventQuery, Feed, LogQuery, Reach};
-pub use client::{Begun, Client, Follow, Trouble, Version};
+pub use client::{Begun, Client, Follow, Trouble};
 pub(crate) use edit::{PrivateRoute, add_route, merge, remove_route};
 pub use goal::{Goal, Outlook, outlook};
 pub use peer::{Identify, Principal, identify};

@@ -1,7 +1,6 @@
 //! The client's end of the control socket: typed calls over one connection each.
 
 mod diagnosis;
-mod expecting;
 mod audit;
 mod follow;
 mod messages;
@@ -9,7 +8,6 @@ mod operations;
 mod ownership;
 mod traffic;
 mod trouble;
-mod versions;
 
 use std::{
     io,
@@ -30,7 +28,6 @@ use serde_json::Value;
 use tokio::{net::UnixStream, time::timeout};
 
 use super::api;
-pub use expecting::Version;
 pub use follow::Follow;
 pub use operations::Begun;
 pub use trouble::Trouble;
@@ -59,6 +56,15 @@ impl Client {
     /// A client of the daemon at `socket`. It connects with each call.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
         Self { socket: socket.into(), expected: None }
+    }
+
+    /// The same client, whose writes are refused as `changed` unless the definition that they are about has this version still:
+    /// that of [`api::TunnelDetail`].
+    pub fn expecting(&self, version: &str) -> Self {
+        // What cannot be a version is none, and no header either.
+        let version: String = version.chars().filter(|char| char.is_ascii_alphanumeric() || *char == '-').collect();
+        let tag = HeaderValue::try_from(format!("\"{version}\"")).expect("letters, digits and dashes may stand in a header");
+        Self { expected: Some(tag), ..self.clone() }
     }
 
     /// The socket.
@@ -271,19 +277,8 @@ impl Client {
         body: Option<&Value>,
         time_max: Duration,
     ) -> Result<T, Trouble> {
-        self.exchange_with(method, path, body, &[], time_max).await
-    }
-
-    async fn exchange_with<T: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<&Value>,
-        headers: &[(&'static str, &str)],
-        time_max: Duration,
-    ) -> Result<T, Trouble> {
         let exchange = async {
-            let response = self.request_with(method, path, body, headers).await?;
+            let response = self.request(method, path, body).await?;
             if !response.status().is_success() {
                 return Err(refusal(path, response).await);
             }

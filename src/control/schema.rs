@@ -38,15 +38,34 @@ pub(super) fn served() -> &'static Document {
     &DOCUMENT
 }
 
-/// The keys that the query of `action` may have. They are asked for by every request, and the document by few: the daemon keeps
-/// these alone.
+/// The keys that the query of `action` may have.
 pub(super) fn query_of(action: Action) -> &'static [String] {
-    static KEYS: LazyLock<Vec<(Action, Vec<String>)>> = LazyLock::new(|| {
-        let keys = |action| describe(action, &mut Types::new()).query_keys();
-        ENDPOINTS.iter().map(|endpoint| (endpoint.action, keys(endpoint.action))).collect()
+    &asked(action).query
+}
+
+/// Whether `action` takes a body.
+pub(super) fn takes_body(action: Action) -> bool {
+    asked(action).body
+}
+
+/// What an endpoint may be asked.
+struct Asked {
+    query: Vec<String>,
+    body: bool,
+}
+
+/// It is looked at by every request, and the document by few: the daemon keeps this alone.
+fn asked(action: Action) -> &'static Asked {
+    static ASKED: LazyLock<Vec<(Action, Asked)>> = LazyLock::new(|| {
+        let asked = |action| {
+            let mut types = Types::new();
+            let operation = describe(action, &mut types);
+            Asked { query: operation.query_keys(), body: operation.takes_body() }
+        };
+        ENDPOINTS.iter().map(|endpoint| (endpoint.action, asked(endpoint.action))).collect()
     });
-    let (_, keys) = KEYS.iter().find(|(known, _)| *known == action).expect("every action is in the table");
-    keys
+    let (_, asked) = ASKED.iter().find(|(known, _)| *known == action).expect("every action is in the table");
+    asked
 }
 
 /// The document, made once somebody asks for it.

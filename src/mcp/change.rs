@@ -23,7 +23,7 @@ use super::{
     view::{Change, ChangeStep, LIST_BYTES_MAX},
 };
 use crate::control::{
-    Client, Trouble, Version,
+    Client, Trouble,
     api::{self, Changed, Error, ErrorKind, Replaced},
 };
 
@@ -34,7 +34,7 @@ struct Intended {
     before: Option<Value>,
     after: Option<Value>,
     connectors: Vec<Replaced>,
-    version: Option<Version>,
+    version: Option<String>,
     act: Act,
 }
 
@@ -55,8 +55,7 @@ impl Reader {
     async fn step(&self, tool: Tool, arguments: Value, given: Option<&str>, intended: Intended) -> Result<Answer, Failure> {
         // Which requests are open changes all the time, which connectors carry them does not.
         let processes: Vec<_> = intended.connectors.iter().map(|Replaced { replica, pid, .. }| (replica, pid)).collect();
-        let version = intended.version.as_ref().map(Version::as_str);
-        let state = json!({ "before": intended.before, "version": version, "connectors": processes });
+        let state = json!({ "before": intended.before, "version": intended.version, "connectors": processes });
         let hash = plan_hash(tool.name(), &arguments, &state);
         let Some(given) = given else {
             let next = match intended.changes() {
@@ -94,7 +93,7 @@ impl Intended {
         summary: String,
         (before, after): (bool, bool),
         connectors: Vec<Replaced>,
-        version: Version,
+        version: String,
         act: Act,
     ) -> Self {
         Self {

@@ -68,6 +68,10 @@ impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
         let message = told(&trouble);
         let (kind, hint) = match trouble {
+            // The daemon's own hint is for who speaks HTTP.
+            Trouble::Refused(error) if error.kind == ErrorKind::Changed => {
+                (error.kind.word(), "it changed since it was planned: call it without plan_hash to see what it would do now")
+            }
             Trouble::Refused(error) => return (*error).into(),
             Trouble::NotReachable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 ("not_reachable", "the user that this server runs as may not open the socket: see socket_mode under [control]")

@@ -13,13 +13,17 @@ use crate::{
 type Headers = &'static [(&'static str, &'static str)];
 
 /// What is asked, and how it is refused.
-const REFUSALS: [(&str, &str, Headers, &str, u16, ErrorKind); 17] = [
+const REFUSALS: [(&str, &str, Headers, &str, u16, ErrorKind); 21] = [
     ("POST", "/v1/tunnels", &[], "{", 400, ErrorKind::Malformed),
     ("POST", "/v1/tunnels", &[], "{\"nmae\": \"web\", \"definition\": {}}", 400, ErrorKind::Malformed),
     ("GET", "/v1/events?folow=true", &[], "", 400, ErrorKind::Malformed),
     ("GET", "/v1/tunnels?verbose", &[], "", 400, ErrorKind::Malformed),
     ("GET", "/v1/events?since=yesterday", &[], "", 400, ErrorKind::Malformed),
     ("GET", "/v1/events", &[("last-event-id", "yesterday")], "", 400, ErrorKind::Malformed),
+    ("GET", "/v1/events?follow=maybe", &[], "", 400, ErrorKind::Malformed),
+    ("POST", "/v1/config/reload", &[], "{\"x\": 1}", 400, ErrorKind::Malformed),
+    ("POST", "/v1/tunnels/web/stop", &[], "now", 400, ErrorKind::Malformed),
+    ("DELETE", "/v1/tunnels/web", &[], "{\"force\": true}", 400, ErrorKind::Malformed),
     ("GET", "/v1/tunnels/%ff", &[], "", 400, ErrorKind::Malformed),
     ("DELETE", "/v1/tunnels/web/routes", &[], "", 422, ErrorKind::Invalid),
     ("POST", "/v1/tunnels", &[], "{\"name\": \"No Name\", \"definition\": {}}", 422, ErrorKind::Invalid),

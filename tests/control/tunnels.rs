@@ -87,6 +87,10 @@ async fn every_change_of_a_tunnel_heeds_what_its_writer_looked_at() {
         ("DELETE", "/v1/tunnels/web", ""),
         ("POST", "/v1/tunnels/web/routes", "{\"hostname\": \"b.example.com\", \"service\": \"http://localhost:1\"}"),
         ("DELETE", "/v1/tunnels/web/routes?hostname=a.example.com", ""),
+        ("POST", "/v1/tunnels/web/start", ""),
+        ("POST", "/v1/tunnels/web/stop", ""),
+        ("POST", "/v1/tunnels/web/restart", ""),
+        ("POST", "/v1/tunnels/web/rotate", "{\"emergency\": true}"),
     ] {
         for (condition, tag) in [("if-match", "\"other\"".to_owned()), ("if-none-match", format!("\"{version}\""))] {
             let answer = request_with(&host.socket, method, path, &[(condition, &tag)], body).await;

@@ -47,13 +47,14 @@ pub(in crate::cli) struct Update {
 
 pub(super) async fn update(mut arguments: Update, context: &mut Context<'_>) -> Result<Ending, Failure> {
     let name = &arguments.name;
+    let client = match &arguments.if_version {
+        Some(version) => context.client.expecting(version),
+        None => context.client.clone(),
+    };
     let changed = match &arguments.file {
         Some(file) => {
             let definition = definition::read(file, name, context.terminal)?;
-            match &arguments.if_version {
-                Some(version) => context.client.replace_tunnel_if(name, &definition, version).await?,
-                None => context.client.replace_tunnel(name, &definition).await?,
-            }
+            client.replace_tunnel(name, &definition).await?
         }
         None => {
             arguments.set.extend(arguments.replicas.map(|replicas| format!("replicas={replicas}")));
@@ -62,10 +63,7 @@ pub(super) async fn update(mut arguments: Update, context: &mut Context<'_>) -> 
                 return Err(failure.with_hint("--set KEY=VALUE, --unset KEY, --replicas NUMBER or --file FILE say what"));
             }
             let patch = definition::patch(&arguments.set, &arguments.unset)?;
-            match &arguments.if_version {
-                Some(version) => context.client.patch_tunnel_if(name, &patch, version).await?,
-                None => context.client.patch_tunnel(name, &patch).await?,
-            }
+            client.patch_tunnel(name, &patch).await?
         }
     };
     tell(context, &changed, "accepted; the change is under way")?;

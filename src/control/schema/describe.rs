@@ -77,15 +77,18 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .errors(REFUSED),
         Action::StartTunnel => types
             .operation("startTunnel", Tag::Tunnels, "End an operator's stop")
+            .if_match()
             .answer::<api::Changed>(OK, CHANGED)
             .errors(&[Kind::Hold, Kind::Conflict]),
         Action::StopTunnel => types
             .operation("stopTunnel", Tag::Tunnels, "Stop a tunnel's connectors until somebody starts them")
+            .if_match()
             .answer::<api::Changed>(OK, CHANGED)
             .errors(&[Kind::Hold, Kind::Conflict]),
         Action::RestartTunnel => types
             .operation("restartTunnel", Tag::Tunnels, "Replace a tunnel's connectors by fresh ones")
             .details("One after another, each when its successor has been ready for a while: no request is dropped.")
+            .if_match()
             .answer::<api::Changed>(OK, CHANGED)
             .errors(&[Kind::Conflict]),
         Action::PlanRestart => types
@@ -93,6 +96,7 @@ pub(super) fn describe(action: Action, types: &mut Types) -> Operation<'_> {
             .answer::<api::RestartPlan>(OK, "The connectors that would be replaced, with what would be cut."),
         Action::RotateTunnel => types
             .operation("rotateTunnel", Tag::Tunnels, "Give a tunnel another secret")
+            .if_match()
             .body::<api::Rotate>()
             .answer::<api::Changed>(OK, CHANGED)
             .errors(LOOKED),

@@ -201,6 +201,11 @@ impl Operation<'_> {
         of_query.filter_map(|parameter| parameter["name"].as_str()).map(str::to_owned).collect()
     }
 
+    /// Whether it takes a body.
+    pub(super) fn takes_body(&self) -> bool {
+        self.body.is_some()
+    }
+
     /// The operation as it stands in the document, for `endpoint`.
     pub(super) fn finish(self, endpoint: &Endpoint) -> Value {
         let goes_on = operation_kind(endpoint).is_some();

@@ -14,7 +14,7 @@ mod person;
 mod traffic;
 mod tunnels;
 
-use std::sync::Arc;
+use std::{error::Error as _, sync::Arc};
 
 use axum::extract::{State, rejection::QueryRejection};
 
@@ -66,7 +66,8 @@ fn tunnel_name<B: Backend>(shared: &Shared<B>, caller: &Caller, text: &str) -> R
 }
 
 fn bad_query(error: &QueryRejection) -> Error {
-    let complaint = error.body_text();
+    // Without the words of the library around it.
+    let complaint = error.source().map_or_else(|| error.body_text(), ToString::to_string);
     let error = Error::new(ErrorKind::Malformed, format!("cannot read the request's query: {complaint}"));
     match suggestion::of_complaint(&complaint) {
         Some(hint) => error.with_hint(hint),

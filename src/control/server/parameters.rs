@@ -1,24 +1,42 @@
-//! Which parameters the query of each endpoint may have. An unknown one is refused: it asks for something that is not done.
+//! What each endpoint may be asked: the parameters of its query, and whether it takes a body. More than that is refused: it asks for
+//! something that is not done.
 
 use axum::{
+    body::{Body, HttpBody},
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
-use super::suggestion::meant;
+use super::{body, suggestion::meant};
 use crate::control::{
     api::{Error, ErrorKind},
     schema,
     table::Action,
 };
 
-/// Lets a request pass whose query has only parameters of its endpoint.
-pub(super) async fn check_query(State(action): State<Action>, request: Request, next: Next) -> Response {
-    match check(action, request.uri().query().unwrap_or_default()) {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+/// Lets a request pass that asks only for what its endpoint does.
+pub(super) async fn check_asked(State(action): State<Action>, mut request: Request, next: Next) -> Response {
+    if let Err(error) = check(action, request.uri().query().unwrap_or_default()) {
+        return error.into_response();
     }
+    if !request.body().is_end_stream() && !schema::takes_body(action) {
+        let (parts, body) = request.into_parts();
+        match body::read(Request::new(body)).await {
+            Ok(bytes) if says_nothing(&bytes) => request = Request::from_parts(parts, Body::empty()),
+            Ok(_) => {
+                let error = Error::new(ErrorKind::Malformed, "cannot read the request's body: this path takes none");
+                return error.with_hint("send it without a body").into_response();
+            }
+            Err(error) => return error.into_response(),
+        }
+    }
+    next.run(request).await
+}
+
+/// Whether a body is as good as none, as `{}` is where one is taken.
+fn says_nothing(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii(), b"" | b"{}")
 }
 
 fn check(action: Action, query: &str) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use super::{
     gate::{Guarded, HINT, guard},
     handlers,
     operations::operate,
-    parameters::check_query,
+    parameters::check_asked,
     suggestion::meant,
 };
 use crate::control::{
@@ -34,7 +34,7 @@ pub(super) fn build<B: Backend>(shared: &Arc<Shared<B>>) -> Router {
         let handler = handler::<B>(endpoint.action, filter(endpoint.method));
         // The layer that is added last comes first.
         let handler = handler
-            .route_layer(from_fn_with_state(endpoint.action, check_query))
+            .route_layer(from_fn_with_state(endpoint.action, check_asked))
             .route_layer(from_fn_with_state(guarded.clone(), guard::<B>))
             .route_layer(from_fn_with_state(guarded, operate::<B>));
         router = router.route(endpoint.path, handler);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{Act, Intended, effect};
 use crate::{
     control::{
-        PrivateRoute, Version, add_route,
+        PrivateRoute, add_route,
         api::{Error, ErrorKind, Problem, TunnelDetail},
         merge, remove_route,
     },
@@ -99,15 +99,15 @@ impl Reader {
 
     pub(in crate::mcp) async fn delete_tunnel(&self, asked: &OneTunnel) -> Result<Answer, Failure> {
         let name = &asked.tunnel;
-        let (detail, version) = self.look(name).await?;
+        let TunnelDetail { tunnel, definition, version } = self.look(name).await?;
         let summary = format!(
             "tunnel {name:?} is deleted with its {}, at Cloudflare and on this host; this cannot be taken back",
-            counted(detail.tunnel.routes.len(), "route")
+            counted(tunnel.routes.len(), "route")
         );
         let intended = Intended {
             tunnel: name.clone(),
             summary,
-            before: Some(detail.definition),
+            before: Some(definition),
             after: None,
             connectors: effect::all_stopped(self.client.plan_restart(name).await?.replaces),
             version: Some(version),
@@ -118,29 +118,29 @@ impl Reader {
 
     pub(in crate::mcp) async fn start_tunnel(&self, asked: &OneTunnel) -> Result<Answer, Failure> {
         let name = &asked.tunnel;
-        let (detail, version) = self.look(name).await?;
+        let TunnelDetail { tunnel, version, .. } = self.look(name).await?;
         let summary = format!("tunnel {name:?} is no longer stopped: its connectors start");
-        let stopped = (detail.tunnel.stop.is_some(), false);
+        let stopped = (tunnel.stop.is_some(), false);
         let intended = Intended::of_run(name, summary, stopped, Vec::new(), version, Act::Start);
         self.step(Tool::StartTunnel, json!({ "tunnel": name }), asked.step.plan_hash.as_deref(), intended).await
     }
 
     pub(in crate::mcp) async fn stop_tunnel(&self, asked: &OneTunnel) -> Result<Answer, Failure> {
         let name = &asked.tunnel;
-        let (detail, version) = self.look(name).await?;
+        let TunnelDetail { tunnel, version, .. } = self.look(name).await?;
         let connectors = effect::all_stopped(self.client.plan_restart(name).await?.replaces);
         let summary = format!("the connectors of tunnel {name:?} stop until it is started: its hostnames stop answering");
-        let stopped = (detail.tunnel.stop.is_some(), true);
+        let stopped = (tunnel.stop.is_some(), true);
         let intended = Intended::of_run(name, summary, stopped, connectors, version, Act::Stop);
         self.step(Tool::StopTunnel, json!({ "tunnel": name }), asked.step.plan_hash.as_deref(), intended).await
     }
 
     pub(in crate::mcp) async fn restart_tunnel(&self, asked: &OneTunnel) -> Result<Answer, Failure> {
         let name = &asked.tunnel;
-        let (detail, version) = self.look(name).await?;
+        let TunnelDetail { tunnel, version, .. } = self.look(name).await?;
         let connectors = self.client.plan_restart(name).await?.replaces;
         let summary = format!("the connectors of tunnel {name:?} are replaced one after another");
-        let is_stopped = detail.tunnel.stop.is_some();
+        let is_stopped = tunnel.stop.is_some();
         let intended = Intended::of_run(name, summary, (is_stopped, is_stopped), connectors, version, Act::Restart);
         self.step(Tool::RestartTunnel, json!({ "tunnel": name }), asked.step.plan_hash.as_deref(), intended).await
     }
@@ -160,7 +160,7 @@ impl Reader {
         change: impl FnOnce(&mut Value) -> Result<(), Error>,
         act: Act,
     ) -> Result<Intended, Failure> {
-        let (TunnelDetail { tunnel, definition, .. }, version) = self.look(name).await?;
+        let TunnelDetail { tunnel, definition, version } = self.look(name).await?;
         if tunnel.origin != API {
             let message = format!("cannot change tunnel {name:?}: it is defined in {}", tunnel.origin);
             return Err(Error::new(ErrorKind::ReadOnly, message).with_hint("change the file and reload").into());
@@ -180,9 +180,9 @@ impl Reader {
         })
     }
 
-    async fn look(&self, name: &str) -> Result<(TunnelDetail, Version), Failure> {
+    async fn look(&self, name: &str) -> Result<TunnelDetail, Failure> {
         self.limits.check_tunnel(name)?;
-        Ok(self.client.tunnel_with_version(name).await?)
+        Ok(self.client.tunnel(name).await?)
     }
 
     async fn definition_of(&self, name: &str) -> Result<Option<Value>, Failure> {

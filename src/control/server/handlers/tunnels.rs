@@ -362,40 +362,56 @@ pub(in crate::control::server) async fn start_tunnel<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Response, Error> {
-    let name = existing(&shared, &caller, &name)?;
-    Ok(changed(&name, shared.backend.start(&caller.principal, &name).await?))
+    headers: HeaderMap,
+) -> Response {
+    let start = async {
+        let name = looked_at(&shared, &caller, &name, &headers)?;
+        Ok(changed(&name, shared.backend.start(&caller.principal, &name).await?))
+    };
+    start.await.unwrap_or_else(|error| tell_version(&shared, &name, error))
 }
 
 pub(in crate::control::server) async fn stop_tunnel<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Response, Error> {
-    let name = existing(&shared, &caller, &name)?;
-    Ok(changed(&name, shared.backend.stop(&caller.principal, &name).await?))
+    headers: HeaderMap,
+) -> Response {
+    let stop = async {
+        let name = looked_at(&shared, &caller, &name, &headers)?;
+        Ok(changed(&name, shared.backend.stop(&caller.principal, &name).await?))
+    };
+    stop.await.unwrap_or_else(|error| tell_version(&shared, &name, error))
 }
 
 pub(in crate::control::server) async fn restart_tunnel<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Response, Error> {
-    let name = existing(&shared, &caller, &name)?;
-    let replaces = shared.backend.restart_plan(&name).await;
-    let change = shared.backend.restart(&caller.principal, &name).await?;
-    Ok(answer::json(&Changed { tunnel: name.as_str().to_owned(), change, replaces }))
+    headers: HeaderMap,
+) -> Response {
+    let restart = async {
+        let name = looked_at(&shared, &caller, &name, &headers)?;
+        let replaces = shared.backend.restart_plan(&name).await;
+        let change = shared.backend.restart(&caller.principal, &name).await?;
+        Ok(answer::json(&Changed { tunnel: name.as_str().to_owned(), change, replaces }))
+    };
+    restart.await.unwrap_or_else(|error| tell_version(&shared, &name, error))
 }
 
 pub(in crate::control::server) async fn rotate_tunnel<B: Backend>(
     State(shared): App<B>,
     caller: Caller,
     Path(name): Path<String>,
+    headers: HeaderMap,
     progress: Progress,
     Document(Rotate { emergency }): Document<Rotate>,
-) -> Result<Response, Error> {
-    let name = existing(&shared, &caller, &name)?;
-    Ok(changed(&name, shared.backend.rotate(&caller.principal, &name, emergency, &progress).await?))
+) -> Response {
+    let rotate = async {
+        let name = looked_at(&shared, &caller, &name, &headers)?;
+        Ok(changed(&name, shared.backend.rotate(&caller.principal, &name, emergency, &progress).await?))
+    };
+    rotate.await.unwrap_or_else(|error| tell_version(&shared, &name, error))
 }
 
 pub(in crate::control::server) async fn plan_restart<B: Backend>(
@@ -414,6 +430,14 @@ fn existing<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str) -> Resu
         Some(_) => Ok(name),
         None => Err(shared.no_such_tunnel(caller, name.as_str())),
     }
+}
+
+/// The tunnel of that name, if its definition is the one that the caller looked at.
+fn looked_at<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str, headers: &HeaderMap) -> Result<TunnelName, Error> {
+    let name = existing(shared, caller, name)?;
+    let definition = shared.backend.definition(&name).ok_or_else(|| shared.no_such_tunnel(caller, name.as_str()))?;
+    check_conditions(headers, &name, &definition.version)?;
+    Ok(name)
 }
 
 fn changed(name: &TunnelName, change: Change) -> Response {
