@@ -266,7 +266,7 @@ Examples:
   adit logs -f web                           what its connectors write
 
 Exit codes:
-  0 fine   1 failed, or something to look at   2 wrong usage, or changes pending (plan)
+  0 fine   1 failed, or something to look at   2 wrong usage, or changes pending (plan, --plan)
   3 daemon not reachable   4 not permitted   5 conflict or hold";
 
 #[cfg(test)]
