@@ -32,6 +32,7 @@ mod plan;
 mod render;
 mod route;
 mod sandbox;
+mod setup;
 mod status;
 mod suggest;
 mod terminal;
@@ -104,6 +105,7 @@ enum Command {
     Demo(demo::Arguments),
     #[command(hide = true)]
     Sandbox(sandbox::Arguments),
+    Setup(setup::Arguments),
     Status(status::Arguments),
     #[command(subcommand)]
     Tunnel(tunnel::Command),
@@ -179,6 +181,7 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::DaemonCleanup(arguments) => daemon_cleanup::run(arguments, &environment, &mut context).await,
         Command::Demo(arguments) => demo::run(arguments).await,
         Command::Sandbox(arguments) => sandbox::run(arguments, &mut context).await,
+        Command::Setup(arguments) => setup::run(arguments, &environment, &mut context).await,
         Command::Status(arguments) => status::run(arguments, &mut context).await,
         Command::Tunnel(command) => tunnel::run(command, &mut context).await,
         Command::Route(command) => route::run(command, &mut context).await,
@@ -216,6 +219,7 @@ impl CommandLine {
         match self.command {
             Command::Daemon(_) | Command::Demo(_) | Command::Sandbox(_) => Runtime::Daemon,
             Command::DaemonCleanup(_)
+            | Command::Setup(_)
             | Command::Status(_)
             | Command::Tunnel(_)
             | Command::Route(_)

@@ -64,11 +64,22 @@ pub enum FilesError {
 /// The first file that cannot be read. One of several files is never left out in silence: its tunnels would seem to be gone.
 pub fn read(main: &Path) -> Result<Vec<Source>, FilesError> {
     let mut sources = vec![read_file(main)?];
-    let folder = main.parent().unwrap_or(Path::new("")).join("conf.d");
-    for path in toml_files(&folder)? {
-        sources.push(read_file(&path)?);
-    }
+    sources.extend(read_beside(main)?);
     Ok(sources)
+}
+
+/// Reads the files beside the main one alone, which may be missing.
+///
+/// # Errors
+///
+/// The first file that cannot be read.
+pub fn read_beside(main: &Path) -> Result<Vec<Source>, FilesError> {
+    toml_files(&folder(main))?.iter().map(|path| read_file(path)).collect()
+}
+
+/// The folder of the files beside the main one.
+pub fn folder(main: &Path) -> PathBuf {
+    main.parent().unwrap_or(Path::new("")).join("conf.d")
 }
 
 fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {

@@ -96,6 +96,15 @@ pub async fn read(source: &Source) -> Result<Secret, CredentialError> {
     token.map_err(|Refusal { reason, source: cause }| CredentialError { from: source.to_string(), reason, source: cause })
 }
 
+/// The token in what somebody gave: one line, of the characters that tokens have.
+///
+/// # Errors
+///
+/// Which rule is broken, as in "it is empty"; never by what.
+pub fn api_token(bytes: &[u8]) -> Result<Secret, &'static str> {
+    text::token(bytes)
+}
+
 /// What was wrong with one source.
 struct Refusal {
     reason: String,

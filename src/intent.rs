@@ -24,12 +24,12 @@ pub use change::{ChangeError, Changed, configuration_version, definition_version
 pub use would_run::{WouldRun, last_accepted};
 
 use crate::{
-    config::{self, ApplyMode, Config, Problems, Source},
+    config::{self, Account, ApplyMode, Config, Problems, Source},
     config_files,
     desired::Intended,
     event::{DaemonEvent, Sink},
     failpoint::{self, Point},
-    name::TunnelName,
+    name::{AccountName, TunnelName},
     store::Store,
 };
 
@@ -112,6 +112,11 @@ impl FirstReading {
             Err(_) if self.sources.is_empty() => None,
             Err(_) => config::salvage(&self.sources),
         }
+    }
+
+    /// The accounts, when the files can be used.
+    pub fn accounts(&self) -> impl Iterator<Item = (&AccountName, &Account)> {
+        self.parsed.iter().flat_map(|config| &config.accounts)
     }
 
     /// Where the daemon keeps what only this boot needs, as the files say it.

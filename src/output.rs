@@ -57,6 +57,12 @@ use crate::{
 
 /// How long a reader waits until what was written a moment ago is numbered; then it reads what is.
 const CATCH_UP_TIME_MAX: Duration = Duration::from_secs(2);
+/// How long an event waits for the lines before it, twice: until they are numbered, and until the journal has them. Events wait for
+/// one another in a queue with an end, so it is short; a line that is not through by then comes behind the event.
+const ORDER_TIME_MAX: Duration = Duration::from_millis(50);
+
+/// The name that a tunnel is shown under, by the name of its slots.
+pub type Shown = Box<dyn Fn(&TunnelName) -> TunnelName + Send>;
 
 /// Who is told of lines as they are found.
 pub struct Sinks {
@@ -64,6 +70,8 @@ pub struct Sinks {
     pub hint: Box<dyn Fn(Hint) + Send>,
     /// Where lines go beside the files, if anywhere.
     pub journal: Option<Journal>,
+    /// What tunnels are called there.
+    pub shown: Shown,
 }
 
 /// The connectors' output.
@@ -130,7 +138,7 @@ impl Output {
         let mut watchers = Watchers::default();
         if let Some(journal) = sinks.journal {
             let news = News::default();
-            journal::start(journal, folders.clone(), news.clone(), Arc::clone(&losses))?;
+            journal::start(journal, sinks.shown, folders.clone(), news.clone(), Arc::clone(&losses))?;
             watchers.news = Some(news);
         }
         let coming = Coming::default();
@@ -188,6 +196,17 @@ impl Output {
     /// Changes with every line of a tunnel.
     pub fn subscribe(&self, tunnel: &TunnelName) -> watch::Receiver<u64> {
         self.watchers.subscribe(tunnel)
+    }
+
+    /// Waits until the journal has what the connectors of a tunnel have written so far, for a moment at most: an event that is
+    /// logged after this stands behind the lines that led to it. Without a journal there is nothing to wait for.
+    pub fn pass_on(&self, tunnel: &TunnelName) {
+        let Some(news) = &self.watchers.news else { return };
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.send(Order::Catch { tunnel: tunnel.clone(), reply });
+        if answer.recv_timeout(ORDER_TIME_MAX).is_ok() {
+            news.wait_until_passed_on(tunnel, ORDER_TIME_MAX);
+        }
     }
 
     /// What was lost since the start.

@@ -16,7 +16,7 @@ mod writer;
 use std::{
     path::Path,
     sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
+        Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -30,8 +30,12 @@ pub use writer::WriterGuard;
 use crate::{
     event::{Event, Level},
     metrics::Metrics,
+    name::TunnelName,
     status::Status,
 };
+
+/// Passes on the lines of a tunnel's connectors, once there is somebody who can.
+type LinesFirst = Arc<OnceLock<Box<dyn Fn(&TunnelName) + Send + Sync>>>;
 
 /// The listener's handle; cheap to clone.
 #[derive(Clone)]
@@ -41,6 +45,7 @@ struct Inner {
     status: RwLock<Status>,
     revision: AtomicU64,
     feed: Feed,
+    lines_first: LinesFirst,
     metrics: Metrics,
     happened: watch::Sender<()>,
 }
@@ -50,15 +55,23 @@ impl Recorder {
     /// logged and does without its past, because no event may wait for a disk. The guard writes out what is queued when it is
     /// dropped.
     pub fn start(state_dir: &Path, metrics: Metrics) -> (Self, WriterGuard) {
-        let (past, writer, guard) = writer::start(state_dir);
+        let lines_first = LinesFirst::default();
+        let (past, writer, guard) = writer::start(state_dir, lines_first.clone());
         let inner = Inner {
             status: RwLock::new(Status::new(Timestamp::now())),
             revision: AtomicU64::new(0),
             feed: Feed::new(past, writer, metrics.clone()),
+            lines_first,
             metrics,
             happened: watch::Sender::new(()),
         };
         (Self(Arc::new(inner)), guard)
+    }
+
+    /// Has `pass_on` called from the writer's thread before an event about a connector is logged: it may wait a moment until the
+    /// lines of the tunnel's connectors are where the event goes, so that what led to the event stands before it. The first counts.
+    pub fn log_after(&self, pass_on: impl Fn(&TunnelName) + Send + Sync + 'static) {
+        drop(self.0.lines_first.set(Box::new(pass_on)));
     }
 
     /// The status as it is; hold it shortly, events wait for it.

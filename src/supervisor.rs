@@ -147,7 +147,12 @@ impl Supervisor {
         make_private(&private)?;
         let (hint_sender, hints) = mpsc::channel(HINTS_MAX);
         let hint = move |hint| drop(hint_sender.try_send(hint));
-        let sinks = Sinks { hint: Box::new(hint), journal: settings.journal };
+        let (name_sender, names) = watch::channel(Arc::new(Names::default()));
+        let shown = {
+            let names = names.clone();
+            move |slots: &TunnelName| names.borrow().shown(slots).clone()
+        };
+        let sinks = Sinks { hint: Box::new(hint), journal: settings.journal, shown: Box::new(shown) };
         let output = Output::start(settings.state_dir.join("logs"), private.join("logs"), sinks)?;
         let notify = private.join(NOTIFY_SOCKET);
         let notifications = match Notifications::bind(&notify) {
@@ -171,7 +176,6 @@ impl Supervisor {
         let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
         let (mode_sender, mode) = watch::channel(Mode::Run);
         let (observation_sender, observation) = watch::channel(settings.observation);
-        let (name_sender, names) = watch::channel(Arc::new(Names::default()));
         let heartbeat = Arc::new(AtomicU64::new(0));
         let spawner = Arc::new(spawner);
         let parts = task::Parts {
@@ -230,6 +234,11 @@ impl Supervisor {
     /// Changes with every line of a tunnel's connectors.
     pub fn watch_logs(&self, tunnel: &TunnelName) -> watch::Receiver<u64> {
         self.output.subscribe(&self.slots_of(tunnel))
+    }
+
+    /// Waits, for a moment at most, until the journal has what a tunnel's connectors have written so far. It blocks.
+    pub fn pass_on_lines(&self, tunnel: &TunnelName) {
+        self.output.pass_on(&self.slots_of(tunnel));
     }
 
     /// What was lost of connectors' lines since the start.

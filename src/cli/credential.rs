@@ -101,7 +101,8 @@ async fn with_suggestion(trouble: Trouble, account: Option<&str>, context: &Cont
     }
 }
 
-fn check_table(accounts: &[CredentialCheck]) -> Table<4> {
+/// What was tried with the accounts' tokens.
+pub(super) fn check_table(accounts: &[CredentialCheck]) -> Table<4> {
     let mut table = Table::new(["ACCOUNT", "TRIED", "RESULT", "WHAT CAME OF IT"]);
     for CredentialCheck { account, checks } in accounts {
         for check in checks {

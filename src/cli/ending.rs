@@ -65,14 +65,31 @@ impl Failure {
         self
     }
 
+    /// The same with a sentence about what would help, if it has none.
+    pub(super) fn or_hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
     /// The same with every single problem.
     pub(super) fn with_details(self, details: Vec<Problem>) -> Self {
         Self { details, ..self }
     }
 
+    /// The same with more single problems.
+    pub(super) fn with_more(mut self, details: impl IntoIterator<Item = Problem>) -> Self {
+        self.details.extend(details);
+        self
+    }
+
     /// The same, told as a part of `doing`, as in "cannot import …".
     pub(super) fn while_doing(self, doing: impl Into<String>) -> Self {
         Self { error: self.error.context(doing.into()), ..self }
+    }
+
+    /// The whole chain of reasons in one line.
+    pub(super) fn sentence(&self) -> String {
+        self.error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ")
     }
 
     /// Whether it is only that nobody reads what is printed.
@@ -88,8 +105,7 @@ impl Failure {
 
     /// The whole chain of reasons in one line, then every single problem, then what would help.
     pub fn report(&self) -> String {
-        let chain: Vec<String> = self.error.chain().map(ToString::to_string).collect();
-        let mut text = format!("adit: {}\n", plain(&chain.join(": ")));
+        let mut text = format!("adit: {}\n", plain(&self.sentence()));
         for Problem { at, problem } in &self.details {
             let place = at.as_deref().map(|at| format!("{}: ", plain(at))).unwrap_or_default();
             let _ = writeln!(text, "  {place}{}", plain(problem));

@@ -1,11 +1,18 @@
 //! Where a command prints to and reads from.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+mod hidden;
+
+use std::{
+    io::{self, BufRead, IsTerminal, Read, Write},
+    os::fd::AsFd,
+};
 
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
+use self::hidden::Hidden;
 use super::{
-    Failure,
+    Ending, Failure,
     render::{Look, json, plain},
 };
 
@@ -29,6 +36,8 @@ pub struct Terminal {
     pub(super) words_look: Look,
     /// Whether somebody is there who can be asked.
     interactive: bool,
+    /// Whether stdin is a terminal, which shows what is typed unless it is told not to.
+    shows_typing: bool,
     /// Whether stdout is a terminal whose cursor can be moved.
     can_redraw: bool,
     /// Gives the time that ages are counted to.
@@ -47,9 +56,19 @@ impl Terminal {
             look: look(io::stdout().is_terminal()),
             words_look: look(io::stderr().is_terminal()),
             interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
+            shows_typing: io::stdin().is_terminal(),
             can_redraw: io::stdout().is_terminal() && !wishes.dumb,
             now: Timestamp::now,
         }
+    }
+
+    /// One without a terminal, for tests: it reads `input` and writes to these two.
+    #[cfg(test)]
+    pub(super) fn of_test(input: &[u8], out: Box<dyn Write>, err: Box<dyn Write>) -> Self {
+        let look = Look { colour: false, width: None };
+        let input = Box::new(io::Cursor::new(input.to_vec()));
+        let (interactive, shows_typing, can_redraw) = (false, false, false);
+        Self { out, err, input, look, words_look: look, interactive, shows_typing, can_redraw, now: Timestamp::now }
     }
 
     /// Shows colours always or never, whatever the environment asks for.
@@ -115,6 +134,25 @@ impl Terminal {
         let mut answer = String::new();
         self.input.read_line(&mut answer)?;
         Ok(Some(answer.trim().to_owned()))
+    }
+
+    /// Asks for a secret: one line of a terminal, which does not show it, or all of stdin, `bytes_max` at most.
+    pub(super) fn ask_secret(&mut self, question: &str, bytes_max: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        if !self.shows_typing {
+            let mut bytes = Zeroizing::new(Vec::with_capacity(bytes_max + 1));
+            (&mut self.input).take(bytes_max as u64).read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        }
+        write!(self.err, "{question}")?;
+        self.err.flush()?;
+        let answer = hidden::read(io::stdin().as_fd());
+        // The line's end was not shown either.
+        let _ = writeln!(self.err);
+        match answer? {
+            Hidden::Line(line) => Ok(line),
+            Hidden::Interrupted => Err(Failure::new(Ending::Failed, "interrupted")),
+            Hidden::Ended => Err(Failure::new(Ending::Failed, "nothing was given: the input ended")),
+        }
     }
 
     /// Reads all of stdin, as a program's file.

@@ -6,6 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{Access, access},
+    process::geteuid,
+};
+
 use super::{CredentialError, Source};
 
 /// Where systemd looks for `LoadCredential=NAME` and `LoadCredentialEncrypted=NAME` (systemd.exec(5)), and where a unit that runs has
@@ -73,7 +78,8 @@ fn private(path: &Path) -> Result<(), String> {
     if mode & !MODE_MAX != 0 {
         return Err(format!("its mode is {mode:04o}, wider than 0600; run: chmod 600 {path:?}"));
     }
-    Ok(())
+    let me = geteuid().as_raw();
+    access(path, Access::READ_OK).map_err(|_| format!("user {me} may not read it; it must belong to the daemon's user"))
 }
 
 fn program(path: &str) -> Result<(), String> {

@@ -48,7 +48,7 @@ use crate::{
     event::{DaemonEvent, Sink},
     health::health,
     intent::{ChangeError, Changed, Intent, configuration_version, definition_version},
-    name::{AccountName, Hostname, TunnelName},
+    name::{AccountName, TunnelName},
     plan::{PlanHash, Plans},
     reconciler::{PassReport, Reconciler, RequestError},
     recorder::Recorder,
@@ -424,10 +424,7 @@ impl Backend for DaemonBackend {
             });
             let checks = match self.tokens.client(name) {
                 Some(Ok(client)) => {
-                    let hostnames = hostnames(&intended, name);
-                    let own = intended.config.tunnels.values().filter(|tunnel| tunnel.account == *name);
-                    let beside = credential_check::Beside::of(own);
-                    let checking = credential_check::check(&client, settings, &hostnames, &beside);
+                    let checking = credential_check::of_account(&client, name, settings, &intended.config);
                     let (checks, status) = tokio::time::timeout(REQUEST_TIME_MAX, checking).await.map_err(|_| slow())?;
                     if let Some(status) = status {
                         self.tokens.learn(name, &status);
@@ -535,12 +532,6 @@ impl Backend for DaemonBackend {
         let (past, next) = self.audit.follow(query).await;
         Ok(Box::pin(follow_entries(past, next, query.clone())))
     }
-}
-
-/// The hostnames of an account's tunnels that want a record.
-fn hostnames(intended: &Intended, account: &AccountName) -> Vec<Hostname> {
-    let tunnels = intended.config.tunnels.values().filter(|tunnel| tunnel.account == *account);
-    tunnels.flat_map(|tunnel| tunnel.public_hostnames().into_iter().cloned()).collect()
 }
 
 fn object(definition: Value) -> Result<Map<String, Value>, Error> {

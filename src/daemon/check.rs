@@ -2,27 +2,33 @@
 //!
 //! It looks at everything that a start needs and changes nothing, so that it can be asked at any time, also beside a running daemon.
 //! A package asks the program that it is about to put in the place of another.
+//!
+//! Root looks with the rights of the daemon's user: what that user may not read would keep the daemon from starting, and what it put
+//! into its folders leads root nowhere.
 
 use std::{
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use rustix::process::geteuid;
 use serde::Serialize;
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     binary,
     options::{Environment, Options},
+    rights,
     run::{DEFAULT_STATE_DIR, machine_id},
     tokens,
 };
 use crate::{
-    config::Config,
+    config::{Account, Config, TokenSource},
     control, credential,
     intent::{FirstReading, last_accepted},
+    name::AccountName,
     process::{self, readable_records},
     store::Store,
 };
@@ -40,9 +46,21 @@ pub struct Check {
     pub records: usize,
 }
 
-/// Looks whether the daemon would start.
+/// How long looking may take. It is done in a moment; a folder that does not answer, or a pipe in the place of a file, must not hold an
+/// upgrade for ever.
+const LOOKING_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Looks whether the daemon would start. Root has the rights of the daemon's user afterwards.
 pub async fn check(options: Options) -> Check {
-    spawn_blocking(move || look(&options)).await.expect("looking does not panic")
+    match timeout(LOOKING_TIME_MAX, spawn_blocking(move || look(&options))).await {
+        Ok(looked) => looked.expect("looking does not panic"),
+        Err(_) => {
+            let limit = LOOKING_TIME_MAX.as_secs();
+            let problem =
+                format!("cannot read what the daemon would read: a file or its file system does not answer within {limit} s");
+            Check { problems: vec![problem], ..Check::default() }
+        }
+    }
 }
 
 /// The runtime directories in which a daemon with these files may have run: by the files, by what was accepted last, and by systemd.
@@ -68,6 +86,13 @@ fn look(options: &Options) -> Check {
     let mut check = Check::default();
     let reading = FirstReading::of(&options.config);
     let state_dir = state_dir(&reading, &options.environment);
+    // Before root's rights go: the folders of systemd's credentials are closed to everybody else.
+    check.tokens(reading.accounts().filter(|(_, account)| is_of_systemd(account)), &options.environment);
+    if let Err(error) = rights::become_daemon(&state_dir) {
+        check.problems.push(format!("cannot look with the rights of the daemon's user: {error}"));
+        return check;
+    }
+    let reading = FirstReading::of(&options.config);
     let store = check.store(&state_dir);
     let config = match reading.would_run(store.as_ref()) {
         Ok(would_run) => {
@@ -83,14 +108,21 @@ fn look(options: &Options) -> Check {
         }
     };
     check.tunnels = config.tunnels.len();
+    if let Some(store) = &store {
+        check.rest_of(store, &config);
+    }
     check.places(&config, &state_dir);
     check.records(&control::private_folder(&config.daemon.runtime_dir));
     check.binary(&config, &options.environment);
-    for (name, account) in &config.accounts {
-        let found = credential::find(&tokens::source(&account.api_token, &options.environment));
-        check.problems.extend(found.err().map(|error| format!("account {name}: {error}")));
-    }
+    check.tokens(config.accounts.iter(), &options.environment);
     check
+}
+
+fn is_of_systemd(account: &Account) -> bool {
+    match account.api_token {
+        TokenSource::Credential(_) => true,
+        TokenSource::File(_) | TokenSource::Command(_) | TokenSource::Env(_) => false,
+    }
 }
 
 impl Check {
@@ -116,6 +148,24 @@ impl Check {
             Err(error) => self.problem(&error),
         }
         Some(store)
+    }
+
+    /// What else is in it that a start reads.
+    fn rest_of(&mut self, store: &Store, config: &Config) {
+        // All accounts are in one file, so that the first that cannot be read says it for all.
+        self.problems.extend(config.accounts.keys().find_map(|account| store.account_id(account).err()));
+        // Read only when the files are bad, and replaced by them when they are good.
+        let unread = store.accepted().err();
+        self.notes.extend(unread.map(|why| format!("the configuration that was accepted last could not be gone back to: {why}")));
+    }
+
+    /// Whether tokens are where they should be.
+    fn tokens<'a>(&mut self, accounts: impl Iterator<Item = (&'a AccountName, &'a Account)>, environment: &Environment) {
+        for (name, account) in accounts {
+            let found = credential::find(&tokens::source(&account.api_token, environment));
+            let problem = found.err().map(|error| format!("account {name}: {error}"));
+            self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
+        }
     }
 
     /// The folders of the runtime directory and of the socket.

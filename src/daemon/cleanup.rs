@@ -5,17 +5,15 @@
 //! has. Only a `stop` lets leftovers be killed. When systemd cannot be asked, nothing is done.
 
 use std::{
-    fs, io,
-    os::unix::fs::MetadataExt,
+    io,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
 };
 
-use nix::unistd::{Gid, Uid, geteuid, setgid, setgroups, setuid};
 use tokio::{process::Command, task::spawn_blocking, time::timeout};
 
-use super::{binary, options::Environment};
+use super::{binary, options::Environment, rights::become_owner};
 use crate::{
     control,
     process::{self, Leftovers},
@@ -82,6 +80,8 @@ pub async fn clean_up(unit: &str, runtime_dirs: &[PathBuf], environment: &Enviro
             continue;
         }
         let unseen = |source| CleanupError::Unseen { folder: folder.clone(), source };
+        // What is read there decides which processes are killed: with that user's rights it reaches none that the user could not have
+        // killed.
         become_owner(&folder).map_err(unseen)?;
         let private = folder.clone();
         let leftovers = spawn_blocking(move || process::end_leftovers(&private, END_TIME_MAX)).await;
@@ -116,22 +116,9 @@ fn job_of<'a>(unit: &str, jobs: &'a str) -> Option<&'a str> {
     })
 }
 
-/// Goes on as the user to whom the folder belongs. What is read there decides which processes are killed: with that user's rights it
-/// reaches none that the user could not have killed.
-fn become_owner(folder: &Path) -> io::Result<()> {
-    let metadata = fs::symlink_metadata(folder)?;
-    if !geteuid().is_root() || metadata.uid() == Uid::from_raw(0).as_raw() {
-        return Ok(());
-    }
-    setgroups(&[])?;
-    setgid(Gid::from_raw(metadata.gid()))?;
-    setuid(Uid::from_raw(metadata.uid()))?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::fs::PermissionsExt, process};
+    use std::{fs, os::unix::fs::PermissionsExt, process};
 
     use super::*;
 

@@ -9,25 +9,42 @@ use std::collections::BTreeSet;
 
 use crate::{
     cloudflare::{Client, Error, RecordPatch, TokenKind, TokenState, TokenStatus, Zone},
-    config::Account,
+    config::{Account, Config},
     control::api::Check,
     id::{AccountId, RecordId, TunnelId},
-    name::Hostname,
+    name::{AccountName, Hostname},
 };
 
-pub(super) use beside::Beside;
+use beside::Beside;
 
 /// How many zones are tried at most; each costs two calls.
 const ZONES_MAX: usize = 10;
 
+/// Tries everything that the account's tunnels in `config` would need of the client's token, without changing anything. An account that
+/// is not in it has nothing to try.
+pub async fn try_token(client: &Client, name: &AccountName, config: &Config) -> Vec<Check> {
+    match config.accounts.get(name) {
+        Some(account) => of_account(client, name, account, config).await.0,
+        None => Vec::new(),
+    }
+}
+
+/// Tries everything that the account's tunnels in `config` want. Gives also what Cloudflare said of the token itself.
+pub(super) async fn of_account(
+    client: &Client,
+    name: &AccountName,
+    account: &Account,
+    config: &Config,
+) -> (Vec<Check>, Option<TokenStatus>) {
+    let own = || config.tunnels.values().filter(|tunnel| tunnel.account == *name);
+    // Those that want a record.
+    let hostnames: Vec<Hostname> = own().flat_map(|tunnel| tunnel.public_hostnames().into_iter().cloned()).collect();
+    check(client, account, &hostnames, &Beside::of(own())).await
+}
+
 /// Tries everything with `client`. `hostnames` are those that the account's tunnels want records for, `beside` is what else they want.
 /// Gives also what Cloudflare said of the token itself.
-pub(super) async fn check(
-    client: &Client,
-    account: &Account,
-    hostnames: &[Hostname],
-    beside: &Beside,
-) -> (Vec<Check>, Option<TokenStatus>) {
+async fn check(client: &Client, account: &Account, hostnames: &[Hostname], beside: &Beside) -> (Vec<Check>, Option<TokenStatus>) {
     let mut checks = Vec::new();
     let zones = client.zones().await;
     let account_id = match (&account.account_id, &zones) {

@@ -5,10 +5,20 @@ use std::{
     os::unix::fs::MetadataExt,
 };
 
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// What is logged when `ADIT_LOG` says nothing: Adit's own lines from INFO up, and warnings of the libraries.
 const DEFAULT_FILTER: &str = "warn,adit=info";
+
+/// What the levels are to the journal: the same as connectors' lines, and as `journalctl -p info` calls them.
+const PRIORITIES: PriorityMappings = PriorityMappings {
+    error: Priority::Error,
+    warn: Priority::Warning,
+    info: Priority::Informational,
+    debug: Priority::Debug,
+    trace: Priority::Debug,
+};
 
 /// What of the environment decides about logging.
 #[derive(Debug, Clone, Default)]
@@ -31,8 +41,13 @@ pub(super) fn start(settings: &LogSettings) -> anyhow::Result<()> {
     })?;
     let journal = stderr_is_the_journal(settings).then(tracing_journald::layer).and_then(Result::ok);
     let target: Box<dyn Layer<Registry> + Send + Sync> = match journal {
-        // ADIT_TUNNEL=, ADIT_CONNECTOR=, ADIT_EVENT=, …: `journalctl ADIT_TUNNEL=web` finds them.
-        Some(journal) => Box::new(journal.with_field_prefix(Some("ADIT".to_owned()))),
+        Some(journal) => Box::new(
+            journal
+                // ADIT_TUNNEL=, ADIT_CONNECTOR=, ADIT_EVENT=, …: `journalctl ADIT_TUNNEL=web` finds them.
+                .with_field_prefix(Some("ADIT".to_owned()))
+                .with_syslog_identifier("adit".to_owned())
+                .with_priority_mappings(PRIORITIES),
+        ),
         None => Box::new(fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(io::stderr().is_terminal())),
     };
     tracing_subscriber::registry().with(target.with_filter(filter)).init();

@@ -179,6 +179,10 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     };
     let started = Supervisor::start(settings, reconciler.wanted(), events.clone()).await;
     let (supervisor, supervising) = started.map_err(|source| StartError::Supervisor { source })?;
+    recorder.log_after({
+        let supervisor = supervisor.clone();
+        move |tunnel| supervisor.pass_on_lines(tunnel)
+    });
 
     let reload = Reload { intent: intent.clone(), tokens: tokens.clone(), manager: manager.clone(), audit: audit.clone() };
     let backend = DaemonBackend {

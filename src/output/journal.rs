@@ -4,17 +4,21 @@
 //! it does not take in time is left out there and counted; in the files it stays. Lines that were numbered by an earlier daemon are
 //! not passed on again.
 
+mod news;
+
 use std::{
     collections::BTreeMap,
     io,
     os::unix::net::UnixDatagram,
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
+pub(super) use news::News;
+
 use super::{
-    Losses, NumberedLine, book,
+    Losses, NumberedLine, Shown, book,
     files::Folders,
     line::{LogLevel, Stream},
     reader,
@@ -46,53 +50,14 @@ impl Journal {
     }
 }
 
-/// Tells the journal's thread what is new.
-#[derive(Clone, Default)]
-pub(super) struct News(Arc<(Mutex<Board>, Condvar)>);
-
-#[derive(Default)]
-struct Board {
-    /// The first line of each tunnel that was not read yet.
-    unread: BTreeMap<TunnelName, u64>,
-    is_over: bool,
-}
-
-impl News {
-    /// There is a line with the number `first` now.
-    pub(super) fn tell(&self, tunnel: &TunnelName, first: u64) {
-        let mut board = self.lock();
-        if !board.unread.contains_key(tunnel) {
-            board.unread.insert(tunnel.clone(), first);
-            self.0.1.notify_one();
-        }
-    }
-
-    /// There will be nothing new any more.
-    pub(super) fn end(&self) {
-        self.lock().is_over = true;
-        self.0.1.notify_one();
-    }
-
-    /// Waits for news; `None` at the end.
-    fn next(&self) -> Option<BTreeMap<TunnelName, u64>> {
-        let wait = |board: &mut Board| board.unread.is_empty() && !board.is_over;
-        let mut board = self.0.1.wait_while(self.lock(), wait).unwrap_or_else(PoisonError::into_inner);
-        (!board.unread.is_empty()).then(|| std::mem::take(&mut board.unread))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Board> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Starts the thread. `losses` counts the lines that the journal did not get.
-pub(super) fn start(journal: Journal, folders: Folders, news: News, losses: Arc<Losses>) -> io::Result<()> {
+pub(super) fn start(journal: Journal, shown: Shown, folders: Folders, news: News, losses: Arc<Losses>) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_write_timeout(Some(SEND_TIME_MAX))?;
-    let mut forwarder = Forwarder { journal, folders, socket, losses, read: BTreeMap::new() };
+    let mut forwarder = Forwarder { journal, shown, folders, socket, losses, news, read: BTreeMap::new() };
     let thread = std::thread::Builder::new().name("adit-journal".into());
     thread.spawn(move || {
-        while let Some(unread) = news.next() {
+        while let Some(unread) = forwarder.news.next() {
             for (tunnel, first) in unread {
                 forwarder.pass_on(tunnel, first);
             }
@@ -103,9 +68,11 @@ pub(super) fn start(journal: Journal, folders: Folders, news: News, losses: Arc<
 
 struct Forwarder {
     journal: Journal,
+    shown: Shown,
     folders: Folders,
     socket: UnixDatagram,
     losses: Arc<Losses>,
+    news: News,
     /// The number of the last line of each tunnel that was passed on.
     read: BTreeMap<TunnelName, u64>,
 }
@@ -113,17 +80,22 @@ struct Forwarder {
 impl Forwarder {
     fn pass_on(&mut self, tunnel: TunnelName, first: u64) {
         let mut last = self.read.get(&tunnel).copied().unwrap_or(first.saturating_sub(1));
+        // Slots that were renamed keep their name, and everything that is told outside speaks of the tunnel.
+        let shown = (self.shown)(&tunnel);
         loop {
             let ledger = book::read(&self.folders.ledger(&tunnel)).unwrap_or_default();
             let batch = reader::behind(&self.folders, &tunnel, &ledger, last, LINES_AT_ONCE);
             self.losses.journal_lines.fetch_add(batch.missed, Relaxed);
             let mut lines = batch.lines.iter().filter(|line| self.wants(line));
-            if lines.by_ref().any(|line| self.send(line).is_err()) {
+            if lines.by_ref().any(|line| self.send(&shown, line).is_err()) {
                 // One line tells as much as a second of waiting for each of the others.
                 self.losses.journal_lines.fetch_add(1 + lines.count() as u64, Relaxed);
             }
             match batch.last {
-                Some(reached) if reached > last => last = reached,
+                Some(reached) if reached > last => {
+                    last = reached;
+                    self.news.passed_on(&tunnel, last.saturating_add(1));
+                }
                 Some(_) | None => break,
             }
         }
@@ -137,13 +109,13 @@ impl Forwarder {
         }
     }
 
-    fn send(&self, line: &NumberedLine) -> io::Result<()> {
-        self.socket.send_to(&message(line), &self.journal.socket).map(drop)
+    fn send(&self, tunnel: &TunnelName, line: &NumberedLine) -> io::Result<()> {
+        self.socket.send_to(&message(tunnel, line), &self.journal.socket).map(drop)
     }
 }
 
-/// A line as the journal's native protocol has it.
-fn message(numbered: &NumberedLine) -> Vec<u8> {
+/// A line of a tunnel as the journal's native protocol has it.
+fn message(tunnel: &TunnelName, numbered: &NumberedLine) -> Vec<u8> {
     let NumberedLine { id, line } = numbered;
     let mut message = Vec::new();
     let mut add = |name: &str, value: &str| {
@@ -162,9 +134,11 @@ fn message(numbered: &NumberedLine) -> Vec<u8> {
     add("MESSAGE", &text);
     add("PRIORITY", priority(line.level));
     add("SYSLOG_IDENTIFIER", "cloudflared");
-    add("ADIT_TUNNEL", line.tunnel.as_str());
+    add("ADIT_TUNNEL", tunnel.as_str());
     add("ADIT_CONNECTOR", &format!("{}.{}", line.replica, line.generation));
     add("ADIT_LINE", &id.to_string());
+    // The journal's own time is that of arrival, which is another one for what was written while no daemon ran.
+    add("ADIT_TIME", &line.at.to_string());
     add("ADIT_STREAM", if line.stream == Stream::Log { "log" } else { "stderr" });
     for (name, value) in line.fields.iter().take(FIELDS_MAX) {
         if let Some(name) = field_name(name) {
@@ -220,13 +194,17 @@ mod tests {
 
     fn output(directory: &std::path::Path, least: Option<LogLevel>) -> Output {
         let journal = Journal { socket: directory.join("journal"), least };
-        let sinks = Sinks { hint: Box::new(|_| {}), journal: Some(journal) };
+        let sinks = Sinks { hint: Box::new(|_| {}), journal: Some(journal), shown: Box::new(TunnelName::clone) };
         Output::start(directory.join("logs"), directory.join("spare"), sinks).unwrap()
     }
 
     fn write(output: &Output, text: &str) {
+        write_as(output, Generation(7), text);
+    }
+
+    fn write_as(output: &Output, generation: Generation, text: &str) {
         let slot = SlotId::new("web".parse().unwrap(), 2);
-        let opened = output.open(&slot, Generation(7)).unwrap();
+        let opened = output.open(&slot, generation).unwrap();
         OpenOptions::new().append(true).open(opened.logfile).unwrap().write_all(text.as_bytes()).unwrap();
     }
 
@@ -239,7 +217,7 @@ mod tests {
         write(
             &output,
             "{\"level\":\"info\",\"message\":\"quiet\"}\n\
-             {\"level\":\"error\",\"connIndex\":3,\"bad name\":\"x\",\"error\":\"it broke\",\"message\":\"Serve tunnel error\"}\n\
+             {\"level\":\"error\",\"connIndex\":3,\"bad name\":\"x\",\"error\":\"it broke\",\"time\":\"2026-08-20T10:00:00Z\",\"message\":\"Serve tunnel error\"}\n\
              panic: oh\n",
         );
 
@@ -253,8 +231,47 @@ mod tests {
         assert_eq!((field("MESSAGE"), field("PRIORITY")), (Some("Serve tunnel error: it broke"), Some("3")));
         assert_eq!((field("ADIT_TUNNEL"), field("ADIT_CONNECTOR")), (Some("web"), Some("2.7")));
         assert_eq!((field("CLOUDFLARED_CONNINDEX"), field("SYSLOG_IDENTIFIER")), (Some("3"), Some("cloudflared")));
+        assert_eq!(field("ADIT_TIME"), Some("2026-08-20T10:00:00Z"));
         assert!(!first.keys().any(|name| name.contains("BAD")));
         assert_eq!((next()["MESSAGE"].as_str(), output.losses().journal_lines()), ("panic: oh", 0));
+    }
+
+    #[test]
+    fn whoever_waits_for_the_lines_of_a_tunnel_comes_behind_them_in_the_journal() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = UnixDatagram::bind(directory.path().join("journal")).unwrap();
+        journal.set_read_timeout(Some(PATIENCE)).unwrap();
+        let output = output(directory.path(), None);
+        let event = UnixDatagram::unbound().unwrap();
+        event.connect(directory.path().join("journal")).unwrap();
+        let mut buffer = [0; 4096];
+        // A machine that is busy may take longer than events wait; that would be told as an event in front of its lines.
+        let is_in_order = (0..100).any(|round| {
+            write_as(&output, Generation(round), "{\"message\":\"one\"}\n{\"message\":\"two\"}\n");
+            output.pass_on(&"web".parse().unwrap());
+            event.send(format!("EVENT={round}\n").as_bytes()).unwrap();
+            let arrived = [(); 3].map(|()| journal.recv(&mut buffer).map(|length| buffer[..length].to_vec()).unwrap());
+            arrived[2].starts_with(b"EVENT=")
+        });
+        assert!(is_in_order);
+    }
+
+    #[test]
+    fn a_renamed_tunnel_is_found_by_its_name_of_now() {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = UnixDatagram::bind(directory.path().join("journal")).unwrap();
+        journal.set_read_timeout(Some(PATIENCE)).unwrap();
+        let shown: Shown = Box::new(|_| "site".parse().unwrap());
+        let sinks = Sinks {
+            hint: Box::new(|_| {}),
+            journal: Some(Journal { socket: directory.path().join("journal"), least: None }),
+            shown,
+        };
+        let output = Output::start(directory.path().join("logs"), directory.path().join("spare"), sinks).unwrap();
+        write(&output, "{\"message\":\"one\"}\n");
+        let mut buffer = [0; 4096];
+        let length = journal.recv(&mut buffer).unwrap();
+        assert_eq!(fields(&buffer[..length])["ADIT_TUNNEL"], "site");
     }
 
     #[test]

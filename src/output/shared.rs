@@ -29,7 +29,7 @@ impl Watchers {
     /// There are lines with numbers from `first` up to before `next`.
     pub(super) fn tell(&self, tunnel: &TunnelName, first: u64, next: u64) {
         if let Some(news) = &self.news {
-            news.tell(tunnel, first);
+            news.tell(tunnel, first, next);
         }
         let mut watchers = self.lock();
         let Some(sender) = watchers.get(tunnel) else { return };

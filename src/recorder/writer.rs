@@ -12,6 +12,7 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
+use super::LinesFirst;
 use crate::event::{Entry, Level};
 
 /// How many entries may wait for the writer: at some 300 bytes each that is 300 KiB, and a journal that stands still for longer
@@ -36,11 +37,11 @@ enum Job {
 }
 
 /// Reads what the feed's files hold and starts the thread that goes on writing them.
-pub(super) fn start(state_dir: &Path) -> (Vec<Entry>, Writer, WriterGuard) {
+pub(super) fn start(state_dir: &Path, lines_first: LinesFirst) -> (Vec<Entry>, Writer, WriterGuard) {
     let file = FeedFile::new(state_dir.join("events.jsonl"));
     let past = file.read();
     let (queue, jobs) = sync_channel(QUEUE_MAX);
-    let thread = Builder::new().name("recorder".to_owned()).spawn(move || run(&jobs, file));
+    let thread = Builder::new().name("recorder".to_owned()).spawn(move || run(&jobs, &lines_first, file));
     let thread = thread.expect("a process that just started can make a thread");
     (past, Writer(queue.clone()), WriterGuard { queue, thread: Some(thread) })
 }
@@ -62,8 +63,12 @@ impl Drop for WriterGuard {
     }
 }
 
-fn run(jobs: &Receiver<Job>, mut file: FeedFile) {
+fn run(jobs: &Receiver<Job>, lines_first: &LinesFirst, mut file: FeedFile) {
     while let Ok(Job::Write(entry)) = jobs.recv() {
+        // What its connector wrote before it ended, or got ready, is to be read before that.
+        if let (Some(pass_on), Some(tunnel), Some(_)) = (lines_first.get(), &entry.subject.tunnel, entry.subject.replica) {
+            pass_on(tunnel);
+        }
         log(&entry);
         if let Err(error) = file.append(&entry) {
             file.complain(&error);
@@ -159,7 +164,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::event::{DaemonEvent, Event};
+    use crate::{
+        event::{DaemonEvent, Event, Subject},
+        name::TunnelName,
+    };
 
     fn entry(id: u64) -> Entry {
         Entry::new(id, Timestamp::UNIX_EPOCH, &Event::from(DaemonEvent::Started { version: "0.0.0" }))
@@ -168,15 +176,37 @@ mod tests {
     #[test]
     fn what_was_written_is_read_back_and_a_torn_line_costs_only_itself() {
         let folder = tempfile::tempdir().unwrap();
-        let (past, writer, guard) = start(folder.path());
+        let (past, writer, guard) = start(folder.path(), LinesFirst::default());
         assert!(past.is_empty());
         assert!(writer.write(Arc::new(entry(1))));
         assert!(writer.write(Arc::new(entry(2))));
         drop(guard);
         let path = folder.path().join("events.jsonl");
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"id\":3,\"at\":").unwrap();
-        let (past, _, _guard) = start(folder.path());
+        let (past, _, _guard) = start(folder.path(), LinesFirst::default());
         assert_eq!(past, [entry(1), entry(2)]);
+    }
+
+    #[test]
+    fn what_a_connector_wrote_is_passed_on_before_what_became_of_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let (sender, passed_on) = sync_channel(1);
+        let lines_first = LinesFirst::default();
+        let written = path.clone();
+        let pass_on = move |tunnel: &TunnelName| {
+            sender.send((tunnel.to_string(), fs::read_to_string(&written).unwrap_or_default())).unwrap();
+        };
+        assert!(lines_first.set(Box::new(pass_on)).is_ok());
+        let (_, writer, guard) = start(folder.path(), lines_first);
+        let subject = Subject { tunnel: Some("web".parse().unwrap()), replica: Some(0), ..Subject::default() };
+        assert!(writer.write(Arc::new(entry(1))), "this one is about no connector");
+        assert!(writer.write(Arc::new(Entry { subject, ..entry(2) })));
+        drop(guard);
+        let (tunnel, written) = passed_on.recv().unwrap();
+        assert_eq!((tunnel.as_str(), written.lines().count()), ("web", 1));
+        assert!(passed_on.recv().is_err(), "and nobody else was waited for");
+        assert_eq!(fs::read_to_string(path).unwrap().lines().count(), 2);
     }
 
     #[test]
@@ -192,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_written_stops_nothing() {
-        let (past, writer, guard) = start(Path::new("/nonexistent"));
+        let (past, writer, guard) = start(Path::new("/nonexistent"), LinesFirst::default());
         assert!(past.is_empty());
         assert!(writer.write(Arc::new(entry(1))));
         drop(guard);

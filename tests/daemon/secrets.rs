@@ -49,10 +49,17 @@ const COMMANDS: [&[&str]; 10] = [
 
 #[tokio::test]
 async fn tokens_and_tunnel_secrets_appear_in_nothing_that_is_told_kept_or_shown() {
-    let host = Host::serving(TWO_TUNNELS).await;
+    let host = Host::prepare().await;
+    configure_loudly(&host);
+    // The loudest that there is, of the daemon and of every library in it.
+    host.start_with(&[("ADIT_LOG", Path::new("trace"))]).await;
+    host.until_all_serve().await;
     let secrets = secrets_of(&host);
     assert_eq!(secrets.len(), 5, "the API token, two tunnel secrets, two connector tokens");
     make_trouble(&host).await;
+    for level in ["TRACE", "DEBUG", "INFO", "WARN"] {
+        assert!(host.log().contains(level), "it logs {level}");
+    }
 
     let mut told = BTreeMap::new();
     for arguments in COMMANDS {
@@ -141,6 +148,18 @@ fn secrets_of(host: &Host) -> BTreeMap<String, Secret> {
     secrets
 }
 
+/// Two tunnels, whose connectors say all that they can say. So many calls are not waited for.
+fn configure_loudly(host: &Host) {
+    let mut text = host.configuration(TWO_TUNNELS);
+    for (section, more) in
+        [("[cloudflared]\n", "extra_args = [\"--loglevel\", \"debug\"]\n"), ("[accounts.sandbox]\n", "budget = \"100/s\"\n")]
+    {
+        assert!(text.contains(section));
+        text = text.replacen(section, &format!("{section}{more}"), 1);
+    }
+    host.write_configuration(&text);
+}
+
 /// Lets everything go wrong that has something to say: calls, answers, connectors, files.
 async fn make_trouble(host: &Host) {
     let connector = host.connector("web").await;
@@ -153,7 +172,7 @@ async fn make_trouble(host: &Host) {
     host.stage.world.faults().add(Fault::WrongShape, Matching::resource("cfd_tunnel"), Times::Times(2));
     host.configure("[tunnels.web]\nreplica = 1");
     assert!(host.client.reload_configuration().await.is_err());
-    host.configure(TWO_TUNNELS);
+    configure_loudly(host);
     host.client.reload_configuration().await.unwrap();
     host.until_all_serve().await;
 }

@@ -1,5 +1,6 @@
 //! A terminal: a program on a pseudo-terminal of its own, and what it shows.
 #![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
+#![allow(dead_code, reason = "each test program uses its own part of this")]
 
 use std::{
     fs::{File, OpenOptions},
@@ -16,7 +17,7 @@ use std::{
 use rustix::{
     fs::OFlags,
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::{Termios, Winsize, tcgetattr, tcsetwinsize},
+    termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize},
 };
 
 /// A terminal with a program on it. Dropping it ends the program.
@@ -102,6 +103,11 @@ impl Terminal {
     /// Whether the program draws on the whole of it.
     pub(crate) fn is_taken(&self) -> bool {
         self.screen.lock().unwrap().alternate
+    }
+
+    /// Whether it shows what is typed.
+    pub(crate) fn echoes(&self) -> bool {
+        tcgetattr(&self.slave).unwrap().local_modes.contains(LocalModes::ECHO)
     }
 
     /// Whether it is as it was before the program came: screen, cursor and settings.

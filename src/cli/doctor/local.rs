@@ -14,7 +14,7 @@ use crate::{
         DoctorGroup::{Configuration, Daemon},
         DoctorResult::{Failure, Ok as Fine, Unknown, Warning},
     },
-    daemon::{Environment, find_cloudflared},
+    daemon::{Environment, find_program},
     doctor::{Advised, check, host as host_facts, limits, network, program, service},
     process,
 };
@@ -99,7 +99,7 @@ pub(super) async fn host(main: &Path, environment: &Environment, online: bool) -
     let config: Option<Config> = config.or_else(defaults);
     let cloudflared: Option<&Cloudflared> = config.as_ref().map(|config| &config.cloudflared);
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let binary = cloudflared.map(|cloudflared| find_cloudflared(&cloudflared.binary, environment.path.as_deref()));
+    let binary = cloudflared.map(|cloudflared| find_program(&cloudflared.binary, environment.path.as_deref()));
     let program = async {
         let Some(binary) = binary else { return Vec::new() };
         let looking = spawn_blocking(move || program::judge(&program::look(&binary, today)));

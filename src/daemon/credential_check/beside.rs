@@ -11,7 +11,7 @@ use crate::{
 
 /// What is wanted beside tunnels and DNS records.
 #[derive(Debug, Default)]
-pub(in crate::daemon) struct Beside {
+pub(super) struct Beside {
     /// The hostnames of load balancers.
     balanced: Vec<Hostname>,
     /// Whether a hostname demands an Access application.
@@ -20,7 +20,7 @@ pub(in crate::daemon) struct Beside {
 
 impl Beside {
     /// What these tunnels want.
-    pub(in crate::daemon) fn of<'a>(tunnels: impl Iterator<Item = &'a Tunnel>) -> Self {
+    pub(super) fn of<'a>(tunnels: impl Iterator<Item = &'a Tunnel>) -> Self {
         let mut beside = Self::default();
         for tunnel in tunnels {
             beside.balanced.extend(tunnel.load_balancer.iter().map(|balancer| balancer.hostname.clone()));

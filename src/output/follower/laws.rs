@@ -73,7 +73,7 @@ fn slot(replica: u8) -> SlotId {
 fn start(directory: &Path) -> (Output, Receiver<()>) {
     let (alive, ended) = mpsc::channel();
     let hint = move |_| alive.send(()).unwrap();
-    let sinks = Sinks { hint: Box::new(hint), journal: None };
+    let sinks = Sinks { hint: Box::new(hint), journal: None, shown: Box::new(TunnelName::clone) };
     (Output::start(directory.join("logs"), directory.join("spare"), sinks).unwrap(), ended)
 }
 

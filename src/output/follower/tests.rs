@@ -29,7 +29,7 @@ fn bench() -> Bench {
 fn bench_in(directory: tempfile::TempDir) -> Bench {
     let (sender, hints) = mpsc::channel();
     let hint = move |hint| drop(sender.send(hint));
-    let sinks = Sinks { hint: Box::new(hint), journal: None };
+    let sinks = Sinks { hint: Box::new(hint), journal: None, shown: Box::new(TunnelName::clone) };
     let output = Output::start(directory.path().join("logs"), directory.path().join("spare"), sinks).unwrap();
     Bench { directory, output, hints }
 }

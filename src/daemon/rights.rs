@@ -1,0 +1,52 @@
+//! Giving up root's rights for those of the daemon's user, before anything is read that this user may have written: what it put there
+//! then reaches nothing that it could not have reached itself.
+
+use std::{ffi::CString, fs, io, os::unix::fs::MetadataExt, path::Path};
+
+use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setgid, setgroups, setuid};
+
+/// The user as whom the package's unit runs the daemon.
+pub const DAEMON_USER: &str = "adit";
+
+/// Goes on as the user to whom the folder belongs, without any other group. Nothing changes for whoever is not root, and for a folder
+/// of root's.
+pub(super) fn become_owner(folder: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(folder)?;
+    if !geteuid().is_root() || metadata.uid() == Uid::from_raw(0).as_raw() {
+        return Ok(());
+    }
+    setgroups(&[])?;
+    change(Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()))
+}
+
+/// Goes on as the daemon's user with the groups that systemd would give it: the user to whom the state directory belongs, and before
+/// there is one, the package's. Nothing changes for whoever is not root, for a daemon that runs as root, and where there is no such user.
+pub(super) fn become_daemon(state_dir: &Path) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    // A link to the state directory is root's, as is the folder that it stands in.
+    let (uid, user) = match fs::metadata(state_dir) {
+        Ok(metadata) => (Uid::from_raw(metadata.uid()), User::from_uid(Uid::from_raw(metadata.uid()))?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match User::from_name(DAEMON_USER)? {
+            Some(user) => (user.uid, Some(user)),
+            None => return Ok(()),
+        },
+        Err(error) => return Err(error),
+    };
+    match user {
+        _ if uid.is_root() => Ok(()),
+        Some(user) => {
+            let name = CString::new(user.name).map_err(|_| io::Error::other("the daemon's user has a name with a zero byte"))?;
+            initgroups(&name, user.gid)?;
+            change(user.uid, user.gid)
+        }
+        None => become_owner(state_dir),
+    }
+}
+
+fn change(user: Uid, group: Gid) -> io::Result<()> {
+    setgid(group)?;
+    setuid(user)?;
+    Ok(())
+}
