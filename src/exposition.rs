@@ -1,13 +1,50 @@
-//! Prometheus' text exposition format, read as it comes: bytes in, samples out, and never more than one line in memory.
+//! Prometheus' text exposition format, read as it comes: bytes in, lines out, and never more than one line in memory. What of a page
+//! is told again is kept compactly ([`Page`]), and many pages are written as one ([`Merged`]), family by family.
 //!
 //! A page is foreign. A line that breaks the format is passed over and the next one is read; a line that the end of the page cut off
 //! is no sample, because its number may be half of one.
 
+mod kind;
+mod merged;
+mod page;
+mod write;
+
 use std::borrow::Cow;
+
+pub use self::{
+    kind::Kind,
+    merged::{Merged, Place, Source},
+    page::{ADDED_LABELS, Page, PageBuilder, RELAYED},
+    write::{Format, Head, Labels, write_end, write_head, write_sample},
+};
 
 /// The longest line that is read, in bytes; a longer one is passed over. Those of cloudflared have less than 200, and help texts are
 /// not longer.
 const LINE_BYTES_MAX: usize = 16 * 1024;
+
+/// A line of a page that says something.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Line<'a> {
+    /// A number.
+    Sample(Sample<'a>),
+    /// What a family says, without its escapes.
+    Help {
+        /// The family's name.
+        family: &'a str,
+        /// The text.
+        text: Cow<'a, str>,
+    },
+    /// What kind a family is of.
+    Type {
+        /// The family's name.
+        family: &'a str,
+        /// The kind.
+        kind: Kind,
+    },
+}
+
+/// What may stand around a line's words; a page with Windows' ends of lines is read as well.
+const BLANKS: [char; 3] = [' ', '\t', '\r'];
 
 /// One sample of a page.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,8 +67,8 @@ pub struct Exposition {
 }
 
 impl Exposition {
-    /// Takes the next bytes of the page in and hands each sample that they complete to `visit`.
-    pub fn take(&mut self, mut bytes: &[u8], visit: &mut impl FnMut(Sample<'_>)) {
+    /// Takes the next bytes of the page in and hands each line that they complete to `visit`.
+    pub fn take(&mut self, mut bytes: &[u8], visit: &mut impl FnMut(Line<'_>)) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
             if self.too_long {
@@ -63,18 +100,36 @@ impl Exposition {
     }
 }
 
-fn visit_line(line: &[u8], visit: &mut impl FnMut(Sample<'_>)) {
+fn visit_line(line: &[u8], visit: &mut impl FnMut(Line<'_>)) {
     if line.len() <= LINE_BYTES_MAX
-        && let Some(sample) = std::str::from_utf8(line).ok().and_then(Sample::read)
+        && let Some(line) = std::str::from_utf8(line).ok().and_then(Line::read)
     {
-        visit(sample);
+        visit(line);
+    }
+}
+
+impl<'a> Line<'a> {
+    /// What a line says, read without its end; `None` for a comment, an empty line and whatever breaks the format.
+    pub fn read(line: &'a str) -> Option<Self> {
+        let line = line.trim_matches(BLANKS);
+        let Some(comment) = line.strip_prefix('#') else { return Sample::read(line).map(Self::Sample) };
+        let (keyword, rest) = word(comment);
+        let (family, rest) = word(rest);
+        if family.is_empty() || family.starts_with(|char: char| char.is_ascii_digit()) || !family.chars().all(is_name) {
+            return None;
+        }
+        match keyword {
+            "HELP" => Some(Self::Help { family, text: unescaped(rest, false) }),
+            "TYPE" => Some(Self::Type { family, kind: Kind::read(rest)? }),
+            _ => None,
+        }
     }
 }
 
 impl<'a> Sample<'a> {
     /// The sample on a line without its end; `None` for a comment, an empty line and whatever breaks the format.
     pub fn read(line: &'a str) -> Option<Self> {
-        let line = line.trim_matches([' ', '\t', '\r']);
+        let line = line.trim_matches(BLANKS);
         let name_end = line.find(|char: char| !is_name(char)).unwrap_or(line.len());
         let (name, rest) = line.split_at(name_end);
         if name.is_empty() || name.starts_with(|char: char| char.is_ascii_digit()) {
@@ -123,6 +178,13 @@ fn number(word: &str) -> Option<f64> {
     }
 }
 
+/// The first word of `text` and what stands behind it and its blanks.
+fn word(text: &str) -> (&str, &str) {
+    let text = text.trim_start_matches(BLANKS);
+    let (word, rest) = text.split_at(text.find(BLANKS).unwrap_or(text.len()));
+    (word, rest.trim_start_matches(BLANKS))
+}
+
 fn is_name(char: char) -> bool {
     char.is_ascii_alphanumeric() || matches!(char, '_' | ':')
 }
@@ -151,7 +213,7 @@ fn first_label(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
         None if behind.is_empty() || behind.starts_with('}') => behind,
         None => return None,
     };
-    (!name.is_empty()).then(|| (name, unescaped(&rest[..end]), behind))
+    (!name.is_empty()).then(|| (name, unescaped(&rest[..end], true), behind))
 }
 
 /// Where the quote stands that ends a label's value.
@@ -164,7 +226,8 @@ fn quoted_end(text: &str) -> Option<usize> {
     })
 }
 
-fn unescaped(text: &str) -> Cow<'_, str> {
+/// A text without its escapes. A quote is escaped only within quotes.
+fn unescaped(text: &str, is_quoted: bool) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }
@@ -177,7 +240,8 @@ fn unescaped(text: &str) -> Cow<'_, str> {
         }
         match chars.next() {
             Some('n') => value.push('\n'),
-            Some(escaped @ ('"' | '\\')) => value.push(escaped),
+            Some('\\') => value.push('\\'),
+            Some('"') if is_quoted => value.push('"'),
             // What is no escape stands for itself.
             Some(other) => value.extend(['\\', other]),
             None => value.push('\\'),

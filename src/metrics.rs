@@ -4,18 +4,25 @@
 //! follow the Prometheus conventions: base units, `_total` on counters, labels bounded by the configuration. Never a raw `Host`.
 
 mod gauges;
+mod reference;
+mod registry;
+mod relay;
+mod render;
 
-use std::sync::{Arc, Mutex, PoisonError};
-
-use jiff::Timestamp;
-use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector,
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use self::gauges::Gauges;
+use jiff::Timestamp;
+use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, core::Collector};
+
+use self::{gauges::Gauges, registry::Registry, relay::Relay};
+pub use self::{reference::reference, registry::Family, relay::RelayReading};
 use crate::{
-    connector::{FleetNotice, Happening},
+    connector::{FleetNotice, Happening, SlotId},
     event::{ConnectorEvent, Event, Level, ProvisioningEvent, UplinkEvent},
+    exposition::Format,
     name::AccountName,
     status::Status,
 };
@@ -38,6 +45,8 @@ struct Families {
     credential_expiry: IntGaugeVec,
     // One at a time: a scrape sets every gauge anew before it reads them.
     gauges: Mutex<Gauges>,
+    // Written all at once, so that no scrape sees half of it.
+    relay: Mutex<Relay>,
 }
 
 /// One HTTP exchange with Cloudflare, in stable and few words.
@@ -125,6 +134,7 @@ impl Metrics {
                 &["account"],
             ),
             gauges: Mutex::new(Gauges::register(&registry)),
+            relay: Mutex::new(Relay::register(&registry)),
             registry,
         };
         Self(Arc::new(families))
@@ -204,13 +214,33 @@ impl Metrics {
         }
     }
 
-    /// Everything, in Prometheus' text format.
-    pub fn render(&self, status: &Status) -> String {
+    /// Every family that there is, by name, whether it has series or not.
+    pub fn families(&self) -> Vec<Family> {
+        self.0.registry.families()
+    }
+
+    /// Takes in what came of reading connectors' own metrics for a scrape; `known` are the places of all connectors that there are,
+    /// running or not.
+    pub fn record_relay(&self, known: &BTreeSet<SlotId>, readings: &[RelayReading]) {
+        self.0.relay.lock().unwrap_or_else(PoisonError::into_inner).record(known, readings);
+    }
+
+    /// Everything, without the end that OpenMetrics wants.
+    pub fn render_as(&self, status: &Status, format: Format) -> String {
         let gauges = self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner);
+        let relay = self.0.relay.lock().unwrap_or_else(PoisonError::into_inner);
         gauges.set(status);
         let families = self.0.registry.gather();
-        drop(gauges);
-        TextEncoder::new().encode_to_string(&families).expect("every family has a name and help, and was registered once")
+        drop((gauges, relay));
+        let mut text = String::new();
+        render::write(&mut text, &families, format);
+        text
+    }
+
+    /// Everything, in Prometheus' text format.
+    #[cfg(test)]
+    pub(crate) fn render(&self, status: &Status) -> String {
+        self.render_as(status, Format::Text)
     }
 }
 

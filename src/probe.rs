@@ -16,7 +16,7 @@ use tokio::{
 };
 
 pub use open_requests::open_requests;
-pub use traffic::{Traffic, traffic};
+pub use traffic::{Traffic, traffic, traffic_and_page};
 
 use crate::{
     connector::{Answer, Ask, Probe, VersionReading},

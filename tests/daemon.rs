@@ -89,6 +89,8 @@ mod output;
 mod ownership;
 #[path = "daemon/provision.rs"]
 mod provision;
+#[path = "daemon/relay.rs"]
+mod relay;
 #[path = "daemon/reload.rs"]
 mod reload;
 #[path = "daemon/replacement.rs"]

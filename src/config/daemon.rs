@@ -63,6 +63,10 @@ pub struct Control {
 pub struct Metrics {
     /// Where they are served.
     pub listen: MetricsListen,
+    /// Whether the connectors' own metrics are told again.
+    pub relay: bool,
+    /// How many series of one connector are told again at most: 1 to 10,000.
+    pub relay_series_max: u16,
 }
 
 /// Where metrics are served. Displayed and serialized as in the file.
@@ -131,7 +135,9 @@ pub(super) fn control(
 pub(super) fn metrics(section: Section<'_>, report: &mut Report<'_>) -> Result<Metrics, Reported> {
     let off = matches!(section.get("listen").map(|node| &node.value), Some(Value::Boolean(false)));
     let listen = if off { Ok(MetricsListen::Off) } else { section.required("listen", report, listen) };
-    Ok(Metrics { listen: listen? })
+    let relay = section.boolean("relay").ok_or(Reported);
+    let relay_series_max = section.integer("relay_series_max");
+    Ok(Metrics { listen: listen?, relay: relay?, relay_series_max: relay_series_max? })
 }
 
 fn listen(text: &str) -> Result<MetricsListen, String> {

@@ -122,7 +122,7 @@ fn path_reason(path: &Path, own: Own<'_>) -> Option<String> {
     if own.control.is_some_and(|control| is(&control.socket)) {
         return Some("it is Adit's own control socket".to_owned());
     }
-    if let Some(Metrics { listen: MetricsListen::Unix(listen) }) = own.metrics
+    if let Some(Metrics { listen: MetricsListen::Unix(listen), .. }) = own.metrics
         && is(listen)
     {
         return Some("it is Adit's own metrics listener".to_owned());

@@ -158,12 +158,26 @@ static CONTROL: Grammar = table(&[
     key("socket_mode", Kind::Text(&MODE), Default("'0666'"), "Its mode. Every request is decided by its peer, deny by default."),
 ]);
 
-static METRICS: Grammar = table(&[key(
-    "listen",
-    Kind::Either(&[Kind::Text(&LISTEN), Kind::Off]),
-    Default("'127.0.0.1:9738'"),
-    "Where `/metrics` is served; `false` for nowhere.",
-)]);
+static METRICS: Grammar = table(&[
+    key(
+        "listen",
+        Kind::Either(&[Kind::Text(&LISTEN), Kind::Off]),
+        Default("'127.0.0.1:9738'"),
+        "Where `/metrics` is served; `false` for nowhere.",
+    ),
+    key(
+        "relay",
+        Kind::Boolean,
+        Default("true"),
+        "Whether connectors' own `cloudflared_*` and `quic_client_*` are served there too.",
+    ),
+    key(
+        "relay_series_max",
+        Kind::Integer { min: 1, max: 10_000 },
+        Default("1000"),
+        "How many series of one connector are served at most; the rest is counted.",
+    ),
+]);
 
 static CLOUDFLARED: Grammar = table(&[
     key("binary", Kind::Text(&BINARY), Default("'cloudflared'"), "Looked up on PATH once when it is a bare name."),

@@ -27,9 +27,9 @@ use self::{
 use super::{
     audit::{Audit, By},
     credential_check,
+    page_reader::PageReader,
     reload::Reload,
     tokens::Tokens,
-    traffic::TrafficReader,
 };
 use crate::{
     config::{Access, ApplyMode, Config},
@@ -81,7 +81,7 @@ pub(super) struct DaemonBackend {
     pub(super) tokens: Tokens,
     pub(super) audit: Arc<Audit>,
     pub(super) events: Sink,
-    pub(super) traffic: TrafficReader,
+    pub(super) pages: PageReader,
 }
 
 impl DaemonBackend {

@@ -14,10 +14,15 @@ use std::{
 
 use axum::{
     Router,
-    http::header::CONTENT_TYPE,
-    response::{IntoResponse, Response},
+    body::Body,
+    http::{
+        HeaderMap, HeaderValue, Method, StatusCode,
+        header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, VARY},
+    },
+    response::Response,
     routing::get,
 };
+use futures_util::stream;
 use hyper::{
     Request,
     body::Incoming,
@@ -36,6 +41,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use super::{
+    exporter::{Exporter, Gzip, unhurried},
+    negotiation,
+};
 use crate::{
     config::MetricsListen,
     control::{self, SocketFile},
@@ -132,9 +141,10 @@ impl MetricsListener {
         }
     }
 
-    /// Answers `GET /metrics` with what `render` gives until `shutdown` is cancelled, and then until the last scrape is answered.
-    pub(super) async fn serve(&self, render: Arc<impl Fn() -> String + Send + Sync + 'static>, shutdown: &CancellationToken) {
-        let router = Router::new().route("/metrics", get(move || answer(render.clone())));
+    /// Answers `GET /metrics` with what `exporter` gives until `shutdown` is cancelled, and then until the last scrape is answered.
+    pub(super) async fn serve(&self, exporter: Arc<Exporter>, shutdown: &CancellationToken) {
+        let page = move |method: Method, headers: HeaderMap| answer(Arc::clone(&exporter), method, headers);
+        let router = Router::new().route("/metrics", get(page)).fallback(|| async { NOT_FOUND });
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let tasks = TaskTracker::new();
         loop {
@@ -217,10 +227,27 @@ trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-async fn answer(render: Arc<impl Fn() -> String + Send + Sync + 'static>) -> Response {
-    // Rendering a thousand tunnels takes milliseconds of pure computing; the loops go on meanwhile.
-    let text = tokio::task::spawn_blocking(move || render()).await.unwrap_or_default();
-    ([(CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response()
+/// What is said of every other path.
+const NOT_FOUND: (StatusCode, &str) = (StatusCode::NOT_FOUND, "404: the metrics are at /metrics\n");
+
+async fn answer(exporter: Arc<Exporter>, method: Method, headers: HeaderMap) -> Response {
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let format = negotiation::format(header(ACCEPT));
+    let is_compressed = negotiation::takes_gzip(header(ACCEPT_ENCODING));
+    let body = match (method == Method::HEAD, is_compressed) {
+        // No connector is asked for what nobody gets; its length is not known.
+        (true, _) => Body::from_stream(stream::empty::<io::Result<Vec<u8>>>()),
+        (false, true) => Body::from_stream(unhurried(Gzip::new(exporter.page(format).await))),
+        (false, false) => Body::from_stream(unhurried(exporter.page(format).await.map(io::Result::Ok))),
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    if is_compressed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
 }
 
 /// Binds beside the path, which is then led to the socket: it never shows with a narrower mode than it keeps. A stale one of an

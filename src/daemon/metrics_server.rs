@@ -6,13 +6,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     descriptor_store::{DescriptorStore, Kept},
+    exporter::Exporter,
     metrics_listener::MetricsListener,
     socket_guard::SocketGuard,
 };
 use crate::{config::MetricsListen, intent::Intent};
 
 /// The server with its present listener.
-pub(super) struct MetricsServer<Render> {
+pub(super) struct MetricsServer {
     /// Where it listens; `None` when metrics are off.
     pub(super) listener: Option<MetricsListener>,
     /// Where the listener is kept over a restart.
@@ -21,11 +22,11 @@ pub(super) struct MetricsServer<Render> {
     pub(super) guard: SocketGuard,
     /// Says where to listen.
     pub(super) intent: Intent,
-    /// Gives the metrics as text.
-    pub(super) render: Arc<Render>,
+    /// Makes what is served.
+    pub(super) exporter: Arc<Exporter>,
 }
 
-impl<Render: Fn() -> String + Send + Sync + 'static> MetricsServer<Render> {
+impl MetricsServer {
     /// Answers until `shutdown` is cancelled, and then until the last scrape is answered.
     pub(super) async fn serve(mut self, shutdown: CancellationToken) -> Self {
         self.guard_socket();
@@ -34,7 +35,7 @@ impl<Render: Fn() -> String + Send + Sync + 'static> MetricsServer<Render> {
             let moved = shutdown.child_token();
             let serving = async {
                 match &self.listener {
-                    Some(listener) => listener.serve(Arc::clone(&self.render), &moved).await,
+                    Some(listener) => listener.serve(Arc::clone(&self.exporter), &moved).await,
                     None => moved.cancelled().await,
                 }
             };

@@ -22,20 +22,22 @@ use super::{
     backend::DaemonBackend,
     binary,
     descriptor_store::{DescriptorStore, Kept},
+    exporter::Exporter,
     listeners, logging,
     metrics_server::MetricsServer,
     options::{Environment, Options},
+    page_reader::PageReader,
     refused::CountedRefusals,
+    relay::Relay,
     reload::Reload,
     reported::ReportedVersions,
     socket_guard::SocketGuard,
     status_line,
     systemd::ServiceManager,
     tokens::Tokens,
-    traffic::TrafficReader,
 };
 use crate::{
-    config::{Account, JournalLines, TokenSource},
+    config::{self, Account, JournalLines, MetricsListen, TokenSource},
     control::{self, Lock, Server, SocketError},
     event::{DaemonEvent, Event, Sink},
     intent::{FirstReading, Intent, NothingToRun},
@@ -185,6 +187,10 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     });
 
     let reload = Reload { intent: intent.clone(), tokens: tokens.clone(), manager: manager.clone(), audit: audit.clone() };
+    let pages = PageReader::new({
+        let intent = intent.clone();
+        move || relayed_series(&intent.intended().config.metrics)
+    });
     let backend = DaemonBackend {
         intent: intent.clone(),
         reload: reload.clone(),
@@ -194,7 +200,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         tokens: tokens.clone(),
         audit,
         events: events.clone(),
-        traffic: TrafficReader::new(),
+        pages: pages.clone(),
     };
     let server = Server::new(backend, Arc::new(control::identify), shutdown.clone());
     let serving = tokio::spawn(server.serve(listener));
@@ -203,13 +209,17 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         store: descriptors.clone(),
         guard: socket_guard.clone(),
         intent: intent.clone(),
-        render: Arc::new({
-            let (recorder, supervisor) = (recorder.clone(), supervisor.clone());
-            move || {
-                let losses = supervisor.log_losses();
-                metrics.set_log_losses(losses.journal_lines(), losses.full_disks());
-                metrics.render(&recorder.status())
-            }
+        exporter: Arc::new(Exporter {
+            recorder: recorder.clone(),
+            supervisor: supervisor.clone(),
+            relay: Relay {
+                pages,
+                recorder: recorder.clone(),
+                intent: intent.clone(),
+                metrics: metrics.clone(),
+                last: Arc::default(),
+            },
+            metrics,
         }),
     };
     let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
@@ -356,6 +366,14 @@ fn token_file(account: &Account) -> Option<PathBuf> {
     match &account.api_token {
         TokenSource::File(path) if !path.starts_with("/etc") => Some(path.clone()),
         TokenSource::File(_) | TokenSource::Credential(_) | TokenSource::Command(_) | TokenSource::Env(_) => None,
+    }
+}
+
+/// How many series of a connector are told again in `/metrics`; `None` when none is, or nobody can ask.
+fn relayed_series(metrics: &config::Metrics) -> Option<usize> {
+    match metrics.listen {
+        MetricsListen::Off => None,
+        MetricsListen::Tcp(_) | MetricsListen::Unix(_) => metrics.relay.then(|| usize::from(metrics.relay_series_max)),
     }
 }
 

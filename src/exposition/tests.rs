@@ -15,7 +15,8 @@ fn page(pieces: &[&[u8]]) -> Vec<Read> {
     let mut exposition = Exposition::default();
     let mut samples = Vec::new();
     for piece in pieces {
-        exposition.take(piece, &mut |sample| {
+        exposition.take(piece, &mut |line| {
+            let Line::Sample(sample) = line else { return };
             let labels = sample.labels().map(|(name, value)| (name.to_owned(), value.into_owned())).collect();
             samples.push((sample.name.to_owned(), labels, sample.value));
         });
@@ -77,6 +78,27 @@ fn what_breaks_the_format_is_no_sample() {
 }
 
 #[test]
+fn a_comment_may_say_what_a_family_is() {
+    let help = |family, text: &'static str| Some(Line::Help { family, text: text.into() });
+    for (line, said) in [
+        ("# HELP x What it is.", help("x", "What it is.")),
+        ("#\tHELP  x  a \\\\ b\\nc \\\" d", help("x", "a \\ b\nc \\\" d")),
+        ("# HELP x", help("x", "")),
+        ("# TYPE a:b counter\r", Some(Line::Type { family: "a:b", kind: Kind::Counter })),
+        ("# TYPE x unknown", Some(Line::Type { family: "x", kind: Kind::Untyped })),
+        ("# TYPE x gadget", None),
+        ("# TYPE x", None),
+        ("# TYPE 1x counter", None),
+        ("# HELP x{} text", None),
+        ("# HELP", None),
+        ("# EOF", None),
+        ("#", None),
+    ] {
+        assert_eq!(Line::read(line), said, "{line}");
+    }
+}
+
+#[test]
 fn a_line_that_the_end_cut_off_is_no_sample() {
     assert_eq!(page(&[b"a 1\nb 12"]), [("a".to_owned(), vec![], 1.0)]);
 }
@@ -96,8 +118,8 @@ proptest! {
     fn nothing_that_comes_makes_it_panic_or_keep_much(bytes: Vec<u8>, cut in 0_usize..64) {
         let mut exposition = Exposition::default();
         let (head, tail) = bytes.split_at(cut.min(bytes.len()));
-        exposition.take(head, &mut |sample| { sample.labels().count(); });
-        exposition.take(tail, &mut |sample| { sample.labels().count(); });
+        exposition.take(head, &mut |line| drop(format!("{line:?}")));
+        exposition.take(tail, &mut |line| drop(format!("{line:?}")));
         prop_assert!(exposition.line.len() <= LINE_BYTES_MAX);
     }
 

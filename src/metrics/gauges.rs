@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts, Registry};
+use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts};
 
-use super::registered;
+use super::{registered, registry::Registry};
 use crate::{
     connector::State,
     event::{ProgramView, RolloutState},

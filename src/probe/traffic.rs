@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io, net::SocketAddr};
 use tokio::time::timeout;
 
 use super::{PROBE_TIME_MAX, invalid, stream};
-use crate::exposition::{Exposition, Sample};
+use crate::exposition::{Exposition, Line, Page, PageBuilder, Sample};
 
 /// The longest page of metrics, in bytes; one is 14,000 to 22,000 long and grows with what was seen.
 const METRICS_MAX: usize = 4 * 1024 * 1024;
@@ -35,24 +35,48 @@ pub struct Traffic {
 /// When it does not answer in time, or with something else than metrics.
 pub async fn traffic(metrics: SocketAddr) -> io::Result<Traffic> {
     let (mut exposition, mut traffic) = (Exposition::default(), Traffic::default());
-    let reading = stream(metrics, "/metrics", METRICS_MAX, |bytes| exposition.take(bytes, &mut |sample| traffic.add(&sample)));
-    let status = match timeout(PROBE_TIME_MAX, reading).await {
-        Ok(status) => status?,
+    read(metrics, |bytes| exposition.take(bytes, &mut |line| traffic.add(&line))).await?;
+    traffic.checked()
+}
+
+/// The same, and what of its page is told again: so many series at most. One reading for both.
+///
+/// # Errors
+///
+/// When it does not answer in time, or with something else than metrics.
+pub async fn traffic_and_page(metrics: SocketAddr, series_max: usize) -> io::Result<(Traffic, Page)> {
+    let (mut page, mut traffic) = (PageBuilder::new(series_max), Traffic::default());
+    read(metrics, |bytes| page.take(bytes, &mut |line| traffic.add(line))).await?;
+    Ok((traffic.checked()?, page.finish()))
+}
+
+async fn read(metrics: SocketAddr, take: impl FnMut(&[u8])) -> io::Result<()> {
+    match timeout(PROBE_TIME_MAX, stream(metrics, "/metrics", METRICS_MAX, take)).await {
+        Ok(Ok(200)) => Ok(()),
+        Ok(Ok(status)) => Err(invalid(format!("/metrics answers with status {status}"))),
+        Ok(Err(error)) => Err(error),
         Err(_) => {
             let why = format!("no answer within {} s", PROBE_TIME_MAX.as_secs());
-            return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            Err(io::Error::new(io::ErrorKind::TimedOut, why))
         }
-    };
-    match status {
-        200 if traffic == Traffic::default() => Err(invalid("/metrics says nothing of requests".to_owned())),
-        200 => Ok(traffic),
-        status => Err(invalid(format!("/metrics answers with status {status}"))),
     }
 }
 
 impl Traffic {
+    /// Itself, if the page was one of a connector.
+    fn checked(self) -> io::Result<Self> {
+        if self == Self::default() { Err(invalid("/metrics says nothing of requests".to_owned())) } else { Ok(self) }
+    }
+
+    fn add(&mut self, line: &Line<'_>) {
+        match line {
+            Line::Sample(sample) => self.add_sample(sample),
+            Line::Help { .. } | Line::Type { .. } => {}
+        }
+    }
+
     /// The families are those of `facts/cloudflared.md` 4.1. Series of one family are added up.
-    fn add(&mut self, sample: &Sample<'_>) {
+    fn add_sample(&mut self, sample: &Sample<'_>) {
         let counted = || Some(sample.value).filter(|value| value.is_finite() && *value >= 0.0).map(|value| value as u64);
         let sum = |total: &mut Option<u64>| {
             if let Some(count) = counted() {
@@ -99,7 +123,7 @@ mod tests {
 
     fn read(page: &str) -> Traffic {
         let mut traffic = Traffic::default();
-        Exposition::default().take(page.as_bytes(), &mut |sample| traffic.add(&sample));
+        Exposition::default().take(page.as_bytes(), &mut |line| traffic.add(&line));
         traffic
     }
 

@@ -113,6 +113,8 @@ socket_mode = \"0666\"
 
 [metrics]
 listen = \"127.0.0.1:9738\"
+relay = true
+relay_series_max = 1000
 
 [cloudflared]
 binary = \"cloudflared\"

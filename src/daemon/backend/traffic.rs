@@ -2,30 +2,15 @@
 
 use super::DaemonBackend;
 use crate::{
-    connector::SlotId,
     control::api,
-    daemon::traffic::{Figures, Target},
+    daemon::page_reader::{Figures, Target},
     probe::Traffic,
 };
 
 impl DaemonBackend {
     pub(super) async fn read_traffic(&self) -> Vec<api::ConnectorTraffic> {
-        // The status is locked no longer than this takes.
-        let targets: Vec<Target> = {
-            let status = self.recorder.status();
-            let connectors = status.tunnels.iter().flat_map(|(name, tunnel)| {
-                tunnel.connectors.values().filter_map(move |connector| {
-                    Some(Target {
-                        slot: SlotId::new(name.clone(), connector.replica),
-                        generation: connector.generation.0,
-                        pid: connector.pid?,
-                        metrics: connector.metrics_address?,
-                    })
-                })
-            });
-            connectors.collect()
-        };
-        let figures = self.traffic.read(&targets).await;
+        let targets = Target::all(&self.recorder.status());
+        let figures = self.pages.traffic(&targets).await;
         targets.into_iter().zip(figures).map(|(target, figures)| connector(target, figures)).collect()
     }
 }

@@ -72,7 +72,8 @@ fn page(connector: &Connector, path: &str) -> (StatusCode, &'static str, String)
         }
         "/healthcheck" => ok(TEXT, "OK\n".to_owned()),
         "/metrics" => {
-            ok("text/plain; version=0.0.4; charset=utf-8", connector.counters.render(connector.configuration.version()))
+            let page = connector.counters.render(connector.configuration.version());
+            ok("text/plain; version=0.0.4; charset=utf-8", page + &connector.switches.borrow().more_metrics)
         }
         "/config" => ok(TEXT, connector.configuration.describe()),
         "/quicktunnel" => ok(TEXT, r#"{"hostname":""}"#.to_owned()),

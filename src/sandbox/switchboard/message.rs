@@ -50,6 +50,8 @@ pub struct Switches {
     /// Everything that it sends to the edge and gets from it is lost, and nobody is told. "quic" notices after 6 s; "http2" does
     /// after 146 s, for which `/ready` stays at 200.
     pub dead_path: bool,
+    /// What stands behind its page of metrics, as it is.
+    pub more_metrics: String,
     /// What cloudflared's own waits are multiplied by: back-off, dial time-outs (down to a least that a busy
     /// machine keeps), the second between two connections. The grace
     /// period is the operator's and stays as it is. Read once, at the start.
@@ -70,6 +72,7 @@ impl Default for Switches {
             torn_lines: false,
             dns: Dns::Answers,
             dead_path: false,
+            more_metrics: String::new(),
             time_scale: 1.0,
         }
     }

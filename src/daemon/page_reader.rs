@@ -1,12 +1,13 @@
-//! Readings of connectors' traffic: on demand, shared by everybody who asks, and none waits for one that hangs.
+//! Readings of connectors' pages of metrics: on demand, shared by everybody who asks, and none waits for one that hangs.
 //!
 //! ```text
-//!  read(targets) ─▶ for each that has no fresh reading: a task, at most 16 at once ─▶ its metrics server
-//!        └─ waits for those tasks, 500 ms at the longest, and tells what there is by then
+//!  traffic(targets) ─┬▶ for each that has no fresh reading: a task, at most 16 at once ─▶ its metrics server
+//!  pages(targets) ───┘
+//!        └─ waits for those tasks, for a bounded time, and tells what there is by then
 //! ```
 //!
 //! A connector that missed is asked again only after a while and in a lane of its own: however many hang, the others' figures come
-//! as ever.
+//! as ever. Figures are small and kept; a page is large, kept only while somebody waits for it, and given away once.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,13 +19,15 @@ use std::{
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, timeout},
 };
 
 use crate::{
     connector::SlotId,
-    probe::{Traffic, traffic},
+    exposition::Page,
+    probe::{Traffic, traffic, traffic_and_page},
+    status::Status,
 };
 
 /// How old a reading may be to be told again. A little less than a second, so that who asks each second gets another one each time.
@@ -45,7 +48,16 @@ const MISSED_ASKED_MAX: usize = 4;
 /// How long an answer waits for readings that are under way.
 const WAIT_MAX: Duration = Duration::from_millis(500);
 
-/// A connector whose traffic is wanted.
+/// How much longer those who want pages wait for each connector: a hundred take this host's processors longer than one.
+const PAGE_WAIT: Duration = Duration::from_millis(2);
+
+/// How long they wait at most: a scraper gives up after 10 s.
+const PAGES_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How much memory all kept pages take at most, in KiB: one of cloudflared takes about 12.
+const PAGES_KIB_MAX: u32 = 64 * 1024;
+
+/// A connector whose metrics are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     /// Its place.
@@ -78,12 +90,25 @@ pub(super) struct Reading {
     pub(super) traffic: Traffic,
 }
 
+/// A page, and the room that it takes until it is dropped.
+#[derive(Debug)]
+pub(super) struct KeptPage {
+    /// What is told again.
+    pub(super) page: Page,
+    /// Given back when the page is gone.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
 /// Everybody's readings. Clones share them.
-#[derive(Debug, Clone)]
-pub(super) struct TrafficReader {
+#[derive(Clone)]
+pub(super) struct PageReader {
     entries: Arc<Mutex<BTreeMap<SlotId, Entry>>>,
     lane: Arc<Semaphore>,
     missed_lane: Arc<Semaphore>,
+    /// In KiB.
+    room: Arc<Semaphore>,
+    /// How many series of a page are told again; `None` for no page at all.
+    series_max: Arc<dyn Fn() -> Option<usize> + Send + Sync>,
 }
 
 /// What is kept of one connector.
@@ -93,42 +118,93 @@ struct Entry {
     /// When the last asking ended, and with what.
     asked: Option<(Instant, Result<(), String>)>,
     last: Option<(Instant, Timestamp, Traffic)>,
+    /// Whether somebody waits for its page.
+    is_page_wanted: bool,
+    /// That page.
+    page: Option<KeptPage>,
     /// Whether it is being asked: the value changes when that ends.
     asking: watch::Sender<bool>,
 }
 
-impl TrafficReader {
-    pub(super) fn new() -> Self {
+impl Target {
+    /// Every connector that runs. Where one takes over from another, it is the one that stands for their place; the other, which
+    /// finishes its requests, is not read any more, so that no series is told twice.
+    pub(super) fn all(status: &Status) -> Vec<Self> {
+        let connectors = status.tunnels.iter().flat_map(|(name, tunnel)| {
+            tunnel.connectors.values().filter_map(move |connector| {
+                Some(Self {
+                    slot: SlotId::new(name.clone(), connector.replica),
+                    generation: connector.generation.0,
+                    pid: connector.pid?,
+                    metrics: connector.metrics_address?,
+                })
+            })
+        });
+        connectors.collect()
+    }
+}
+
+impl PageReader {
+    /// A reader that has read nothing yet; `series_max` says how many series of a page are told again, `None` for no page at all.
+    pub(super) fn new(series_max: impl Fn() -> Option<usize> + Send + Sync + 'static) -> Self {
         Self {
             entries: Arc::default(),
             lane: Arc::new(Semaphore::new(ASKED_MAX)),
             missed_lane: Arc::new(Semaphore::new(MISSED_ASKED_MAX)),
+            room: Arc::new(Semaphore::new(PAGES_KIB_MAX as usize)),
+            series_max: Arc::new(series_max),
         }
     }
 
     /// What each of `targets` carries, in that order. Those that are no target any more are forgotten.
-    pub(super) async fn read(&self, targets: &[Target]) -> Vec<Figures> {
-        let waits: Vec<_> = {
-            let mut entries = self.lock();
-            let wanted: BTreeSet<&SlotId> = targets.iter().map(|target| &target.slot).collect();
-            entries.retain(|slot, _| wanted.contains(slot));
-            targets.iter().filter_map(|target| self.ask(&mut entries, target)).collect()
-        };
-        // Whatever is not there in time is told as being under way.
-        let _ = timeout(WAIT_MAX, join_all(waits.into_iter().map(until_asked))).await;
+    pub(super) async fn traffic(&self, targets: &[Target]) -> Vec<Figures> {
+        self.until_read(targets, false, WAIT_MAX).await;
         let (entries, now) = (self.lock(), Instant::now());
         targets.iter().map(|target| entries.get(&target.slot).map_or_else(Figures::none, |entry| entry.figures(now))).collect()
     }
 
+    /// The page of each of `targets`, in that order; `None` for one that did not answer. Each page is given away: one must ask at a
+    /// time.
+    pub(super) async fn pages(&self, targets: &[Target]) -> Vec<Option<KeptPage>> {
+        let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
+        let wait = WAIT_MAX.saturating_add(PAGE_WAIT.saturating_mul(count)).min(PAGES_WAIT_MAX);
+        self.until_read(targets, true, wait).await;
+        let mut entries = self.lock();
+        let page = |target: &Target| {
+            let entry = entries.get_mut(&target.slot).filter(|entry| entry.target == *target)?;
+            entry.is_page_wanted = false;
+            entry.page.take()
+        };
+        targets.iter().map(page).collect()
+    }
+
+    /// Has each of `targets` read that has no fresh reading, and waits until it is done or `wait` is over.
+    async fn until_read(&self, targets: &[Target], wants_page: bool, wait: Duration) {
+        let waits: Vec<_> = {
+            let mut entries = self.lock();
+            let wanted: BTreeSet<&SlotId> = targets.iter().map(|target| &target.slot).collect();
+            entries.retain(|slot, _| wanted.contains(slot));
+            targets.iter().filter_map(|target| self.ask(&mut entries, target, wants_page)).collect()
+        };
+        // Whatever is not there in time is told as being under way.
+        let _ = timeout(wait, join_all(waits.into_iter().map(until_asked))).await;
+    }
+
     /// Begins to ask `target` if it is time to, and gives what to wait for.
-    fn ask(&self, entries: &mut BTreeMap<SlotId, Entry>, target: &Target) -> Option<watch::Receiver<bool>> {
+    fn ask(&self, entries: &mut BTreeMap<SlotId, Entry>, target: &Target, wants_page: bool) -> Option<watch::Receiver<bool>> {
         if entries.get(&target.slot).is_none_or(|entry| entry.target != *target) {
             entries.insert(target.slot.clone(), Entry::new(target.clone()));
         }
         let entry = entries.get_mut(&target.slot).expect("it was put there");
+        entry.is_page_wanted |= wants_page;
         let missed = matches!(entry.asked, Some((_, Err(_))));
         if !*entry.asking.borrow() {
-            let pause = if missed { MISSED_PAUSE } else { FRESH };
+            let pause = match (missed, wants_page) {
+                (true, _) => MISSED_PAUSE,
+                (false, false) => FRESH,
+                // The page of the last reading, if it had one, is gone.
+                (false, true) => Duration::ZERO,
+            };
             if entry.asked.as_ref().is_some_and(|(at, _)| at.elapsed() < pause) {
                 return None;
             }
@@ -142,16 +218,32 @@ impl TrafficReader {
 
     async fn ask_now(self, target: Target, lane: Arc<Semaphore>) {
         let _permit = lane.acquire().await.expect("nobody closes the lane");
-        let said = traffic(target.metrics).await;
+        let said = match (self.series_max)() {
+            Some(series_max) => {
+                let both = traffic_and_page(target.metrics, series_max).await;
+                both.map(|(traffic, page)| (traffic, Some(page)))
+            }
+            None => traffic(target.metrics).await.map(|traffic| (traffic, None)),
+        };
         let (now, at) = (Instant::now(), Timestamp::now());
         let mut entries = self.lock();
         // Another process may stand in its place by then.
         let Some(entry) = entries.get_mut(&target.slot).filter(|entry| entry.target == target) else { return };
         entry.asked = Some((now, said.as_ref().map(|_| ()).map_err(ToString::to_string)));
-        if let Ok(traffic) = said {
+        if let Ok((traffic, page)) = said {
             entry.last = Some((now, at, traffic));
+            entry.page = page.filter(|_| entry.is_page_wanted).map(|page| self.keep(page));
         }
         entry.asking.send_replace(false);
+    }
+
+    /// Keeps a page, or where there is no room only what it was.
+    fn keep(&self, page: Page) -> KeptPage {
+        let kib = u32::try_from(page.bytes().div_ceil(1024)).unwrap_or(u32::MAX);
+        match Arc::clone(&self.room).try_acquire_many_owned(kib) {
+            Ok(room) => KeptPage { page, room: Some(room) },
+            Err(_) => KeptPage { page: page.without_series(), room: None },
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<SlotId, Entry>> {
@@ -161,7 +253,7 @@ impl TrafficReader {
 
 impl Entry {
     fn new(target: Target) -> Self {
-        Self { target, asked: None, last: None, asking: watch::Sender::new(false) }
+        Self { target, asked: None, last: None, is_page_wanted: false, page: None, asking: watch::Sender::new(false) }
     }
 
     fn figures(&self, now: Instant) -> Figures {

@@ -1,0 +1,97 @@
+//! Own families as text.
+
+use std::borrow::Cow;
+
+use prometheus::proto::{Histogram, MetricFamily, MetricType};
+
+use super::registry::kind;
+use crate::exposition::{Format, Head, Labels, write_head, write_sample};
+
+type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
+
+/// Writes families, which come in the order of their names.
+pub(super) fn write(out: &mut String, families: &[MetricFamily], format: Format) {
+    let is_taken = |name: &str| families.binary_search_by(|family| family.name().cmp(name)).is_ok();
+    let mut labels: Pairs<'_> = Vec::new();
+    for family in families {
+        let name = family.name();
+        let is_clashing = name.strip_suffix("_total").is_some_and(is_taken);
+        write_head(out, format, &Head { name, kind: kind(family.get_field_type()), help: family.help(), is_clashing });
+        for metric in family.get_metric() {
+            labels.clear();
+            labels.extend(metric.get_label().iter().map(|label| (Cow::Borrowed(label.name()), Cow::Borrowed(label.value()))));
+            let value = match family.get_field_type() {
+                MetricType::COUNTER => metric.get_counter().get_value(),
+                MetricType::GAUGE => metric.get_gauge().get_value(),
+                MetricType::HISTOGRAM => {
+                    write_histogram(out, name, &mut labels, metric.get_histogram(), format);
+                    continue;
+                }
+                MetricType::SUMMARY | MetricType::UNTYPED => unreachable!("no own family is of such a kind"),
+            };
+            write_sample(out, name, Labels::Pairs(&labels), value);
+        }
+    }
+}
+
+fn write_histogram(out: &mut String, name: &str, labels: &mut Pairs<'_>, histogram: &Histogram, format: Format) {
+    let count = histogram.get_sample_count();
+    let buckets = histogram.get_bucket().iter().map(|bucket| (bucket.upper_bound(), bucket.cumulative_count()));
+    let series = format!("{name}_bucket");
+    for (bound, count) in buckets.chain([(f64::INFINITY, count)]) {
+        let bound = match format {
+            _ if bound.is_infinite() => "+Inf".to_owned(),
+            Format::Text => format!("{bound}"),
+            // With a decimal point.
+            Format::OpenMetrics => format!("{bound:?}"),
+        };
+        labels.push((Cow::Borrowed("le"), Cow::Owned(bound)));
+        write_sample(out, &series, Labels::Pairs(labels), count as f64);
+        labels.pop();
+    }
+    write_sample(out, &format!("{name}_sum"), Labels::Pairs(labels), histogram.get_sample_sum());
+    write_sample(out, &format!("{name}_count"), Labels::Pairs(labels), count as f64);
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, TextEncoder};
+
+    use super::*;
+    use crate::metrics::{Registry, registered};
+
+    fn families() -> Vec<MetricFamily> {
+        let registry = Registry::new();
+        let counter = registered(&registry, IntCounterVec::new(Opts::new("a_total", "Says \"\\\n."), &["y", "x"]));
+        counter.with_label_values(&["\"\\\n", ""]).inc_by(3);
+        counter.with_label_values(&["é", "1"]).inc();
+        registered(&registry, IntGauge::new("a", "A.")).set(-7);
+        registered(&registry, IntCounterVec::new(Opts::new("b_total", "B."), &["x"])).with_label_values(&["1"]).inc();
+        let histogram = HistogramVec::new(HistogramOpts::new("c_seconds", "C.").buckets(vec![0.25, 1.0, 60.0]), &["x"]);
+        registered(&registry, histogram).with_label_values(&["1"]).observe(0.5);
+        registry.gather()
+    }
+
+    #[test]
+    fn the_text_is_that_of_the_library() {
+        let mut theirs = Vec::new();
+        TextEncoder::new().encode(&families(), &mut theirs).unwrap();
+        let mut ours = String::new();
+        write(&mut ours, &families(), Format::Text);
+        assert_eq!(ours, String::from_utf8(theirs).unwrap());
+    }
+
+    #[test]
+    fn openmetrics_counts_in_families_without_total_and_bounds_with_a_point() {
+        let mut text = String::new();
+        write(&mut text, &families(), Format::OpenMetrics);
+        // A gauge has the name already that the first counter would get.
+        for part in [
+            "# HELP a_total Says \\\"\\\\\\n.\n# TYPE a_total unknown\na_total{x=\"\",y=\"\\\"\\\\\\n\"} 3\n",
+            "# HELP b B.\n# TYPE b counter\nb_total{x=\"1\"} 1\n",
+            "c_seconds_bucket{x=\"1\",le=\"1.0\"} 1\nc_seconds_bucket{x=\"1\",le=\"60.0\"} 1\nc_seconds_bucket{x=\"1\",le=\"+Inf\"} 1\n",
+        ] {
+            assert!(text.contains(part), "{part}\nin\n{text}");
+        }
+    }
+}
