@@ -29,6 +29,7 @@ mod reload;
 mod reported;
 mod rights;
 mod run;
+mod run_mark;
 mod socket_guard;
 mod status_line;
 mod systemd;

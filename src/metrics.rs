@@ -12,18 +12,20 @@ mod render;
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use jiff::Timestamp;
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, core::Collector};
+use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, core::Collector};
 
 use self::{gauges::Gauges, registry::Registry, relay::Relay};
 pub use self::{reference::reference, registry::Family, relay::RelayReading};
 use crate::{
-    connector::{FleetNotice, Happening, SlotId},
+    connector::{FleetNotice, Happening, RestartReason, SlotId},
     event::{ConnectorEvent, Event, Level, ProvisioningEvent, UplinkEvent},
     exposition::Format,
     name::AccountName,
+    plan::DriftKind,
     status::Status,
 };
 
@@ -39,6 +41,10 @@ struct Families {
     log_store_full: IntCounter,
     restarts: IntCounterVec,
     uplink_losses: IntCounter,
+    unclean_ends: IntCounter,
+    config_refused: IntGauge,
+    sync_interval: Gauge,
+    drift_repairs: IntCounterVec,
     reconcile_duration: HistogramVec,
     api_requests: IntCounterVec,
     rate_limit_remaining: IntGaugeVec,
@@ -107,6 +113,30 @@ impl Metrics {
                 &registry,
                 IntCounter::new("adit_uplink_losses_total", "How often no connector could reach Cloudflare's edge."),
             ),
+            unclean_ends: registered(
+                &registry,
+                IntCounter::new(
+                    "adit_unclean_ends_total",
+                    "Daemons since this host was booted that did not end by themselves: crashed, or killed by somebody or the watchdog.",
+                ),
+            ),
+            config_refused: registered(
+                &registry,
+                IntGauge::new(
+                    "adit_config_refused",
+                    "1 while the configuration's files have mistakes and an earlier configuration is in force, else 0.",
+                ),
+            ),
+            sync_interval: registered(
+                &registry,
+                Gauge::new("adit_sync_interval_seconds", "How often each account is read while nothing else asks for it."),
+            ),
+            drift_repairs: counters(
+                &registry,
+                "adit_drift_repairs_total",
+                "Things at Cloudflare that somebody else changed or deleted, and that Adit put right.",
+                &["account", "kind"],
+            ),
             reconcile_duration: registered(
                 &registry,
                 HistogramVec::new(
@@ -155,6 +185,12 @@ impl Metrics {
 
     fn record_connector(&self, event: &ConnectorEvent) {
         let tunnel = event.slot.tunnel.as_str();
+        if let Happening::Starting { restart: None, .. } | Happening::Adopted { .. } = &event.notice.happening {
+            // A counter that begins with 1 hides its first increase.
+            for restart in RestartReason::ALL.into_iter().filter(|restart| restart.is_trouble()) {
+                self.0.restarts.with_label_values(&[tunnel, restart.as_str()]);
+            }
+        }
         if let Happening::Remembered { past } = &event.notice.happening {
             for (restart, count) in &past.restarts {
                 self.0.restarts.with_label_values(&[tunnel, restart.as_str()]).inc_by(*count);
@@ -180,6 +216,16 @@ impl Metrics {
             let labels = [account.as_str(), result.as_str()];
             self.0.reconcile_duration.with_label_values(&labels).observe(duration.as_secs_f64());
         }
+        if let ProvisioningEvent::Seen { account, .. } = event {
+            for kind in DriftKind::ALL {
+                self.0.drift_repairs.with_label_values(&[account.as_str(), kind.as_str()]);
+            }
+        }
+        if let ProvisioningEvent::StepApplied { account, step } = event
+            && let Some(kind) = step.drift()
+        {
+            self.0.drift_repairs.with_label_values(&[account.as_str(), kind.as_str()]).inc();
+        }
     }
 
     /// Counts a request to Cloudflare's API.
@@ -200,6 +246,21 @@ impl Metrics {
             // It fails when there is none, which is what is wanted.
             None => drop(self.0.credential_expiry.remove_label_values(&[account.as_str()])),
         }
+    }
+
+    /// Counts earlier daemons that did not end by themselves. Called once, at the start.
+    pub fn count_unclean_ends(&self, ends: u64) {
+        self.0.unclean_ends.inc_by(ends);
+    }
+
+    /// Sets how often each account is read while nothing else asks for it.
+    pub fn set_sync_interval(&self, interval: Duration) {
+        self.0.sync_interval.set(interval.as_secs_f64());
+    }
+
+    /// Sets whether the configuration's files have mistakes, so that an earlier one is in force.
+    pub fn set_config_refused(&self, refused: bool) {
+        self.0.config_refused.set(i64::from(refused));
     }
 
     /// Counts a log line that found its queue full.
@@ -256,8 +317,6 @@ fn registered<C: Collector + Clone + 'static>(registry: &Registry, made: prometh
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use jiff::Timestamp;
 
     use super::*;

@@ -23,6 +23,7 @@ mod configurations;
 mod difference;
 mod dns;
 mod document;
+mod drift;
 mod guard;
 mod merge;
 mod networks;
@@ -71,6 +72,7 @@ pub use balancer_step::{BalancerStep, ENDPOINT_COST, LetGo, MonitorDrift, PoolDr
 pub(crate) use balancers::written_fingerprint;
 pub use change::{Change, calls, explain};
 pub use document::Document;
+pub use drift::DriftKind;
 pub use guard::is_mass;
 pub use merge::{Merged, RuleChange, RuleChangeKind, RuleConflict, already_there, merge};
 pub use networks::{NetworkStep, NetworksNeeded, RouteDrift, networks_needed};

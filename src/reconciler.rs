@@ -14,6 +14,7 @@
 
 mod account;
 mod apply;
+mod census;
 mod changes;
 mod coordinator;
 mod identity;

@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::mpsc,
@@ -16,16 +17,20 @@ use tokio::{
 
 use super::{Context, Ending, Failure};
 use crate::sandbox::{
-    edge::Edge,
+    edge::EdgeSwitches,
+    faults::{Fault, Matching, Times},
     stage::Stage,
-    world::{TokenKind, TokenSpec, World},
+    switchboard::Switches,
+    world::{RateLimit, TokenKind, TokenSpec, World},
 };
 
 /// Run an embedded Cloudflare on loopback, until SIGTERM or Ctrl-C
 ///
-/// The folder gets a `cloudflared`, an API token of a user and one of the account (`token`, `account-token`), and `sandbox.toml`, the part of a configuration that leads a daemon here. It serves
+/// The folder gets a `cloudflared`, an API token of a user, one of the account and one that expires in twelve hours (`token`, `account-token`, `expiring-token`), and `sandbox.toml`, the part of a configuration that leads a daemon here. It serves
 /// zones example.com and example.net, and visitors ask at the address that it prints. Words on its standard input, one a line, break
-/// the edge and mend it: "edge down", "edge up", "udp blocked", "udp open".
+/// something and mend it: "edge down", "edge up" (no connection stands), "udp blocked", "udp open", "registrations refused",
+/// "registrations open" (as with a tunnel's token that is not valid any more), "starts stuck", "starts free" (whoever is started gets no
+/// connection), "api failing", "api well" (each call is answered with 503), and "requests N" for a rate limit of N in 5 minutes.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The folder; it must exist and have none of these files.
@@ -49,13 +54,16 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
             _ = terminate.recv() => return Ok(Ending::Fine),
             _ = interrupt.recv() => return Ok(Ending::Fine),
             Some(word) = words.recv() => {
-                if !switch(&stage.edge, &word) {
-                    context.terminal.tell(&format!("cannot do {word:?} (known: edge down, edge up, udp blocked, udp open)"));
+                if !switch(&stage, &word) {
+                    context.terminal.tell(&format!("cannot do {word:?} (known: {WORDS})"));
                 }
             }
         }
     }
 }
+
+/// How long the token that expires is good: so short that a daemon says so, and loudly.
+const EXPIRING_IN: SignedDuration = SignedDuration::from_hours(12);
 
 /// How many words may wait: they are taken at once.
 const WORDS_MAX: usize = 8;
@@ -71,14 +79,30 @@ fn words_of_standard_input() -> mpsc::Receiver<String> {
     words
 }
 
+/// What can be written to it.
+const WORDS: &str = "edge down, edge up, udp blocked, udp open, registrations refused, registrations open, starts stuck, starts free, \
+                     api failing, api well, requests N";
+
 /// Breaks or mends something. Whether the word was understood.
-fn switch(edge: &Edge, word: &str) -> bool {
+fn switch(stage: &Stage, word: &str) -> bool {
+    let edge = |change: fn(&mut EdgeSwitches)| stage.edge.switch(change);
     match word.trim() {
-        "edge down" => edge.switch(|switches| switches.down = true),
-        "edge up" => edge.switch(|switches| switches.down = false),
-        "udp blocked" => edge.switch(|switches| switches.udp_blocked = true),
-        "udp open" => edge.switch(|switches| switches.udp_blocked = false),
-        _ => return false,
+        "edge down" => edge(|switches| switches.down = true),
+        "edge up" => edge(|switches| switches.down = false),
+        "udp blocked" => edge(|switches| switches.udp_blocked = true),
+        "udp open" => edge(|switches| switches.udp_blocked = false),
+        "registrations refused" => {
+            edge(|switches| switches.refuse_registrations = Some("Unauthorized: Invalid tunnel secret".to_owned()));
+        }
+        "registrations open" => edge(|switches| switches.refuse_registrations = None),
+        "starts stuck" => stage.switchboard.set(None, Switches { never_ready: true, ..Switches::default() }),
+        "starts free" => stage.switchboard.set(None, Switches::default()),
+        "api failing" => stage.world.faults().add(Fault::ServerError(503), Matching::everything(), Times::UntilCleared),
+        "api well" => stage.world.faults().clear(),
+        other => match other.strip_prefix("requests ").map(str::parse) {
+            Some(Ok(requests)) => stage.world.set_rate_limit(Some(RateLimit { requests, ..RateLimit::default() })),
+            Some(Err(_)) | None => return false,
+        },
     }
     true
 }
@@ -94,6 +118,9 @@ async fn start(arguments: &Arguments) -> anyhow::Result<Stage> {
     let stage = Stage::start(&directory, &program, world).await.context("cannot start the sandbox")?;
     let owned = stage.world.add_token(TokenSpec { kind: TokenKind::Account, ..TokenSpec::full(&stage.world.account_id()) });
     write_private(&directory.join("account-token"), owned.expose()).context("cannot write account-token")?;
+    let expires = Timestamp::now().checked_add(EXPIRING_IN).context("cannot tell the time")?;
+    let expiring = stage.world.add_token(TokenSpec { expires: Some(expires), ..TokenSpec::full(&stage.world.account_id()) });
+    write_private(&directory.join("expiring-token"), expiring.expose()).context("cannot write expiring-token")?;
     std::fs::write(directory.join("sandbox.toml"), stage.configuration()).context("cannot write sandbox.toml")?;
     Ok(stage)
 }
@@ -115,16 +142,29 @@ mod tests {
 
     #[tokio::test]
     async fn words_break_the_edge_and_mend_it() {
-        let edge = Edge::start(std::sync::Arc::new(World::new())).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::start(directory.path(), Path::new("/bin/true"), World::new()).await.unwrap();
         for (word, up) in [("edge up", true), ("edge down", false), (" edge up\n", true)] {
-            assert!(switch(&edge, word));
+            assert!(switch(&stage, word));
             let changed = async {
-                while TcpStream::connect(edge.addr()).await.is_ok() != up {
+                while TcpStream::connect(stage.edge.addr()).await.is_ok() != up {
                     sleep(Duration::from_millis(1)).await;
                 }
             };
             timeout(Duration::from_secs(10), changed).await.unwrap();
         }
-        assert!(!switch(&edge, "edge sideways"));
+        for word in ["edge sideways", "requests", "requests many", ""] {
+            assert!(!switch(&stage, word), "{word}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_word_that_is_told_of_is_understood() {
+        let directory = tempfile::tempdir().unwrap();
+        let stage = Stage::start(directory.path(), Path::new("/bin/true"), World::new()).await.unwrap();
+        for word in WORDS.split(", ") {
+            assert!(switch(&stage, &word.replace('N', "100")), "{word}");
+        }
+        assert_eq!(stage.world.faults().remaining(), 0);
     }
 }

@@ -152,6 +152,14 @@ impl RestartReason {
             Self::Flapping => "flapping",
         }
     }
+
+    /// Whether the connector was in trouble. Else somebody wanted it, or it has to do with the network that all of them use.
+    pub fn is_trouble(self) -> bool {
+        match self {
+            Self::Exit | Self::NotReady | Self::Hung | Self::Oom | Self::Signal | Self::Flapping => true,
+            Self::Uplink | Self::Upgrade | Self::Rotate | Self::Config | Self::Operator | Self::Transport => false,
+        }
+    }
 }
 
 impl fmt::Display for SlotId {

@@ -12,6 +12,7 @@ use futures_util::{Stream, stream};
 use super::relay::{Relay, Relayed};
 use crate::{
     exposition::{Format, Place, write_end},
+    intent::Intent,
     metrics::Metrics,
     recorder::Recorder,
     supervisor::Supervisor,
@@ -25,6 +26,7 @@ pub(super) struct Exporter {
     pub(super) metrics: Metrics,
     pub(super) recorder: Recorder,
     pub(super) supervisor: Supervisor,
+    pub(super) intent: Intent,
     pub(super) relay: Relay,
 }
 
@@ -46,6 +48,7 @@ impl Exporter {
         let own = tokio::task::spawn_blocking(move || {
             let losses = self.supervisor.log_losses();
             self.metrics.set_log_losses(losses.journal_lines(), losses.full_disks());
+            self.metrics.set_config_refused(!self.intent.files().problems.is_empty());
             self.metrics.render_as(&self.recorder.status(), format)
         });
         Pieces { own: own.await.unwrap_or_default().into(), relayed, place: Place::default(), format, is_complete: false }

@@ -31,6 +31,7 @@ use super::{
     relay::Relay,
     reload::Reload,
     reported::ReportedVersions,
+    run_mark::RunMark,
     socket_guard::SocketGuard,
     status_line,
     systemd::ServiceManager,
@@ -139,6 +140,12 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         // The files are bad, and what was accepted before them says another one.
         Some(_) | None => take_lock(&config.daemon.runtime_dir).await?,
     };
+    metrics.set_sync_interval(config.daemon.sync_interval);
+    let mark = RunMark::set(&config.daemon.runtime_dir);
+    if let Some((mark, earlier)) = &mark {
+        metrics.count_unclean_ends(mark.unclean_ends());
+        earlier.iter().for_each(|died| events.tell(died.clone()));
+    }
     let audit = Arc::new(Audit::start(&state_dir, events.clone()));
     audit.keep_reading(By::Start, accepted.as_deref(), Ok(&config));
     let (listener, socket_file) = listeners::control(&descriptors, &config.control, &lock).await?;
@@ -212,6 +219,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         exporter: Arc::new(Exporter {
             recorder: recorder.clone(),
             supervisor: supervisor.clone(),
+            intent: intent.clone(),
             relay: Relay {
                 pages,
                 recorder: recorder.clone(),
@@ -267,6 +275,8 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         // Whoever connects from here on waits in the listeners' queues for the next daemon.
         End::Detach => {}
     }
+    // Before the lock: the next daemon may be waiting for it.
+    drop(mark);
     drop(lock);
     Ok(())
 }

@@ -13,6 +13,17 @@ pub enum DaemonEvent {
         /// Adit's version.
         version: &'static str,
     },
+    /// The daemon before this one did not end by itself: it crashed, or was killed.
+    EarlierDied {
+        /// Its version.
+        version: String,
+        /// Its process id.
+        pid: u32,
+        /// When it started.
+        since: Timestamp,
+        /// How many ended so since the host was booted, this one included.
+        count: u64,
+    },
     /// Whether connectors are kept from Adit's own files, and from each other's.
     ConnectorsBoxed {
         /// The version of Landlock that does it; `None` where the kernel has none.
@@ -84,6 +95,7 @@ impl DaemonEvent {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Started { .. } => "daemon-started",
+            Self::EarlierDied { .. } => "daemon-died",
             Self::ConnectorsBoxed { landlock: Some(_) } => "connectors-boxed",
             Self::ConnectorsBoxed { landlock: None } => "connectors-not-boxed",
             Self::Stopping { .. } => "daemon-stopping",
@@ -108,7 +120,8 @@ impl DaemonEvent {
             | Self::OperatorActed { .. }
             | Self::CredentialRead { .. } => Level::Info,
             Self::CredentialExpires { very_soon: false, .. } => Level::Warn,
-            Self::ConfigRefused { .. }
+            Self::EarlierDied { .. }
+            | Self::ConfigRefused { .. }
             | Self::StateNotWritten { .. }
             | Self::StateNotRead { .. }
             | Self::AuditNotWritten { .. }
@@ -120,6 +133,7 @@ impl DaemonEvent {
     pub(super) fn subject(&self) -> Subject {
         match self {
             Self::Started { .. }
+            | Self::EarlierDied { .. }
             | Self::ConnectorsBoxed { .. }
             | Self::Stopping { .. }
             | Self::ConfigAccepted { .. }
@@ -139,6 +153,7 @@ impl DaemonEvent {
             Self::Stopping { why } => Some(why),
             Self::OperatorActed { verb, .. } => Some(verb),
             Self::Started { .. }
+            | Self::EarlierDied { .. }
             | Self::ConnectorsBoxed { .. }
             | Self::ConfigAccepted { .. }
             | Self::ConfigRefused { .. }
@@ -154,6 +169,10 @@ impl DaemonEvent {
     pub(super) fn sentence(&self) -> String {
         match self {
             Self::Started { version } => format!("adit {version} runs and answers"),
+            Self::EarlierDied { version, pid, since, count } => format!(
+                "the daemon before this one (adit {version}, process {pid}, since {since:.0}) did not end by itself: it crashed, or somebody, \
+                 the kernel or systemd's watchdog killed it; that is number {count} since the host was booted"
+            ),
             Self::ConnectorsBoxed { landlock: Some(version) } => {
                 format!("connectors cannot open Adit's own files, nor each other's (Landlock version {version})")
             }

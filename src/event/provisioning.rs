@@ -9,7 +9,7 @@ use crate::{
     id::{AccountId, TunnelId},
     name::{AccountName, TunnelName},
     orphan::Orphan,
-    plan::{Conflict, Hold, PlanHash, ProvisionedTunnel, Step},
+    plan::{Conflict, DriftKind, Hold, PlanHash, ProvisionedTunnel, Step},
 };
 
 /// Something that happened at Cloudflare, or between it and what is wanted.
@@ -148,6 +148,24 @@ pub enum ProvisioningEvent {
         /// The addresses that they came from, as far as Cloudflare tells.
         from: Vec<String>,
     },
+    /// Connectors that are no processes of this host are connected to a tunnel of ours.
+    RogueConnectorsFound {
+        /// The account.
+        account: AccountName,
+        /// The tunnel.
+        tunnel: TunnelName,
+        /// How many there are.
+        connectors: usize,
+        /// Their ids, with the addresses that they come from as far as Cloudflare tells: the first few.
+        first: Vec<String>,
+    },
+    /// They are not connected any more.
+    RogueConnectorsGone {
+        /// The account.
+        account: AccountName,
+        /// The tunnel.
+        tunnel: TunnelName,
+    },
     /// Something that was left over was deleted, or marked for its deletion, because an operator chose it.
     OrphanDeleted {
         /// The account.
@@ -188,6 +206,10 @@ pub struct AccountView {
     pub rate_limit_remaining: Option<u64>,
     /// How many things are left over in it, as far as a pass sees it.
     pub orphans: usize,
+    /// How many things that Adit wrote are not as it wrote them, as the last pass that could read the account left them.
+    pub drift: BTreeMap<DriftKind, usize>,
+    /// How many connectors that are no processes of this host are connected to a tunnel, for each that was looked at.
+    pub rogue_connectors: BTreeMap<TunnelName, usize>,
 }
 
 /// A plan that waits for an operator.
@@ -272,6 +294,8 @@ impl ProvisioningEvent {
             Self::StateUnwritable { .. } => "state-unwritable",
             Self::Rotation { event, .. } => event.kind(),
             Self::ConnectionsCut { .. } => "connections-cut",
+            Self::RogueConnectorsFound { .. } => "rogue-connectors-found",
+            Self::RogueConnectorsGone { .. } => "rogue-connectors-gone",
             Self::OrphanDeleted { .. } => "orphan-deleted",
             Self::OrphanKept { .. } => "orphan-kept",
         }
@@ -281,9 +305,11 @@ impl ProvisioningEvent {
         match self {
             // Whatever went wrong in a pass has an event of its own.
             Self::Seen { .. } | Self::PassFinished { .. } => Level::Reading,
-            Self::StepApplied { .. } | Self::HoldEnded { .. } | Self::ConflictEnded { .. } | Self::OrphanDeleted { .. } => {
-                Level::Info
-            }
+            Self::StepApplied { .. }
+            | Self::HoldEnded { .. }
+            | Self::ConflictEnded { .. }
+            | Self::RogueConnectorsGone { .. }
+            | Self::OrphanDeleted { .. } => Level::Info,
             Self::HoldBegan { hold, .. } if hold.code.ends_by_itself() => Level::Info,
             Self::StepFailed { needs_operator: false, .. }
             | Self::HoldBegan { .. }
@@ -293,6 +319,7 @@ impl ProvisioningEvent {
             | Self::TunnelGone { .. }
             | Self::RateLimited { .. }
             | Self::ConnectionsCut { .. }
+            | Self::RogueConnectorsFound { .. }
             | Self::OrphanKept { .. } => Level::Warn,
             Self::StepFailed { needs_operator: true, .. } | Self::StateUnwritable { .. } => Level::Error,
             Self::Rotation { event, .. } => event.level(),
@@ -316,7 +343,9 @@ impl ProvisioningEvent {
             | Self::EditOverwritten { account, tunnel, .. }
             | Self::TunnelGone { account, tunnel, .. }
             | Self::Rotation { account, tunnel, .. }
-            | Self::ConnectionsCut { account, tunnel, .. } => (account, Some(tunnel)),
+            | Self::ConnectionsCut { account, tunnel, .. }
+            | Self::RogueConnectorsFound { account, tunnel, .. }
+            | Self::RogueConnectorsGone { account, tunnel } => (account, Some(tunnel)),
         };
         Subject { account: Some(account.clone()), tunnel: tunnel.cloned(), ..Subject::default() }
     }
@@ -336,6 +365,8 @@ impl ProvisioningEvent {
             | Self::RateLimited { .. }
             | Self::StateUnwritable { .. }
             | Self::ConnectionsCut { .. }
+            | Self::RogueConnectorsFound { .. }
+            | Self::RogueConnectorsGone { .. }
             | Self::OrphanDeleted { .. }
             | Self::OrphanKept { .. } => None,
         }
@@ -381,6 +412,17 @@ impl ProvisioningEvent {
             Self::StateUnwritable { error, .. } => format!("{error}; what happened is known until the daemon ends"),
             Self::OrphanDeleted { orphan, .. } => format!("deleted what was left over: {orphan}; {}", orphan.why),
             Self::OrphanKept { orphan, why, .. } => format!("left alone: {orphan}: {why}"),
+            Self::RogueConnectorsFound { tunnel, connectors, first, .. } => {
+                let (are, more) = if *connectors == 1 {
+                    ("connector is", "")
+                } else {
+                    ("connectors are", if first.len() < *connectors { ", …" } else { "" })
+                };
+                format!("{connectors} {are} connected to {tunnel} that this host did not start: {}{more}", first.join(", "))
+            }
+            Self::RogueConnectorsGone { tunnel, .. } => {
+                format!("no connector that this host did not start is connected to {tunnel} any more")
+            }
             Self::ConnectionsCut { tunnel, connectors, from, .. } => {
                 let from = if from.is_empty() { String::new() } else { format!(" ({})", from.join(", ")) };
                 format!("{connectors} connectors{from} were still connected to {tunnel}, which is being deleted, and are cut off")

@@ -8,6 +8,8 @@ use super::{registered, registry::Registry};
 use crate::{
     connector::State,
     event::{ProgramView, RolloutState},
+    plan::DriftKind,
+    record::Fate,
     status::{AccountStatus, ConnectorStatus, Status, TunnelStatus, UplinkState},
 };
 
@@ -27,6 +29,8 @@ pub(super) struct Gauges {
     holds: IntGaugeVec,
     conflicts: IntGaugeVec,
     orphans: IntGaugeVec,
+    drift_items: IntGaugeVec,
+    rogue_connectors: IntGaugeVec,
     cloudflared_info: IntGaugeVec,
     cloudflared_rollout: IntGaugeVec,
     uplink_up: IntGauge,
@@ -72,7 +76,7 @@ impl Gauges {
                 GaugeVec::new(
                     Opts::new(
                         "adit_last_successful_sync_timestamp_seconds",
-                        "When Cloudflare was last read completely and everything that could be done was done.",
+                        "When Cloudflare was last read completely and everything that could be done was done; 0 for not since the daemon started.",
                     ),
                     &["account"],
                 ),
@@ -87,6 +91,16 @@ impl Gauges {
             holds: of("adit_hold", "How many things are left as they are, by reason.", &["account", "reason"]),
             conflicts: of("adit_conflicts", "Names that somebody else holds.", &["account"]),
             orphans: of("adit_orphans", "Things that are left over at Cloudflare, as far as a pass sees it.", &["account"]),
+            drift_items: of(
+                "adit_drift_items",
+                "Things at Cloudflare that are not as Adit wrote them, and that the last pass did not put right.",
+                &["account", "kind"],
+            ),
+            rogue_connectors: of(
+                "adit_rogue_connectors",
+                "Connectors of a tunnel that Cloudflare lists and this host did not start; none before it was looked at, or when the tunnel is shared.",
+                &["tunnel"],
+            ),
             cloudflared_info: of(
                 "adit_cloudflared_info",
                 "Always 1; the version that connectors are started with.",
@@ -127,7 +141,7 @@ impl Gauges {
         let mut tunnels: BTreeMap<&str, i64> = TUNNEL_STATES.map(|state| (state, 0)).into();
         let mut connectors: BTreeMap<&str, i64> = TUNNEL_STATES[1..].iter().map(|state| (*state, 0)).collect();
         for (name, tunnel) in &status.tunnels {
-            let state = tunnel.state().map_or(TUNNEL_STATES[0], State::as_str);
+            let state = state_of(tunnel);
             *tunnels.entry(state).or_default() += 1;
             self.set_tunnel(name.as_str(), state, tunnel);
             for connector in tunnel.connectors.values() {
@@ -186,14 +200,21 @@ impl Gauges {
     }
 
     fn set_account(&self, name: &str, account: &AccountStatus) {
-        if let Some(at) = account.last_success {
-            self.last_success.with_label_values(&[name]).set(at.as_duration().as_secs_f64());
-        }
+        // There from the start: an alert for an account that was never read must not wait for the first time that it was.
+        let last_success = account.last_success.map_or(0.0, |at| at.as_duration().as_secs_f64());
+        self.last_success.with_label_values(&[name]).set(last_success);
         for hold in &account.view.holds {
             self.holds.with_label_values(&[name, hold.code.as_str()]).inc();
         }
         self.conflicts.with_label_values(&[name]).set(i64::try_from(account.view.conflicts.len()).unwrap_or(i64::MAX));
         self.orphans.with_label_values(&[name]).set(i64::try_from(account.view.orphans).unwrap_or(i64::MAX));
+        for kind in DriftKind::ALL {
+            let items = account.view.drift.get(&kind).copied().unwrap_or_default();
+            self.drift_items.with_label_values(&[name, kind.as_str()]).set(i64::try_from(items).unwrap_or(i64::MAX));
+        }
+        for (tunnel, connectors) in &account.view.rogue_connectors {
+            self.rogue_connectors.with_label_values(&[tunnel.as_str()]).set(i64::try_from(*connectors).unwrap_or(i64::MAX));
+        }
     }
 
     fn reset(&self) {
@@ -212,12 +233,21 @@ impl Gauges {
             &self.holds,
             &self.conflicts,
             &self.orphans,
+            &self.drift_items,
+            &self.rogue_connectors,
             &self.cloudflared_info,
             &self.cloudflared_rollout,
         ] {
             gauge.reset();
         }
     }
+}
+
+/// The state of a tunnel. One without connectors is to be made yet, unless it left the configuration or is being deleted.
+fn state_of(tunnel: &TunnelStatus) -> &'static str {
+    let is_leaving = tunnel.provisioned.as_ref().is_some_and(|provisioned| provisioned.fate != Fate::Keep);
+    let without_connectors = if is_leaving { State::Stopped.as_str() } else { TUNNEL_STATES[0] };
+    tunnel.state().map_or(without_connectors, State::as_str)
 }
 
 pub(super) fn of(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {

@@ -8,7 +8,7 @@ use std::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{Reported, rotation::RotationMemory};
+use super::{Reported, census::Census, rotation::RotationMemory};
 use crate::{
     desired::Desired,
     name::{Hostname, TunnelName},
@@ -41,6 +41,8 @@ pub(super) struct Memory {
     configurations: BTreeMap<TunnelName, (i64, ObservedConfiguration)>,
     /// Parts that the credential may not read, with when that was said and how.
     refusals: BTreeMap<String, (Instant, String)>,
+    /// Who else is connected to the tunnels.
+    pub(super) census: Census,
 }
 
 /// Zones and when they were listed.

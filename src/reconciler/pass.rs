@@ -29,6 +29,9 @@ const ROUNDS_MAX: usize = 3;
 /// What is due is looked at no sooner than this after a pass: a clock may be a little behind what it was asked for.
 const DUE_MIN: Duration = Duration::from_millis(50);
 
+/// What a pass is made for that nobody and nothing asked for.
+pub(super) const IDLE: &str = "interval";
+
 /// What a pass did, and what it left.
 #[derive(Debug, Clone)]
 pub struct PassReport {
@@ -123,6 +126,9 @@ impl Worker {
                     let proposal = self.plan_with_answers(&client, &account_id, proposed, &mut observed).await;
                     holds.push(Hold { scope: Scope::Account, code: HoldCode::WaitsForApply, why: reason.clone() });
                     waiting = Some(WaitingPlan { hash: proposal.hash(), summary: proposal.summary() });
+                }
+                if why == IDLE {
+                    self.take_census(&client, &account_id, &wanted, &observed).await;
                 }
                 (Some(account_id), observed, plan)
             }

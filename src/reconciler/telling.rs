@@ -77,6 +77,8 @@ impl Worker {
         });
         let zones = seen.observed.zones.complete().map(Vec::as_slice).unwrap_or_default();
         let client = self.shared.clients.borrow().get(&self.account).and_then(|client| client.clone().ok());
+        // What could not be read is as it was seen last.
+        let last_drift = self.told.as_ref().filter(|_| seen.observed.tunnels.gap().is_some()).map(|told| told.drift.clone());
         let known = AccountView {
             account_id: seen.account_id.clone(),
             credential: self.credential.clone(),
@@ -87,6 +89,8 @@ impl Worker {
             waiting: seen.waiting.clone(),
             rate_limit_remaining: client.and_then(|client| client.budget().remaining),
             orphans: seen.account_id.as_ref().map_or(0, |id| orphan::count(&records, id, &seen.observed)),
+            drift: last_drift.unwrap_or_else(|| seen.plan.drift()),
+            rogue_connectors: self.memory.census.counts(),
         };
         if self.told.as_deref() != Some(&known) {
             let view = Arc::new(known);

@@ -12,7 +12,7 @@ use super::{
     memory::Memory,
     orphans::Deletion,
     ownership::Ask,
-    pass::{PassReport, observe_only},
+    pass::{IDLE, PassReport, observe_only},
     progress::Progress,
     steady::SteadyClock,
     steps::Steps,
@@ -251,7 +251,7 @@ impl Worker {
                         self.pass("refused", None).await;
                     }
                     if self.next <= Instant::now() {
-                        self.pass(if self.failures > 0 { "retry" } else { "interval" }, None).await;
+                        self.pass(if self.failures > 0 { "retry" } else { IDLE }, None).await;
                     }
                 }
             }

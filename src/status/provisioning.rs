@@ -94,6 +94,8 @@ pub(super) fn fold(status: &mut Status, event: &ProvisioningEvent, at: Timestamp
         | ProvisioningEvent::StateUnwritable { .. }
         | ProvisioningEvent::Rotation { .. }
         | ProvisioningEvent::ConnectionsCut { .. }
+        | ProvisioningEvent::RogueConnectorsFound { .. }
+        | ProvisioningEvent::RogueConnectorsGone { .. }
         | ProvisioningEvent::OrphanDeleted { .. }
         | ProvisioningEvent::OrphanKept { .. } => {}
     }

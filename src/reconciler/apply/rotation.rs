@@ -104,9 +104,7 @@ impl Worker {
     async fn others(&self, place: Place<'_>, tunnel: &TunnelName, id: &TunnelId) -> Result<BTreeSet<ConnectorId>, StepError> {
         let listed = place.client.connectors(place.account_id, id).await?;
         // Read afterwards: whoever of ours is in the list was started before.
-        let holders = self.holders.borrow().get(tunnel).cloned().unwrap_or_default();
-        let own: Option<BTreeSet<ConnectorId>> = holders.into_values().flatten().map(|holder| holder.connector_id).collect();
-        let Some(own) = own else {
+        let Some(own) = self.own_connectors(tunnel) else {
             return Err(StepError::Other("one of its own connectors has not said its id yet".to_owned()));
         };
         Ok(listed.into_iter().map(|EdgeConnector { id, .. }| id).filter(|id| !own.contains(id)).collect())

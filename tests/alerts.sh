@@ -1,0 +1,242 @@
+#!/usr/bin/env bash
+# Whether each alert of packaging/prometheus/adit.rules.yml fires in a real Prometheus from a fault of its own on a running daemon, and
+# resolves when that is mended. Nothing fires before. An alert without a fault in here fails the suite.
+#
+#     cargo build && tests/alerts.sh [target/debug/adit]
+#
+# The rules are the shipped ones with each minute made a second. Needs prometheus and promtool (Debian: prometheus), curl and python3.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/support/wait.sh
+. tests/support/prometheus.sh
+adit=$(realpath "${1:-${ADIT:-target/release/adit}}")
+rules=packaging/prometheus/adit.rules.yml
+work=$(mktemp -d)
+metrics=$(loopback_address):9738
+sandbox='' daemon='' rogue='' origin=''
+seen=()
+
+cleanup() {
+    stop_prometheus
+    for process in $rogue $origin $daemon $sandbox; do
+        kill "$process" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
+    done
+    rm -rf "$work"
+}
+trap cleanup EXIT
+
+on_failure() {
+    alerts || true
+    tail -n 20 "$work/daemon.log"
+    adit status || true
+}
+
+adit() { "$adit" --socket "$work/adit.sock" "$@"; }
+
+# The configuration, with what is given besides.
+write_configuration() {
+    {
+        cat "$work/sandbox.toml"
+        printf '[daemon]\nstate_dir = "%s/state"\nruntime_dir = "%s/run"\nsync_interval = "1s"\n' "$work" "$work"
+        printf '[control]\nsocket = "%s/adit.sock"\n[metrics]\nlisten = "%s"\n' "$work" "$metrics"
+        printf '[access]\nadmin = ["%s"]\n' "$(id -u)"
+        tunnel storm 'replicas = 6'
+        tunnel pair 'replicas = 2'
+        tunnel lonely ''
+        tunnel refused 'protocol = "http2"'
+        tunnel leaked ''
+        tunnel stopped ''
+        tunnel repaired ''
+        tunnel edited 'on_drift = "report"'
+        printf '%s\n' "$@"
+    } >"$work/adit.toml.new"
+    mv "$work/adit.toml.new" "$work/adit.toml"
+}
+
+# tunnel NAME LINES: a table of the configuration.
+tunnel() {
+    printf '[tunnels.%s]\n%s\ningress = [{ hostname = "%s.example.com", service = "http_status:204" }]\n' "$1" "$2" "$1"
+}
+
+start_daemon() {
+    "$adit" daemon --config "$work/adit.toml" 2>>"$work/daemon.log" &
+    daemon=$!
+}
+
+# A word to the sandbox, which breaks or mends something.
+tell() { printf '%s\n' "$1" >&7; }
+
+# reload: good files are in force when it returns.
+reload() { adit config reload >/dev/null 2>"$work/reload.log"; }
+
+# pids TUNNEL: its connectors' processes.
+pids() { adit tunnel show "$1" -o json | jq_like 'print(*(each["pid"] for each in it["connectors"] if each["pid"]))'; }
+
+# jq_like CODE: Python over the JSON `it` on standard input.
+jq_like() { python3 -c "import json, sys; it = json.load(sys.stdin); $1"; }
+
+# api METHOD PATH [CURL ARGUMENT...]: what somebody else does at Cloudflare.
+api() {
+    local method=$1 path=$2
+    shift 2
+    curl -sS --fail-with-body --max-time 10 -X "$method" -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$base$path" "$@"
+}
+
+tunnel_id() { adit tunnel show "$1" -o json | jq_like 'print(it["id"])'; }
+
+# fires ALERT...: each fires, within a minute.
+fires() {
+    local alert
+    for alert in "$@"; do
+        until_within 60 "$alert fires" alert_is firing "$alert"
+        printf '   %s fires (%s s)\n' "$alert" "$SECONDS"
+        seen+=("$alert")
+    done
+}
+
+# Not grep -q: it ends at its first hit, and whoever writes to it fails then.
+is_quiet() { ! alerts | grep $'\t'"$1"$'\t' >/dev/null; }
+
+# resolves ALERT...: each is over, within a minute and a half.
+resolves() {
+    local alert
+    for alert in "$@"; do
+        until_within 90 "$alert resolves" is_quiet "$alert"
+        printf '   %s is resolved (%s s)\n' "$alert" "$SECONDS"
+    done
+}
+
+nothing_fires() {
+    local firing
+    firing=$(alerts | grep "^firing" || true)
+    [ -z "$firing" ] || fail "alerts fire: $firing"
+}
+
+nothing_is_told() { [ -z "$(alerts)" ]; }
+
+all_ready() { adit status >/dev/null; }
+
+step 'a host where all is well'
+mkfifo "$work/words"
+"$adit" sandbox --directory "$work" <"$work/words" >"$work/sandbox.out" 2>"$work/sandbox.err" &
+sandbox=$!
+exec 7>"$work/words"
+until_true 'the sandbox is up' test -s "$work/sandbox.toml"
+write_configuration
+start_daemon
+until_true 'all tunnels are ready' all_ready
+adit tunnel stop stopped --yes >/dev/null 2>&1
+base=$(sed -n 's/^api_base = "\(.*\)"/\1/p' "$work/sandbox.toml")
+edge=$(sed -n 's/.*TUNNEL_EDGE = "\([^"]*\)".*/\1/p' "$work/sandbox.toml")
+token=$(cat "$work/account-token")
+account=$(adit status -o json | jq_like 'print(it["accounts"][0]["id"])')
+zone=$(api GET '/zones?name=example.com' | jq_like 'print(it["result"][0]["id"])')
+
+# A minute of the rules is a second here; nothing else of them is changed.
+sed -E 's/(for: [0-9]+)m$/\1s/; s/\[([0-9]+)m\]/[\1s]/g' "$rules" >"$work/rules.yml"
+start_prometheus "$metrics" "$work/rules.yml"
+# Longer than the longest wait of an alert before it fires.
+sleep 17
+nothing_fires
+
+step 'somebody at Cloudflare: a leaked token, edits, few requests left, an API token that ends'
+cat "$work/expiring-token" >"$work/token"
+tell 'requests 100'
+secret=$(api GET "/accounts/$account/cfd_tunnel/$(tunnel_id leaked)/token" | jq_like 'print(it["result"])')
+TUNNEL_EDGE=$edge TUNNEL_TOKEN=$secret "$work/cloudflared" tunnel --metrics 127.0.0.1:0 run >"$work/rogue.log" 2>&1 &
+rogue=$!
+configuration=/accounts/$account/cfd_tunnel/$(tunnel_id edited)/configurations
+api GET "$configuration" | jq_like 'print(json.dumps({"config": {"ingress": it["result"]["config"]["ingress"]}}))' >"$work/before.json"
+api PUT "$configuration" --data '{"config": {"ingress": [{"service": "http_status:418"}]}}' >/dev/null
+repaired_record() { api GET "/zones/$zone/dns_records?name=repaired.example.com" | jq_like 'print(it["result"][0]["id"])'; }
+for round in 1 2 3 4; do
+    until_true "the record is there again ($round)" repaired_record
+    api DELETE "/zones/$zone/dns_records/$(repaired_record)" >/dev/null
+done
+fires AditDriftReturns
+
+step 'connectors that crash again and again'
+for round in 1 2; do
+    until_true "all of them run ($round)" has_series 'sum(adit_connector_up{tunnel="storm"}) == 6'
+    # shellcheck disable=SC2046 # one word a process
+    kill -KILL $(pids storm)
+    until_true "they are seen to be gone ($round)" has_series 'sum(adit_connector_up{tunnel="storm"}) < 6'
+done
+fires AditRestartStorm AditBudgetLow
+tell 'requests 1200'
+
+step 'names of others, a hostname without a zone, and then files with a mistake'
+foreign=$(api POST "/zones/$zone/dns_records" --data '{"type": "A", "name": "taken.example.com", "content": "192.0.2.1", "ttl": 1, "proxied": true}' |
+    jq_like 'print(it["result"]["id"])')
+write_configuration '[tunnels.taken]' \
+    'ingress = [{ hostname = "taken.example.com", service = "http_status:204" }, { hostname = "app.example.org", service = "http_status:204" }]'
+reload
+write_configuration 'mistake = true'
+reload && fail 'files with a mistake were taken'
+fires AditConfigRefused AditDrift AditRogueConnector AditHold AditConflict AditTokenExpiring AditTokenExpiresToday
+
+step 'all of that is mended'
+kill "$rogue"
+wait "$rogue" || true
+rogue=''
+printf '%s' "$token" >"$work/token"
+api PUT "$configuration" --data @"$work/before.json" >"$work/answer.json" || fail "$(cat "$work/before.json" "$work/answer.json")"
+api DELETE "/zones/$zone/dns_records/$foreign" >/dev/null
+write_configuration
+reload
+resolves AditConfigRefused AditDrift AditHold AditConflict AditTokenExpiring AditTokenExpiresToday AditBudgetLow AditRogueConnector
+
+step 'connectors that are refused'
+tell 'registrations refused'
+kill -KILL "$(pids refused)"
+fires AditConnectorBlocked
+tell 'registrations open'
+resolves AditConnectorBlocked
+
+step 'connectors that get no connection, and an API that fails'
+tell 'starts stuck'
+kill -KILL "$(pids lonely)"
+pair=$(pids pair)
+kill -KILL "${pair%% *}"
+tell 'api failing'
+write_configuration '[tunnels.unmade]' 'ingress = [{ hostname = "unmade.example.com", service = "http_status:204" }]'
+reload
+fires AditTunnelDown AditTunnelDegraded AditSyncStale AditTunnelPending
+tell 'starts free'
+tell 'api well'
+resolves AditTunnelDown AditTunnelDegraded AditSyncStale AditTunnelPending
+
+step 'no way to the edge'
+tell 'edge down'
+fires AditUplinkDown
+alert_is firing AditTunnelDown && fail 'tunnels are told of one by one without an uplink'
+tell 'edge up'
+resolves AditUplinkDown
+
+step 'the daemon is killed, and stays away'
+kill -KILL "$daemon"
+wait "$daemon" 2>/dev/null || true
+fires AditDown
+start_daemon
+fires AditDaemonDied
+resolves AditDown AditDaemonDied AditRestartStorm AditDriftReturns
+
+step 'all is well again'
+until_true 'all tunnels are ready' all_ready
+until_true 'no alert is left' nothing_is_told
+kill -TERM "$daemon"
+wait "$daemon" || fail "the daemon did not stop cleanly: $(tail -n 5 "$work/daemon.log")"
+daemon=''
+
+unseen=0
+for alert in $(sed -n 's/^ *- alert: //p' "$rules"); do
+    if [[ " ${seen[*]} " = *" $alert "* ]]; then
+        printf '%-24s fired, resolved\n' "$alert"
+    else
+        printf '%-24s has no fault in this suite\n' "$alert"
+        unseen=1
+    fi
+done
+[ "$unseen" = 0 ] || fail 'an alert was not tried'
+echo "every alert fires and resolves ($SECONDS s)"
