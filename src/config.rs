@@ -21,6 +21,7 @@ mod definition;
 mod duration;
 mod forbidden;
 mod grammar;
+mod hooks;
 mod ingress;
 mod load_balancer;
 mod merge;
@@ -63,6 +64,7 @@ pub use self::{
     daemon::{ApplyMode, Control, Daemon, Metrics, MetricsListen},
     definition::{DefinitionError, tunnel_toml},
     forbidden::CONNECTOR_METRICS,
+    hooks::{Hooks, Webhook},
     ingress::IngressRule,
     load_balancer::{LoadBalancer, Monitor, SessionAffinity, SteeringPolicy},
     private_route::{PrivateNetwork, PrivateRoute},
@@ -91,6 +93,8 @@ pub struct Config {
     pub control: Control,
     /// Where metrics are served.
     pub metrics: Metrics,
+    /// Who is told of events.
+    pub hooks: Hooks,
     /// How connectors are run.
     pub cloudflared: Cloudflared,
     /// The Cloudflare accounts.
@@ -131,12 +135,14 @@ pub fn salvage(sources: &[Source]) -> Option<Config> {
     let metrics = root.section("metrics").and_then(|section| daemon::metrics(section, &mut report).ok());
     let cloudflared = root.section("cloudflared").and_then(|section| cloudflared::cloudflared(section, &mut report).ok());
     let access = root.section("access").and_then(|section| access::access(section, &mut report).ok());
+    let hooks = root.section("hooks").and_then(|section| hooks::hooks(section, &mut report).ok());
     Some(Config {
         daemon,
         control: control.unwrap_or(defaults.control),
         metrics: metrics.unwrap_or(defaults.metrics),
         cloudflared: cloudflared.unwrap_or(defaults.cloudflared),
         access: access.unwrap_or(defaults.access),
+        hooks: hooks.unwrap_or(defaults.hooks),
         ..defaults
     })
 }
@@ -187,6 +193,7 @@ fn config(root: &Node, sources: &[Source], report: &mut Report<'_>) -> Result<Co
     let metrics = daemon::metrics(section("metrics")?, report);
     let cloudflared = cloudflared::cloudflared(section("cloudflared")?, report);
     let access = access::access(section("access")?, report);
+    let hooks = hooks::hooks(section("hooks")?, report);
 
     let mut accounts: BTreeMap<AccountName, Result<Account, Reported>> = BTreeMap::new();
     for (name, node) in section("accounts")?.entries() {
@@ -209,6 +216,7 @@ fn config(root: &Node, sources: &[Source], report: &mut Report<'_>) -> Result<Co
         daemon: daemon?,
         control: control?,
         metrics: metrics?,
+        hooks: hooks?,
         cloudflared: cloudflared?,
         accounts: accounts.into_iter().map(|(name, account)| Ok((name, account?))).collect::<Result<_, _>>()?,
         access: access?,

@@ -1,6 +1,6 @@
-//! Where secrets come from: API tokens from outside, connector tokens and tunnel secrets from within.
+//! Where secrets come from: API tokens and signing secrets from outside, connector tokens and tunnel secrets from within.
 //!
-//! An API token is one line of text in a systemd credential, a file, the output of a command or an environment variable.
+//! What comes from outside is one line of text in a systemd credential, a file, the output of a command or an environment variable.
 //! Whatever could let someone else read or replace it is refused, with what to do about it; no error ever shows the text.
 
 mod command;
@@ -21,7 +21,7 @@ pub use self::find::find;
 /// How long reading a file may take: a file on a network file system that does not answer must not hold its reader for ever.
 const FILE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Where an API token is.
+/// Where a secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A systemd credential (`LoadCredential=`, `LoadCredentialEncrypted=`).
@@ -33,7 +33,7 @@ pub enum Source {
     },
     /// A file of ours or of root, that nobody else can read.
     File(PathBuf),
-    /// A program with its arguments, which prints the token. No shell is involved.
+    /// A program with its arguments, which prints the secret. No shell is involved.
     Command(Vec<String>),
     /// An environment variable, outside of systemd only: an environment is easy to read and hard to change.
     Environment {
@@ -47,7 +47,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// Whether another reading may give another token without a restart of the program.
+    /// Whether another reading may give another secret without a restart of the program.
     pub fn may_change(&self) -> bool {
         match self {
             Self::File(_) | Self::Command(_) => true,
@@ -56,9 +56,10 @@ impl Source {
     }
 }
 
-/// Why there is no API token. The text says what to do, and never holds the token.
+/// Why there is no secret. The text says what to do, and never holds the secret.
 #[derive(Debug)]
 pub struct CredentialError {
+    what: &'static str,
     from: String,
     reason: String,
     source: Option<io::Error>,
@@ -73,6 +74,23 @@ pub struct CredentialError {
 ///
 /// When there is no token, when others could read or replace it, or when what is there cannot be a token.
 pub async fn read(source: &Source) -> Result<Secret, CredentialError> {
+    read_as(source, "the API token", text::token).await
+}
+
+/// Reads a secret that something is signed with: at least 16 characters of ASCII.
+///
+/// # Errors
+///
+/// As for a token.
+pub async fn read_signing_secret(source: &Source) -> Result<Secret, CredentialError> {
+    read_as(source, "the signing secret", text::signing_secret).await
+}
+
+async fn read_as(
+    source: &Source,
+    what: &'static str,
+    parse: fn(&[u8]) -> Result<Secret, &'static str>,
+) -> Result<Secret, CredentialError> {
     let bytes = match source {
         Source::Credential { directory: None, name } => Err(Refusal::new(format!(
             "systemd gave no credentials directory; the unit needs LoadCredential={name}:PATH or LoadCredentialEncrypted={name}:PATH"
@@ -92,8 +110,8 @@ pub async fn read(source: &Source) -> Result<Secret, CredentialError> {
         Source::Environment { value: None, .. } => Err(Refusal::new("it is not set")),
         Source::Environment { value: Some(value), .. } => Ok(value.expose().as_bytes().to_vec().into()),
     };
-    let token = bytes.and_then(|bytes| text::token(&bytes).map_err(Refusal::new));
-    token.map_err(|Refusal { reason, source: cause }| CredentialError { from: source.to_string(), reason, source: cause })
+    let secret = bytes.and_then(|bytes| parse(&bytes).map_err(Refusal::new));
+    secret.map_err(|Refusal { reason, source: cause }| CredentialError { what, from: source.to_string(), reason, source: cause })
 }
 
 /// The token in what somebody gave: one line, of the characters that tokens have.
@@ -121,7 +139,7 @@ impl Refusal {
     }
 }
 
-/// A token before it is checked; wiped when dropped.
+/// A secret before it is checked; wiped when dropped.
 type Bytes = zeroize::Zeroizing<Vec<u8>>;
 
 async fn on_files(path: PathBuf, read: fn(PathBuf) -> Result<Bytes, Refusal>) -> Result<Bytes, Refusal> {
@@ -145,7 +163,7 @@ impl fmt::Display for Source {
 
 impl fmt::Display for CredentialError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "cannot read the API token from {}: {}", self.from, self.reason)
+        write!(formatter, "cannot read {} from {}: {}", self.what, self.from, self.reason)
     }
 }
 

@@ -17,13 +17,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use connector::ConnectorEvent;
-pub use daemon::DaemonEvent;
+pub use daemon::{DaemonEvent, Hook};
 pub use entry::Entry;
 pub use program::{ProgramEvent, ProgramHappening, ProgramView, RolloutState};
 pub use provisioning::{AccountView, CredentialState, PassResult, ProvisioningEvent, WaitingPlan};
 pub use rotation::RotationEvent;
 pub use uplink::UplinkEvent;
 
+pub use crate::event_kind::{EventKind, Level};
+use crate::event_kind::{Field, Reasons};
 use crate::name::{AccountName, TunnelName};
 
 /// Something that happened.
@@ -39,32 +41,6 @@ pub enum Event {
     Uplink(UplinkEvent),
     /// At Cloudflare, or between it and what is wanted.
     Provisioning(ProvisioningEvent),
-}
-
-/// How loud an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// A reading that changes the status and nothing else; it never reaches the feed.
-    Reading,
-    /// What an operator caused or would notice.
-    Info,
-    /// Unusual, still working.
-    Warn,
-    /// Something was given up.
-    Error,
-}
-
-impl Level {
-    /// The stable word, as in JSON and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Reading => "reading",
-            Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Error => "error",
-        }
-    }
 }
 
 /// What an event is about.
@@ -101,8 +77,13 @@ impl Sink {
 }
 
 impl Event {
-    /// The stable word for this kind of event, such as `connector-exited`.
-    pub fn kind(&self) -> &'static str {
+    /// Sees to it that the table of kinds tells the truth. It costs a release nothing, and a test of the daemon records every event.
+    pub fn check(&self) {
+        debug_assert_eq!(self.departure(), None);
+    }
+
+    /// What kind of event it is.
+    pub fn kind(&self) -> EventKind {
         match self {
             Self::Daemon(event) => event.kind(),
             Self::Connector(event) => event.kind(),
@@ -145,6 +126,31 @@ impl Event {
         }
     }
 
+    /// In what it is not as the table of kinds says, which the reference of events is made from.
+    fn departure(&self) -> Option<String> {
+        let (kind, level, subject) = (self.kind(), self.level(), self.subject());
+        let named = [
+            (Field::Tunnel, subject.tunnel.is_some()),
+            (Field::Replica, subject.replica.is_some()),
+            (Field::Generation, subject.generation.is_some()),
+            (Field::Account, subject.account.is_some()),
+        ];
+        let departure = if !kind.levels().contains(&level) {
+            format!("its level is {}", level.as_str())
+        } else if let Some((field, _)) = named.into_iter().find(|(field, is_named)| *is_named && !kind.fields().contains(field)) {
+            format!("it names the {}", field.as_str())
+        } else {
+            match (kind.reasons(), self.reason()) {
+                (Reasons::None, Some(reason)) => format!("it has the reason {reason:?}"),
+                (Reasons::Words(words), Some(reason)) if words.iter().any(|(word, _)| *word == reason) => return None,
+                (Reasons::Words(_), reason) => format!("its reason is {reason:?}"),
+                (Reasons::Restart, _) | (Reasons::None, None) | (_, Some(_)) => return None,
+                (_, None) => "it has no reason".to_owned(),
+            }
+        };
+        Some(format!("event {} is not as its row in event_kind::table says: {departure}", kind.as_str()))
+    }
+
     /// One sentence for a person, without a full stop.
     pub fn sentence(&self) -> String {
         match self {
@@ -184,5 +190,27 @@ impl From<UplinkEvent> for Event {
 impl From<ProvisioningEvent> for Event {
     fn from(event: ProvisioningEvent) -> Self {
         Self::Provisioning(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_held_against_the_table_of_kinds() {
+        let account: AccountName = "default".parse().unwrap();
+        for event in [
+            DaemonEvent::Started { version: "0.0.0" },
+            DaemonEvent::Stopping { why: "SIGTERM" },
+            DaemonEvent::OperatorActed { who: "ops".to_owned(), verb: "stop", tunnel: None },
+            DaemonEvent::CredentialFailed { account, error: String::new() },
+            DaemonEvent::HookFailed { hook: Hook::Command, error: String::new() },
+        ] {
+            assert_eq!(Event::from(event).departure(), None);
+        }
+        let odd = Event::from(DaemonEvent::Stopping { why: "a whim" });
+        let departure = "event daemon-stopping is not as its row in event_kind::table says: its reason is Some(\"a whim\")";
+        assert_eq!(odd.departure().as_deref(), Some(departure));
     }
 }

@@ -56,6 +56,9 @@ pub mod mcp;
 // line: control
 pub mod control;
 
+// line: hook
+pub mod hook;
+
 // line: recorder
 pub mod recorder;
 
@@ -75,8 +78,14 @@ pub mod notify;
 pub mod store;
 pub mod config_files;
 
+// line: command
+pub mod command;
+
 // line: metrics
 pub mod metrics;
+
+// line: catalogue
+pub mod catalogue;
 
 // line: health
 pub mod health;
@@ -103,10 +112,11 @@ pub mod import;
 // line: config
 pub mod config;
 
-// line: backoff | name | id | secret | exposition | failpoint
+// line: backoff | name | id | secret | exposition | event_kind | failpoint
 pub mod backoff;
 pub mod name;
 pub mod id;
 pub mod secret;
 pub mod exposition;
+pub mod event_kind;
 pub mod failpoint;

@@ -22,7 +22,7 @@ use self::{gauges::Gauges, registry::Registry, relay::Relay};
 pub use self::{reference::reference, registry::Family, relay::RelayReading};
 use crate::{
     connector::{FleetNotice, Happening, RestartReason, SlotId},
-    event::{ConnectorEvent, Event, Level, ProvisioningEvent, UplinkEvent},
+    event::{ConnectorEvent, Event, Hook, Level, ProvisioningEvent, UplinkEvent},
     exposition::Format,
     name::AccountName,
     plan::DriftKind,
@@ -49,6 +49,8 @@ struct Families {
     api_requests: IntCounterVec,
     rate_limit_remaining: IntGaugeVec,
     credential_expiry: IntGaugeVec,
+    hook_deliveries: IntCounterVec,
+    hook_drops: IntCounterVec,
     // One at a time: a scrape sets every gauge anew before it reads them.
     gauges: Mutex<Gauges>,
     // Written all at once, so that no scrape sees half of it.
@@ -66,6 +68,31 @@ pub struct ApiRequest<'a> {
     pub status: Option<u16>,
     /// Requests left in the scarcest rate-limit window, as far as Cloudflare has said.
     pub remaining: Option<u64>,
+}
+
+/// What became of one run of a hook's command, or of one sending to its webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookResult {
+    /// It was told.
+    Delivered,
+    /// It could not be told, and it is tried again.
+    Retried,
+    /// It could not be told, and it is not tried again.
+    Failed,
+}
+
+impl HookResult {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Delivered, Self::Retried, Self::Failed];
+
+    /// The stable word, as in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retried => "retried",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// From a pass that only reads a cache to one that waits for a rate limit, in seconds.
@@ -163,17 +190,36 @@ impl Metrics {
                 "When an account's API token stops working; none for one that does not, or of which it is not known.",
                 &["account"],
             ),
+            hook_deliveries: counters(
+                &registry,
+                "adit_hook_deliveries_total",
+                "What hooks were told: runs of the command, and sendings to the webhook, by result.",
+                &["hook", "result"],
+            ),
+            hook_drops: counters(
+                &registry,
+                "adit_hook_dropped_total",
+                "Events that a hook was not told of, because it is slower than they come or they are too old.",
+                &["hook"],
+            ),
             gauges: Mutex::new(Gauges::register(&registry)),
             relay: Mutex::new(Relay::register(&registry)),
             registry,
         };
+        // What can be counted is there from the start: a rate over a counter that appears misses its first step.
+        for hook in Hook::ALL {
+            families.hook_drops.with_label_values(&[hook.as_str()]);
+            for result in HookResult::ALL {
+                families.hook_deliveries.with_label_values(&[hook.as_str(), result.as_str()]);
+            }
+        }
         Self(Arc::new(families))
     }
 
     /// Counts what happened.
     pub fn record(&self, event: &Event) {
         if event.level() != Level::Reading {
-            self.0.events.with_label_values(&[event.kind(), event.level().as_str()]).inc();
+            self.0.events.with_label_values(&[event.kind().as_str(), event.level().as_str()]).inc();
         }
         match event {
             Event::Connector(event) => self.record_connector(event),
@@ -261,6 +307,16 @@ impl Metrics {
     /// Sets whether the configuration's files have mistakes, so that an earlier one is in force.
     pub fn set_config_refused(&self, refused: bool) {
         self.0.config_refused.set(i64::from(refused));
+    }
+
+    /// Counts something that a hook was told, or could not be told.
+    pub fn count_hook_delivery(&self, hook: Hook, result: HookResult) {
+        self.0.hook_deliveries.with_label_values(&[hook.as_str(), result.as_str()]).inc();
+    }
+
+    /// Counts events that a hook was not told of.
+    pub fn count_hook_drops(&self, hook: Hook, events: u64) {
+        self.0.hook_drops.with_label_values(&[hook.as_str()]).inc_by(events);
     }
 
     /// Counts a log line that found its queue full.

@@ -97,6 +97,7 @@ impl Recorder {
 
     /// Takes in what happened. It never waits.
     pub fn record(&self, event: &Event) {
+        event.check();
         let at = Timestamp::now();
         self.0.status.write().unwrap_or_else(PoisonError::into_inner).fold(event, at);
         self.0.revision.fetch_add(1, Ordering::Release);

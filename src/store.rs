@@ -8,6 +8,7 @@
 //!  stops.toml              operators' stops
 //!  accepted/sources.toml   the configuration in force: the files' paths and texts
 //!  replaced/NAME.V.json    a configuration that somebody else wrote and Adit wrote over; dns.HOSTNAME.N.json: its DNS records
+//!  hooks/HOOK.toml         up to which event a hook has been told
 //!  forgotten/NAME.toml     what a tunnel has at Cloudflare that is ours no longer; no secret
 //!  set-aside/ID-TIME/      what was here of the installation ID before `adit identity new`: its install.toml and records
 //!  cache/zones-NAME.toml   an account's zones; nothing is lost with it
@@ -23,6 +24,7 @@ mod balancing;
 mod definitions;
 mod durable;
 mod forgotten;
+mod hook_marks;
 mod identity;
 mod ledger;
 mod private_routes;

@@ -12,6 +12,8 @@ mod contract;
 mod description;
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/hook_receiver.rs"]
+mod hook_receiver;
 #[path = "support/processes.rs"]
 mod processes;
 #[path = "support/service_manager.rs"]
@@ -71,6 +73,8 @@ mod import;
 mod interrupted;
 #[path = "daemon/operations.rs"]
 mod operations;
+#[path = "daemon/hooks.rs"]
+mod hooks;
 #[path = "daemon/identity.rs"]
 mod identity;
 #[path = "daemon/observe.rs"]

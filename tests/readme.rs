@@ -16,7 +16,8 @@ fn the_configuration_reference_is_the_grammar() {
 
 #[test]
 fn every_configuration_example_is_accepted() {
-    let readme = readme();
+    let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/docs/hooks.md");
+    let readme = readme() + &fs::read_to_string(hooks).unwrap();
     let examples: Vec<&str> = readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     assert!(!examples.is_empty());
     for example in examples {

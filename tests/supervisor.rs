@@ -436,7 +436,7 @@ impl Daemon {
     }
 
     fn kinds(&self) -> Vec<&'static str> {
-        self.events.lock().unwrap().iter().map(|event| Event::Connector(event.clone()).kind()).collect()
+        self.events.lock().unwrap().iter().map(|event| Event::Connector(event.clone()).kind().as_str()).collect()
     }
 
     fn sentences(&self) -> Vec<String> {

@@ -88,7 +88,7 @@ impl Serialize for Budget {
     }
 }
 
-fn serialize_url<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn serialize_url<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(url.as_str())
 }
 
@@ -98,7 +98,7 @@ const BUDGET_MAX: f64 = 4.0;
 pub(super) fn account(section: Section<'_>, report: &mut Report<'_>) -> Result<Account, Reported> {
     let account_id = section.optional("account_id", report, account_id);
     let api_token = match section.section("api_token") {
-        Some(section) => token_source(section, report),
+        Some(section) => token_source(section, "the token", report),
         None => Err(Reported),
     };
     let api_base = section.required("api_base", report, api_base);
@@ -122,7 +122,7 @@ fn account_id(text: &str) -> Result<AccountId, &'static str> {
     text.parse().map_err(|_| RULE)
 }
 
-fn token_source(section: Section<'_>, report: &mut Report<'_>) -> Result<TokenSource, Reported> {
+pub(super) fn token_source(section: Section<'_>, what: &str, report: &mut Report<'_>) -> Result<TokenSource, Reported> {
     let given: Vec<&str> = section.entries().map(|(key, _)| key).collect();
     match given[..] {
         ["credential"] => section.required("credential", report, credential).map(TokenSource::Credential),
@@ -136,8 +136,8 @@ fn token_source(section: Section<'_>, report: &mut Report<'_>) -> Result<TokenSo
         }
         ["env"] => section.required("env", report, variable).map(TokenSource::Env),
         _ => {
-            Err(report
-                .error(section.place, "exactly one of credential, file, command and env must say where the token comes from"))
+            let message = format!("exactly one of credential, file, command and env must say where {what} comes from");
+            Err(report.error(section.place, message))
         }
     }
 }
@@ -150,7 +150,7 @@ fn credential(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-fn argument(text: &str) -> Result<String, &'static str> {
+pub(super) fn argument(text: &str) -> Result<String, &'static str> {
     if text.contains('\0') { Err("an argument must not contain a zero byte") } else { Ok(text.to_owned()) }
 }
 
@@ -182,21 +182,27 @@ fn budget(text: &str, most: f64) -> Result<Budget, String> {
 }
 
 fn api_base(text: &str) -> Result<Url, String> {
-    let mut url = Url::parse(text).map_err(|error| format!("it is no URL ({error})"))?;
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) => {}
-        "http" => return Err("http would send the token in clear: only a loopback address may be asked without TLS".to_owned()),
-        _ => return Err("the API is asked by https".to_owned()),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("no user name or password may stand in it".to_owned());
-    }
+    let mut url = checked_url(text, "http would send the token in clear: only a loopback address may be asked without TLS")?;
     if url.query().is_some() || url.fragment().is_some() {
         return Err("it must end with the path, without ? and #".to_owned());
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&path);
+    Ok(url)
+}
+
+/// A URL of `https`, or of `http` on a loopback address; elsewhere `in_clear` says why not. No user or password is in it.
+pub(super) fn checked_url(text: &str, in_clear: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("it is no URL ({error})"))?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => return Err(in_clear.to_owned()),
+        _ => return Err("only https can be used".to_owned()),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("no user name or password may stand in it".to_owned());
+    }
     Ok(url)
 }
 

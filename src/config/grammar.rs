@@ -97,6 +97,7 @@ static ACCOUNT_ID: Form = form_matching("32 hexadecimal digits", "^[0-9a-f]{32}$
 static CREDENTIAL: Form = form_matching("a systemd credential's name", "^[^/:]+$");
 static BUDGET: Form = form_matching("a rate such as \"3/s\" or \"180/m\"", "^[0-9.]+/(s|m)$");
 static URL: Form = form("a URL such as \"https://api.cloudflare.com/client/v4\"");
+static WEBHOOK_URL: Form = form("a URL such as \"https://hooks.example.com/adit\"");
 static WHO: Form = form_matching("a Unix user (\"alice\") or group (\"@web-team\"), by name or number", "^@?[^@\\s:,]+$");
 static PATTERN: Form = form("a pattern with * and ?");
 static HOSTNAME: Form = form("a hostname such as \"app.example.com\" or \"*.example.com\"");
@@ -124,6 +125,7 @@ pub(super) static FILE: Grammar = table(&[
     key("daemon", Kind::Table(&DAEMON), Default("{}"), "Where the daemon keeps things, and when it acts."),
     key("control", Kind::Table(&CONTROL), Default("{}"), "The socket over which the daemon is controlled."),
     key("metrics", Kind::Table(&METRICS), Default("{}"), "Prometheus metrics."),
+    key("hooks", Kind::Table(&HOOKS), Default("{}"), "Who is told of events outside of Adit."),
     key("cloudflared", Kind::Table(&CLOUDFLARED), Default("{}"), "How connectors are run."),
     key("accounts", ACCOUNTS, Default("{}"), "One table per Cloudflare account."),
     key("access", Kind::Table(&ACCESS), Default("{}"), "Who may do what over the control socket; root is always admin."),
@@ -228,6 +230,33 @@ static API_TOKEN: Grammar = table(&[
     key("file", Kind::Text(&PATH), Optional, "A file with mode 0600."),
     key("command", Kind::List(&Kind::Text(&ARGUMENT)), Optional, "A command that prints it, as a list of arguments; no shell."),
     key("env", Kind::Text(&ENV_NAME), Optional, "An environment variable; only outside systemd."),
+]);
+
+static HOOKS: Grammar = table(&[
+    key(
+        "on_event",
+        Kind::List(&Kind::Text(&ARGUMENT)),
+        Default("[]"),
+        "A program with its arguments, run for each event, which it gets as JSON on its stdin; no shell, 10s, root's file.",
+    ),
+    key("events", PATTERNS, Optional, "The kinds of events that hooks are told of, such as `connector-*`; when left out, all."),
+    key(
+        "level",
+        Kind::Word(&["info", "warn", "error"]),
+        Optional,
+        "How loud an event must be at least; when left out, `warn`, or with `events` any of them.",
+    ),
+    key("webhook", Kind::Table(&WEBHOOK), Optional, "An address that events are sent to, as signed JSON."),
+]);
+
+static WEBHOOK: Grammar = table(&[
+    key("url", Kind::Text(&WEBHOOK_URL), Required, "Where to; plain http only to a loopback address."),
+    key(
+        "secret",
+        Kind::Table(&API_TOKEN),
+        Required,
+        "What deliveries are signed with: exactly one of the keys, as for an API token.",
+    ),
 ]);
 
 const WHOS: Kind = Kind::List(&Kind::Text(&WHO));

@@ -3,6 +3,7 @@
 mod document;
 mod example;
 mod forbidden;
+mod hooks;
 mod load_balancers;
 mod merging;
 mod over_socket;

@@ -47,7 +47,7 @@ fn read(path: &PathBuf, check: impl Fn(&Stat) -> Result<(), String>) -> Result<B
     let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_MAX as usize + 1));
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > FILE_MAX {
-        return Err(Refusal::new(format!("it is larger than {FILE_MAX} bytes; an API token is one short line")));
+        return Err(Refusal::new(format!("it is larger than {FILE_MAX} bytes; a secret is one short line")));
     }
     Ok(bytes)
 }

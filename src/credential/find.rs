@@ -47,7 +47,8 @@ pub fn find(source: &Source) -> Result<(), CredentialError> {
         Source::Environment { value: None, .. } => Some("it is not set".to_owned()),
         Source::Environment { value: Some(_), .. } => None,
     };
-    missing.map_or(Ok(()), |reason| Err(CredentialError { from: source.to_string(), reason, source: None }))
+    missing
+        .map_or(Ok(()), |reason| Err(CredentialError { what: "the API token", from: source.to_string(), reason, source: None }))
 }
 
 fn found(path: &Path) -> Result<(), String> {

@@ -109,9 +109,29 @@ async fn a_failing_command_is_told_by_its_last_complaint_and_never_by_its_output
         ("exit 3", "it exited with status 3 and no complaint"),
         ("kill -9 $$", "it was ended by signal 9 and no complaint"),
         ("exit 0", "it is empty"),
-        ("yes canary", "it prints more than 65536 bytes; it must print the token alone"),
+        ("yes canary", "it prints more than 65536 bytes; it must print the secret alone"),
     ] {
         assert_eq!(refusal(shell(script)).await, expected, "{script}");
+    }
+}
+
+#[tokio::test]
+async fn a_signing_secret_may_have_more_characters_than_a_token_and_a_shortest_length() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |text: &str| Source::File(write(&folder.path().join("secret"), text, 0o600));
+    let secret = "c2VjcmV0+canary/0123456789==";
+    assert_eq!(read_signing_secret(&file(&format!("{secret}\n"))).await.unwrap().expose(), secret);
+    for (text, part) in [
+        ("", "it is empty"),
+        ("canary", "shorter than 16 characters"),
+        ("canary canary canary", "white space"),
+        ("canary\ncanary", "more than one line"),
+        ("canarycanarycanaryä", "ASCII"),
+    ] {
+        let error = read_signing_secret(&file(text)).await.unwrap_err();
+        let told = error.to_string();
+        assert!(told.starts_with("cannot read the signing secret from the file") && told.contains(part), "{told}");
+        assert!(!format!("{error:?} {told}").contains("canary"), "{told}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an API token looks like.
+//! What an API token looks like, and a secret to sign with.
 
 use crate::secret::Secret;
 
@@ -26,6 +26,30 @@ pub(super) fn token(bytes: &[u8]) -> Result<Secret, &'static str> {
     }
     if text.starts_with("eyJ") {
         return Err("it is a tunnel's connector token (eyJ…), not an API token");
+    }
+    Ok(Secret::new(text))
+}
+
+/// The shortest secret that is signed with, in characters: a shorter one could be guessed by whoever sees what it signed.
+const SECRET_MIN: usize = 16;
+
+/// The signing secret in `bytes`: one line of visible ASCII. The error says which rule is broken, never by what.
+pub(super) fn signing_secret(bytes: &[u8]) -> Result<Secret, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "what is there is not text")?.trim();
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.contains(['\n', '\r']) {
+        return Err("it holds more than one line; a secret is one line");
+    }
+    if text.contains(char::is_whitespace) {
+        return Err("it holds white space; a secret is one word");
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("it holds characters that are not ASCII");
+    }
+    if text.len() < SECRET_MIN {
+        return Err("it is shorter than 16 characters (make one with: openssl rand -hex 32)");
     }
     Ok(Secret::new(text))
 }

@@ -35,12 +35,13 @@ use super::{
     socket_guard::SocketGuard,
     status_line,
     systemd::ServiceManager,
-    tokens::Tokens,
+    tokens::{self, Tokens},
 };
 use crate::{
-    config::{self, Account, JournalLines, MetricsListen, TokenSource},
+    config::{self, JournalLines, MetricsListen, TokenSource},
     control::{self, Lock, Server, SocketError},
     event::{DaemonEvent, Event, Sink},
+    hook,
     intent::{FirstReading, Intent, NothingToRun},
     metrics::Metrics,
     name::TunnelName,
@@ -176,7 +177,9 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         shutdown: shutdown.clone(),
     });
     let edge_probe = watch::Sender::new(config.cloudflared.edge_probe.clone());
-    let token_files = config.accounts.values().filter_map(token_file);
+    let sources = config.accounts.values().map(|account| &account.api_token);
+    let sources = sources.chain(config.hooks.webhook.iter().map(|webhook| &webhook.secret));
+    let token_files = sources.filter_map(token_file);
     let settings = supervisor::Settings {
         closed: environment.credentials_directory.clone().into_iter().chain(token_files).collect(),
         program_folders: binary::folders(environment.path.as_deref()),
@@ -198,6 +201,16 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         let intent = intent.clone();
         move || relayed_series(&intent.intended().config.metrics)
     });
+    let hooks = hook::Start {
+        recorder: recorder.clone(),
+        events: events.clone(),
+        metrics: metrics.clone(),
+        store: store.clone(),
+        source: Arc::new({
+            let environment = environment.clone();
+            move |source| tokens::source(source, &environment)
+        }),
+    };
     let backend = DaemonBackend {
         intent: intent.clone(),
         reload: reload.clone(),
@@ -233,6 +246,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
     let _followers = [
         spawn(follow_config(intent.clone(), tokens, binary, supervisor.clone(), edge_probe, environment)),
+        spawn(hook::keep(hooks, intent.subscribe())),
         spawn(keep_confirmed(intent.clone(), reconciler)),
         spawn(status_line::keep(manager.clone(), intent.clone(), recorder.clone())),
         spawn(manager.clone().feed_watchdog({
@@ -370,10 +384,10 @@ async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
     }
 }
 
-/// The file that an account's API token lies in. Landlock cannot close a file in `/etc` without closing what is replaced there
+/// The file that an account's API token or the webhook's secret lies in. Landlock cannot close a file in `/etc` without closing what is replaced there
 /// while connectors run, above all `/etc/resolv.conf`.
-fn token_file(account: &Account) -> Option<PathBuf> {
-    match &account.api_token {
+fn token_file(source: &TokenSource) -> Option<PathBuf> {
+    match source {
         TokenSource::File(path) if !path.starts_with("/etc") => Some(path.clone()),
         TokenSource::File(_) | TokenSource::Credential(_) | TokenSource::Command(_) | TokenSource::Env(_) => None,
     }

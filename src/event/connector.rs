@@ -1,6 +1,6 @@
 //! Events of connectors.
 
-use super::{Level, Subject};
+use super::{EventKind, Level, Subject};
 use crate::connector::{Happening, Notice, SlotId, in_words};
 
 /// Something that happened to a connector.
@@ -13,40 +13,40 @@ pub struct ConnectorEvent {
 }
 
 impl ConnectorEvent {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> EventKind {
         match &self.notice.happening {
-            Happening::Starting { .. } => "connector-starting",
-            Happening::Started { .. } => "connector-started",
-            Happening::Adopted { .. } => "connector-adopted",
-            Happening::Quarantined { .. } => "connector-quarantined",
-            Happening::Abandoned { .. } => "connector-abandoned",
-            Happening::CannotStart { .. } => "connector-cannot-start",
-            Happening::Ready { .. } => "connector-ready",
-            Happening::Degraded { .. } => "connector-degraded",
-            Happening::LostConnections { .. } => "connector-lost-connections",
-            Happening::Recovered { .. } => "connector-recovered",
-            Happening::Hung { .. } => "connector-hung",
-            Happening::NeverAnswered { .. } => "connector-never-answered",
-            Happening::Exited { .. } => "connector-exited",
-            Happening::BackingOff { .. } => "connector-backing-off",
-            Happening::Held { .. } => "connector-held",
-            Happening::Blocked { .. } => "connector-blocked",
-            Happening::Replacing { .. } => "connector-replacing",
-            Happening::Replaced { .. } => "connector-replaced",
-            Happening::ReplacementFailed { .. } => "connector-replacement-failed",
-            Happening::Spared { .. } => "connector-spared",
-            Happening::Draining { .. } => "connector-draining",
-            Happening::Killed { .. } => "connector-killed",
-            Happening::Stopped => "connector-stopped",
-            Happening::Read { .. } => "connector-reading",
-            Happening::RegistrationRefused { .. } => "connector-registration-refused",
-            Happening::ConfigurationRefused { .. } => "connector-configuration-refused",
-            Happening::FellBack { .. } => "connector-fell-back",
-            Happening::Flapping { .. } => "connector-flapping",
-            Happening::LogUnavailable { .. } => "connector-log-unavailable",
-            Happening::Remembered { .. } => "connector-remembered",
-            Happening::Renamed { .. } => "connector-renamed",
-            Happening::Forgotten => "connector-forgotten",
+            Happening::Starting { .. } => EventKind::ConnectorStarting,
+            Happening::Started { .. } => EventKind::ConnectorStarted,
+            Happening::Adopted { .. } => EventKind::ConnectorAdopted,
+            Happening::Quarantined { .. } => EventKind::ConnectorQuarantined,
+            Happening::Abandoned { .. } => EventKind::ConnectorAbandoned,
+            Happening::CannotStart { .. } => EventKind::ConnectorCannotStart,
+            Happening::Ready { .. } => EventKind::ConnectorReady,
+            Happening::Degraded { .. } => EventKind::ConnectorDegraded,
+            Happening::LostConnections { .. } => EventKind::ConnectorLostConnections,
+            Happening::Recovered { .. } => EventKind::ConnectorRecovered,
+            Happening::Hung { .. } => EventKind::ConnectorHung,
+            Happening::NeverAnswered { .. } => EventKind::ConnectorNeverAnswered,
+            Happening::Exited { .. } => EventKind::ConnectorExited,
+            Happening::BackingOff { .. } => EventKind::ConnectorBackingOff,
+            Happening::Held { .. } => EventKind::ConnectorHeld,
+            Happening::Blocked { .. } => EventKind::ConnectorBlocked,
+            Happening::Replacing { .. } => EventKind::ConnectorReplacing,
+            Happening::Replaced { .. } => EventKind::ConnectorReplaced,
+            Happening::ReplacementFailed { .. } => EventKind::ConnectorReplacementFailed,
+            Happening::Spared { .. } => EventKind::ConnectorSpared,
+            Happening::Draining { .. } => EventKind::ConnectorDraining,
+            Happening::Killed { .. } => EventKind::ConnectorKilled,
+            Happening::Stopped => EventKind::ConnectorStopped,
+            Happening::Read { .. } => EventKind::ConnectorReading,
+            Happening::RegistrationRefused { .. } => EventKind::ConnectorRegistrationRefused,
+            Happening::ConfigurationRefused { .. } => EventKind::ConnectorConfigurationRefused,
+            Happening::FellBack { .. } => EventKind::ConnectorFellBack,
+            Happening::Flapping { .. } => EventKind::ConnectorFlapping,
+            Happening::LogUnavailable { .. } => EventKind::ConnectorLogUnavailable,
+            Happening::Remembered { .. } => EventKind::ConnectorRemembered,
+            Happening::Renamed { .. } => EventKind::ConnectorRenamed,
+            Happening::Forgotten => EventKind::ConnectorForgotten,
         }
     }
 
@@ -326,6 +326,6 @@ mod tests {
         let event = event(Happening::Killed { generation: Generation(2), reason: Reason::new("grace-over", "it did not exit") });
         assert_eq!(event.subject().generation, Some(2));
         assert_eq!(event.reason(), Some("grace-over"));
-        assert_eq!(event.kind(), "connector-killed");
+        assert_eq!(event.kind().as_str(), "connector-killed");
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Level, Subject};
+use super::{EventKind, Level, Subject};
 use crate::name::{AccountName, TunnelName};
 
 /// Something that happened to the daemon.
@@ -89,25 +89,79 @@ pub enum DaemonEvent {
         /// Why.
         error: String,
     },
+    /// A hook cannot be told of events.
+    HookFailed {
+        /// Which.
+        hook: Hook,
+        /// Why.
+        error: String,
+    },
+    /// A hook is slower than events come.
+    HookDropped {
+        /// Which.
+        hook: Hook,
+        /// How many events it will not be told of so far.
+        events: u64,
+    },
+    /// A hook is told of events again.
+    HookRecovered {
+        /// Which.
+        hook: Hook,
+        /// How many events it was not told of meanwhile.
+        missed: u64,
+    },
+}
+
+/// Who is told of events outside of Adit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hook {
+    /// The command `on_event`.
+    Command,
+    /// The webhook.
+    Webhook,
+}
+
+impl Hook {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Command, Self::Webhook];
+
+    /// The stable word, as in JSON and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// What the configuration calls it.
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Command => "the command of [hooks] on_event",
+            Self::Webhook => "the webhook",
+        }
+    }
 }
 
 impl DaemonEvent {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> EventKind {
         match self {
-            Self::Started { .. } => "daemon-started",
-            Self::EarlierDied { .. } => "daemon-died",
-            Self::ConnectorsBoxed { landlock: Some(_) } => "connectors-boxed",
-            Self::ConnectorsBoxed { landlock: None } => "connectors-not-boxed",
-            Self::Stopping { .. } => "daemon-stopping",
-            Self::ConfigAccepted { .. } => "config-accepted",
-            Self::ConfigRefused { .. } => "config-refused",
-            Self::StateNotWritten { .. } => "state-not-written",
-            Self::StateNotRead { .. } => "state-not-read",
-            Self::AuditNotWritten { .. } => "audit-not-written",
-            Self::OperatorActed { .. } => "operator-acted",
-            Self::CredentialRead { .. } => "credential-read",
-            Self::CredentialExpires { .. } => "credential-expires",
-            Self::CredentialFailed { .. } => "credential-failed",
+            Self::Started { .. } => EventKind::DaemonStarted,
+            Self::EarlierDied { .. } => EventKind::DaemonDied,
+            Self::ConnectorsBoxed { landlock: Some(_) } => EventKind::ConnectorsBoxed,
+            Self::ConnectorsBoxed { landlock: None } => EventKind::ConnectorsNotBoxed,
+            Self::Stopping { .. } => EventKind::DaemonStopping,
+            Self::ConfigAccepted { .. } => EventKind::ConfigAccepted,
+            Self::ConfigRefused { .. } => EventKind::ConfigRefused,
+            Self::StateNotWritten { .. } => EventKind::StateNotWritten,
+            Self::StateNotRead { .. } => EventKind::StateNotRead,
+            Self::AuditNotWritten { .. } => EventKind::AuditNotWritten,
+            Self::OperatorActed { .. } => EventKind::OperatorActed,
+            Self::CredentialRead { .. } => EventKind::CredentialRead,
+            Self::CredentialExpires { .. } => EventKind::CredentialExpires,
+            Self::CredentialFailed { .. } => EventKind::CredentialFailed,
+            Self::HookFailed { .. } => EventKind::HookFailed,
+            Self::HookDropped { .. } => EventKind::HookDropped,
+            Self::HookRecovered { .. } => EventKind::HookRecovered,
         }
     }
 
@@ -118,8 +172,9 @@ impl DaemonEvent {
             | Self::Stopping { .. }
             | Self::ConfigAccepted { .. }
             | Self::OperatorActed { .. }
-            | Self::CredentialRead { .. } => Level::Info,
-            Self::CredentialExpires { very_soon: false, .. } => Level::Warn,
+            | Self::CredentialRead { .. }
+            | Self::HookRecovered { .. } => Level::Info,
+            Self::CredentialExpires { very_soon: false, .. } | Self::HookFailed { .. } | Self::HookDropped { .. } => Level::Warn,
             Self::EarlierDied { .. }
             | Self::ConfigRefused { .. }
             | Self::StateNotWritten { .. }
@@ -140,7 +195,10 @@ impl DaemonEvent {
             | Self::ConfigRefused { .. }
             | Self::StateNotWritten { .. }
             | Self::StateNotRead { .. }
-            | Self::AuditNotWritten { .. } => Subject::default(),
+            | Self::AuditNotWritten { .. }
+            | Self::HookFailed { .. }
+            | Self::HookDropped { .. }
+            | Self::HookRecovered { .. } => Subject::default(),
             Self::OperatorActed { tunnel, .. } => Subject { tunnel: tunnel.clone(), ..Subject::default() },
             Self::CredentialRead { account }
             | Self::CredentialExpires { account, .. }
@@ -152,6 +210,9 @@ impl DaemonEvent {
         match self {
             Self::Stopping { why } => Some(why),
             Self::OperatorActed { verb, .. } => Some(verb),
+            Self::HookFailed { hook, .. } | Self::HookDropped { hook, .. } | Self::HookRecovered { hook, .. } => {
+                Some(hook.as_str())
+            }
             Self::Started { .. }
             | Self::EarlierDied { .. }
             | Self::ConnectorsBoxed { .. }
@@ -196,6 +257,18 @@ impl DaemonEvent {
                 "the API token expires at {at}: put another one in its place; tunnels run on without, but nothing at Cloudflare is changed"
             ),
             Self::CredentialFailed { error, .. } => format!("the API token cannot be used: {error}"),
+            Self::HookFailed { hook, error } => {
+                format!("{} is not told of events, which is said once until it is well again: {error}", hook.in_words())
+            }
+            Self::HookDropped { hook, events } => format!(
+                "{} is slower than events come, {events} so far {} left out",
+                hook.in_words(),
+                if *events == 1 { "is" } else { "are" }
+            ),
+            Self::HookRecovered { hook, missed: 0 } => format!("{} is told of events again and missed none", hook.in_words()),
+            Self::HookRecovered { hook, missed } => {
+                format!("{} is told of events again and missed {missed}; see adit events", hook.in_words())
+            }
         }
     }
 }

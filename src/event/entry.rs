@@ -32,7 +32,7 @@ impl Entry {
         Self {
             id,
             at,
-            kind: event.kind().to_owned(),
+            kind: event.kind().as_str().to_owned(),
             level: event.level(),
             subject: event.subject(),
             reason: event.reason().map(str::to_owned),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{Level, Subject};
+use super::{EventKind, Level, Subject};
 use crate::connector::{Reason, SlotId};
 
 /// Something that happened to the program, and how it is afterwards.
@@ -127,16 +127,16 @@ impl RolloutState {
 }
 
 impl ProgramEvent {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> EventKind {
         match &self.happening {
-            ProgramHappening::InUse { .. } => "cloudflared-in-use",
-            ProgramHappening::Unusable { .. } => "cloudflared-unusable",
-            ProgramHappening::Found { .. } => "upgrade-found",
-            ProgramHappening::CanaryStarted { .. } => "upgrade-canary-started",
-            ProgramHappening::CanaryPassed { .. } => "upgrade-canary-passed",
-            ProgramHappening::Postponed { .. } => "upgrade-postponed",
-            ProgramHappening::Confirmed { .. } => "upgrade-confirmed",
-            ProgramHappening::RolledBack { .. } => "upgrade-rolled-back",
+            ProgramHappening::InUse { .. } => EventKind::CloudflaredInUse,
+            ProgramHappening::Unusable { .. } => EventKind::CloudflaredUnusable,
+            ProgramHappening::Found { .. } => EventKind::UpgradeFound,
+            ProgramHappening::CanaryStarted { .. } => EventKind::UpgradeCanaryStarted,
+            ProgramHappening::CanaryPassed { .. } => EventKind::UpgradeCanaryPassed,
+            ProgramHappening::Postponed { .. } => EventKind::UpgradePostponed,
+            ProgramHappening::Confirmed { .. } => EventKind::UpgradeConfirmed,
+            ProgramHappening::RolledBack { .. } => EventKind::UpgradeRolledBack,
         }
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::{Level, RotationEvent, Subject};
+use super::{EventKind, Level, RotationEvent, Subject};
 use crate::{
     id::{AccountId, TunnelId},
     name::{AccountName, TunnelName},
@@ -277,27 +277,27 @@ impl PassResult {
 }
 
 impl ProvisioningEvent {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> EventKind {
         match self {
-            Self::Seen { .. } => "account-seen",
-            Self::PassFinished { .. } => "pass-finished",
-            Self::StepApplied { .. } => "step-applied",
-            Self::StepFailed { .. } => "step-failed",
-            Self::HoldBegan { .. } => "hold-began",
-            Self::HoldEnded { .. } => "hold-ended",
-            Self::ConflictBegan { .. } => "conflict-began",
-            Self::ConflictEnded { .. } => "conflict-ended",
-            Self::EditFound { .. } => "edit-found",
-            Self::EditOverwritten { .. } => "edit-overwritten",
-            Self::TunnelGone { .. } => "tunnel-gone",
-            Self::RateLimited { .. } => "rate-limited",
-            Self::StateUnwritable { .. } => "state-unwritable",
+            Self::Seen { .. } => EventKind::AccountSeen,
+            Self::PassFinished { .. } => EventKind::PassFinished,
+            Self::StepApplied { .. } => EventKind::StepApplied,
+            Self::StepFailed { .. } => EventKind::StepFailed,
+            Self::HoldBegan { .. } => EventKind::HoldBegan,
+            Self::HoldEnded { .. } => EventKind::HoldEnded,
+            Self::ConflictBegan { .. } => EventKind::ConflictBegan,
+            Self::ConflictEnded { .. } => EventKind::ConflictEnded,
+            Self::EditFound { .. } => EventKind::EditFound,
+            Self::EditOverwritten { .. } => EventKind::EditOverwritten,
+            Self::TunnelGone { .. } => EventKind::TunnelGone,
+            Self::RateLimited { .. } => EventKind::RateLimited,
+            Self::StateUnwritable { .. } => EventKind::StateUnwritable,
             Self::Rotation { event, .. } => event.kind(),
-            Self::ConnectionsCut { .. } => "connections-cut",
-            Self::RogueConnectorsFound { .. } => "rogue-connectors-found",
-            Self::RogueConnectorsGone { .. } => "rogue-connectors-gone",
-            Self::OrphanDeleted { .. } => "orphan-deleted",
-            Self::OrphanKept { .. } => "orphan-kept",
+            Self::ConnectionsCut { .. } => EventKind::ConnectionsCut,
+            Self::RogueConnectorsFound { .. } => EventKind::RogueConnectorsFound,
+            Self::RogueConnectorsGone { .. } => EventKind::RogueConnectorsGone,
+            Self::OrphanDeleted { .. } => EventKind::OrphanDeleted,
+            Self::OrphanKept { .. } => EventKind::OrphanKept,
         }
     }
 

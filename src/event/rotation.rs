@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::Level;
+use super::{EventKind, Level};
 use crate::{id::ConnectorId, name::TunnelName};
 
 /// Something that happened to the change of a tunnel's secret.
@@ -37,13 +37,13 @@ pub enum RotationEvent {
 }
 
 impl RotationEvent {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> EventKind {
         match self {
-            Self::Begun { .. } => "rotation-begun",
-            Self::Placed => "rotation-placed",
-            Self::CutOff { .. } => "rotation-cut-off",
-            Self::Finished { .. } => "rotation-finished",
-            Self::Failed { .. } => "rotation-failed",
+            Self::Begun { .. } => EventKind::RotationBegun,
+            Self::Placed => EventKind::RotationPlaced,
+            Self::CutOff { .. } => EventKind::RotationCutOff,
+            Self::Finished { .. } => EventKind::RotationFinished,
+            Self::Failed { .. } => EventKind::RotationFailed,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Events of the host's uplink, which all connectors share.
 
-use super::{Level, Subject};
+use super::{EventKind, Level, Subject};
 use crate::connector::{BrakeEnd, FleetNotice, UplinkEnd, in_words};
 
 /// Something that happened to the host's connectors as a whole.
@@ -8,13 +8,13 @@ use crate::connector::{BrakeEnd, FleetNotice, UplinkEnd, in_words};
 pub struct UplinkEvent(pub FleetNotice);
 
 impl UplinkEvent {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(super) fn kind(&self) -> EventKind {
         match &self.0 {
-            FleetNotice::UplinkLost { .. } => "uplink-lost",
-            FleetNotice::UplinkBack { .. } => "uplink-back",
-            FleetNotice::ClockStepped { .. } => "clock-stepped",
-            FleetNotice::BrakeOn { .. } => "brake-on",
-            FleetNotice::BrakeOff(_) => "brake-off",
+            FleetNotice::UplinkLost { .. } => EventKind::UplinkLost,
+            FleetNotice::UplinkBack { .. } => EventKind::UplinkBack,
+            FleetNotice::ClockStepped { .. } => EventKind::ClockStepped,
+            FleetNotice::BrakeOn { .. } => EventKind::BrakeOn,
+            FleetNotice::BrakeOff(_) => EventKind::BrakeOff,
         }
     }
 

@@ -210,6 +210,44 @@ pub enum Conflict {
 }
 
 impl HoldCode {
+    /// All of them, in the order of the reference.
+    pub const ALL: [Self; 34] = [
+        Self::StateSealed,
+        Self::AccountChanged,
+        Self::AccountUnknown,
+        Self::NoCredential,
+        Self::Unread,
+        Self::RecordUnreadable,
+        Self::OtherAccount,
+        Self::BeingDeleted,
+        Self::SourceChanged,
+        Self::Unproven,
+        Self::Edited,
+        Self::NoZone,
+        Self::TwoAccounts,
+        Self::NotReady,
+        Self::NeedsConfirmation,
+        Self::WaitsForApply,
+        Self::GracePeriod,
+        Self::Draining,
+        Self::NotApplied,
+        Self::WantedTwice,
+        Self::NoVirtualNetwork,
+        Self::RoutesOfOthers,
+        Self::NotAdopted,
+        Self::RotationFailed,
+        Self::RotationSlow,
+        Self::AccessMissing,
+        Self::BalancerMissing,
+        Self::PoolInUse,
+        Self::RunsElsewhere,
+        Self::ObserveOnly,
+        Self::AccountTwice,
+        Self::RoutesLeft,
+        Self::StillConnected,
+        Self::NotDeleted,
+    ];
+
     /// The code as text.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -22,7 +22,7 @@ use tokio::{
     net::UnixStream,
 };
 
-use crate::{host::Host, processes::Process};
+use crate::{hook_receiver::HookReceiver, host::Host, processes::Process};
 
 const TWO_TUNNELS: &str = r#"
 [tunnels.web]
@@ -32,6 +32,8 @@ ingress = [{ hostname = "app.example.com", service = "ORIGIN" }]
 [tunnels.api]
 ingress = [{ hostname = "api.example.com", service = "ORIGIN" }]
 "#;
+
+const HOOK_SECRET: &str = "canary-0123456789abcdef";
 
 /// The commands that tell something.
 const COMMANDS: [&[&str]; 10] = [
@@ -49,19 +51,28 @@ const COMMANDS: [&[&str]; 10] = [
 
 #[tokio::test]
 async fn tokens_and_tunnel_secrets_appear_in_nothing_that_is_told_kept_or_shown() {
-    let host = Host::prepare().await;
-    configure_loudly(&host);
+    let (host, receiver) = (Host::prepare().await, HookReceiver::start().await);
+    let configuration = loud_with_hooks(&host, &receiver);
+    host.write_configuration(&configuration);
     // The loudest that there is, of the daemon and of every library in it.
     host.start_with(&[("ADIT_LOG", Path::new("trace"))]).await;
     host.until_all_serve().await;
-    let secrets = secrets_of(&host);
+    let mut secrets = secrets_of(&host);
     assert_eq!(secrets.len(), 5, "the API token, two tunnel secrets, two connector tokens");
-    make_trouble(&host).await;
+    secrets.insert("the webhook's secret".to_owned(), Secret::new(HOOK_SECRET));
+    make_trouble(&host, &configuration).await;
     for level in ["TRACE", "DEBUG", "INFO", "WARN"] {
         assert!(host.log().contains(level), "it logs {level}");
     }
+    host.until("the hooks are told of it", async |host| {
+        let command = fs::read_to_string(host.path("told")).unwrap_or_default();
+        let webhook = receiver.received().iter().any(|received| received.kinds().contains(&"config-refused".to_owned()));
+        webhook && command.contains("config-refused")
+    })
+    .await;
 
     let mut told = BTreeMap::new();
+    told.insert("the webhook's deliveries".to_owned(), format!("{:?}", receiver.received()));
     for arguments in COMMANDS {
         let shown = host.adit(arguments).await;
         told.insert(format!("adit {arguments:?}"), shown.stdout + &shown.stderr);
@@ -148,20 +159,31 @@ fn secrets_of(host: &Host) -> BTreeMap<String, Secret> {
     secrets
 }
 
-/// Two tunnels, whose connectors say all that they can say. So many calls are not waited for.
-fn configure_loudly(host: &Host) {
-    let mut text = host.configuration(TWO_TUNNELS);
+/// Two tunnels, whose connectors say all that they can say, and hooks that are told of everything: what the command gets is in the file
+/// `told`. So many calls are not waited for.
+fn loud_with_hooks(host: &Host, receiver: &HookReceiver) -> String {
+    let (told, secret) = (host.path("told"), host.path("hook-secret"));
+    fs::write(&secret, HOOK_SECRET).unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let hooks = format!(
+        "[hooks]\nevents = ['*']\non_event = ['/bin/sh', '-c', '(cat; env) >> \"$0\"', '{}']\n\
+         [hooks.webhook]\nurl = '{}'\nsecret = {{ file = '{}' }}\n{TWO_TUNNELS}",
+        told.display(),
+        receiver.url(),
+        secret.display()
+    );
+    let mut text = host.configuration(&hooks);
     for (section, more) in
         [("[cloudflared]\n", "extra_args = [\"--loglevel\", \"debug\"]\n"), ("[accounts.sandbox]\n", "budget = \"100/s\"\n")]
     {
         assert!(text.contains(section));
         text = text.replacen(section, &format!("{section}{more}"), 1);
     }
-    host.write_configuration(&text);
+    text
 }
 
 /// Lets everything go wrong that has something to say: calls, answers, connectors, files.
-async fn make_trouble(host: &Host) {
+async fn make_trouble(host: &Host, configuration: &str) {
     let connector = host.connector("web").await;
     host.stage.switchboard.command(connector.pid.unwrap(), Command::Crash(Crash::Panic("trouble".to_owned())));
     let token = host.stage.world.api_token();
@@ -172,7 +194,7 @@ async fn make_trouble(host: &Host) {
     host.stage.world.faults().add(Fault::WrongShape, Matching::resource("cfd_tunnel"), Times::Times(2));
     host.configure("[tunnels.web]\nreplica = 1");
     assert!(host.client.reload_configuration().await.is_err());
-    configure_loudly(host);
+    host.write_configuration(configuration);
     host.client.reload_configuration().await.unwrap();
     host.until_all_serve().await;
 }
@@ -200,7 +222,10 @@ async fn metrics(host: &Host) -> String {
 
 /// Whether secrets belong in the file: the token's own, the records, and what connectors are handed.
 fn keeps_secrets(host: &Host, path: &Path) -> bool {
-    path == host.path("token") || path.starts_with(host.path("state/records")) || path.starts_with(host.path("run/private"))
+    path == host.path("token")
+        || path == host.path("hook-secret")
+        || path.starts_with(host.path("state/records"))
+        || path.starts_with(host.path("run/private"))
 }
 
 /// Every regular file below a folder, with its content.

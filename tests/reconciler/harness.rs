@@ -263,7 +263,7 @@ impl Harness {
 
     pub(super) fn told(&self, kind: &str) -> Vec<ProvisioningEvent> {
         let events = self.events.lock().unwrap();
-        events.iter().filter(|event| Event::from((*event).clone()).kind() == kind).cloned().collect()
+        events.iter().filter(|event| Event::from((*event).clone()).kind().as_str() == kind).cloned().collect()
     }
 
     pub(super) fn view(&self) -> Arc<AccountView> {

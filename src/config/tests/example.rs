@@ -116,6 +116,11 @@ listen = \"127.0.0.1:9738\"
 relay = true
 relay_series_max = 1000
 
+[hooks]
+on_event = []
+events = [\"*\"]
+level = \"warn\"
+
 [cloudflared]
 binary = \"cloudflared\"
 extra_args = []

@@ -253,7 +253,7 @@ fn the_api_is_asked_without_tls_only_on_loopback() {
     for (bad, reason) in [
         ("http://10.0.0.1", "http would send the token in clear: only a loopback address may be asked without TLS"),
         ("http://localhost.example.com", "http would send the token in clear: only a loopback address may be asked without TLS"),
-        ("ftp://localhost", "the API is asked by https"),
+        ("ftp://localhost", "only https can be used"),
         ("https://u:p@a.example", "no user name or password may stand in it"),
         ("https://a.example/?x", "it must end with the path, without ? and #"),
         ("api.example.com", "it is no URL (relative URL without a base)"),
