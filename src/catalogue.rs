@@ -3,6 +3,7 @@
 //! Kinds of events and codes of holds are types, so that one without its meaning does not compile. The others are plain words where
 //! they are used; a test finds them in the source and compares. `ADIT_UPDATE=1 cargo test --test events_reference` writes the page.
 
+mod checks;
 mod findings;
 mod holds;
 mod reasons;
@@ -10,6 +11,7 @@ mod reasons;
 use std::fmt::Write as _;
 
 pub use self::{
+    checks::{CHECK_REASONS, ROUTE_FINDINGS},
     findings::FINDINGS,
     holds::of_hold,
     reasons::{CONNECTOR_REASONS, PROGRAM_REASONS},
@@ -54,8 +56,10 @@ pub fn reference() -> String {
         row(&mut page, &[&format!("`{}`", reason.as_str()), of_restart(reason)]);
     }
     section(&mut page, PROGRAM, PROGRAM_REASONS.iter().copied());
+    section(&mut page, CHECKS, CHECK_REASONS.iter().copied());
     section(&mut page, HOLDS, HoldCode::ALL.into_iter().map(of_hold));
     section(&mut page, HEALTH, FINDINGS.iter().copied());
+    section(&mut page, ROUTES, ROUTE_FINDINGS.iter().copied());
     page
 }
 
@@ -99,6 +103,20 @@ const PROGRAM: &str = "
 
 ";
 
+const CHECKS: &str = "
+## What a check of a route found
+
+In events of origins and public hostnames, and in `adit status TUNNEL`.
+
+";
+
+const ROUTES: &str = "
+## What is wrong with a route
+
+In `adit route list` and the routes of `GET /v1/tunnels`; `origin-down` and `probe-failed` are findings of the host's health as well.
+
+";
+
 const HOLDS: &str = "
 ## Why something is held
 
@@ -137,6 +155,7 @@ fn of_reasons(reasons: Reasons) -> String {
         Reasons::Connector => "[why it is so](#why-a-connector-is-as-it-is)".to_owned(),
         Reasons::Restart => "[why again](#why-a-connector-was-started-again)".to_owned(),
         Reasons::Program => "[why](#why-a-cloudflared-cannot-be-used)".to_owned(),
+        Reasons::Check => "[what was found](#what-a-check-of-a-route-found)".to_owned(),
         Reasons::Hold => "[why it is held](#why-something-is-held)".to_owned(),
         Reasons::Step => "the step's word, as in `adit plan -o json`".to_owned(),
         Reasons::Pass => list(

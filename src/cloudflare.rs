@@ -77,6 +77,7 @@ pub use self::{
     tunnels::{ConfigSource, EdgeConnection, EdgeConnector, Tunnel, TunnelStatus},
     zones::{Account, Plan, Zone, ZoneStatus},
 };
+pub(crate) use text::tame;
 
 use self::{book::Book, gate::Gate, http::Http, http::Limits, pacer::Pacer, transport::Transport};
 

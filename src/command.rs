@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
-    signal::unix::{SignalKind, signal},
+    runtime::Handle,
     task::spawn_blocking,
     time::timeout,
 };
@@ -109,7 +109,7 @@ pub async fn run(argv: &[String], input: &[u8], output: Output) -> Result<Printe
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| Failure::caused("it cannot be run", error))?;
-    let mut running = Running { child };
+    let mut running = Running { child: Some(child) };
     match timeout(WITHIN, running.attend(input, output)).await {
         Ok(Ok(Ended { status, printed, .. })) if status.success() => Ok(printed),
         Ok(Ok(Ended { status, complaint, .. })) => {
@@ -129,7 +129,8 @@ pub async fn run(argv: &[String], input: &[u8], output: Output) -> Result<Printe
 
 /// A program that runs. When it is dropped before its end was seen, its whole group is killed.
 struct Running {
-    child: Child,
+    /// There until it is dropped.
+    child: Option<Child>,
 }
 
 struct Ended {
@@ -142,9 +143,10 @@ impl Running {
     /// Hands over the input, takes in everything that the program says, and waits for it only then: until it is reaped, its process
     /// group is its own.
     async fn attend(&mut self, input: &[u8], output: Output) -> Result<Ended, Failure> {
-        let stdin = self.child.stdin.take();
-        let stdout = self.child.stdout.take().expect("stdout is piped");
-        let stderr = self.child.stderr.take().expect("stderr is piped");
+        let child = self.child();
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let stderr = child.stderr.take().expect("stderr is piped");
         let feed = async {
             if let Some(mut stdin) = stdin {
                 // A program that does not want its input closes it, which is no failure.
@@ -163,25 +165,26 @@ impl Running {
         self.exited().await.map_err(awaited)?;
         // Whatever it left behind in its group has no time of its own.
         self.kill();
-        let status = self.child.wait().await.map_err(awaited)?;
+        let status = self.child().wait().await.map_err(awaited)?;
         Ok(Ended { status, printed, complaint })
+    }
+
+    fn child(&mut self) -> &mut Child {
+        self.child.as_mut().expect("it is there until it is dropped")
     }
 
     /// Waits until the program has ended, without reaping it.
     async fn exited(&self) -> io::Result<()> {
         let Some(pid) = self.group() else { return Ok(()) };
-        // Before the first look, so that no end falls between the two.
-        let mut ends = signal(SignalKind::child())?;
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        while waitid(WaitId::Pid(pid), look)?.is_none() {
-            ends.recv().await;
-        }
+        // On a thread of its own, which ends with the program: a handler of SIGCHLD would interrupt every other thread that waits.
+        let wait = move || waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        spawn_blocking(wait).await.expect("waiting for a program does not panic")?;
         Ok(())
     }
 
     async fn end(&mut self) {
         self.kill();
-        let _ = self.child.wait().await;
+        let _ = self.child().wait().await;
     }
 
     fn kill(&self) {
@@ -193,13 +196,19 @@ impl Running {
 
     /// The process group, while it is certain to be the program's: until that is reaped.
     fn group(&self) -> Option<Pid> {
-        self.child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+        self.child.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(id.cast_signed()))
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.kill();
+        // Reaped by a task: an orphan would be left to a handler of SIGCHLD, which interrupts every thread that waits.
+        if let (Some(mut child), Ok(runtime)) = (self.child.take(), Handle::try_current())
+            && child.id().is_some()
+        {
+            runtime.spawn(async move { child.wait().await });
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod definition;
 mod duration;
 mod forbidden;
 mod grammar;
+mod health;
 mod hooks;
 mod ingress;
 mod load_balancer;
@@ -63,7 +64,8 @@ pub use self::{
     cloudflared::{Cloudflared, JournalLines},
     daemon::{ApplyMode, Control, Daemon, Metrics, MetricsListen},
     definition::{DefinitionError, tunnel_toml},
-    forbidden::CONNECTOR_METRICS,
+    forbidden::{CONNECTOR_METRICS, forbidden_address},
+    health::{HealthChecks, HttpCheck, OriginHealth, OutsideHealth, RouteHealth},
     hooks::{Hooks, Webhook},
     ingress::IngressRule,
     load_balancer::{LoadBalancer, Monitor, SessionAffinity, SteeringPolicy},
@@ -72,7 +74,7 @@ pub use self::{
     reference::{KeyReference, keys, reference},
     schema::{rule_schema, schema, tunnel_schema},
     service::{Scheme, Service, ServiceError, ServiceUrl},
-    tunnel::{AccessDemand, ConfigurationMode, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},
+    tunnel::{AccessDemand, ConfigurationMode, OnDrift, Origin, Ownership, Protocol, Tunnel},
 };
 
 /// One file as it was read.
@@ -95,6 +97,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// Who is told of events.
     pub hooks: Hooks,
+    /// How often routes are checked, and from where.
+    pub health: HealthChecks,
     /// How connectors are run.
     pub cloudflared: Cloudflared,
     /// The Cloudflare accounts.
@@ -133,6 +137,7 @@ pub fn salvage(sources: &[Source]) -> Option<Config> {
     let daemon = daemon::daemon(root.section("daemon")?, &mut report).ok()?;
     let control = root.section("control").and_then(|section| daemon::control(section, Ok(&daemon), &mut report).ok());
     let metrics = root.section("metrics").and_then(|section| daemon::metrics(section, &mut report).ok());
+    let health = root.section("health").and_then(|section| health::checks(section, &mut report).ok());
     let cloudflared = root.section("cloudflared").and_then(|section| cloudflared::cloudflared(section, &mut report).ok());
     let access = root.section("access").and_then(|section| access::access(section, &mut report).ok());
     let hooks = root.section("hooks").and_then(|section| hooks::hooks(section, &mut report).ok());
@@ -140,6 +145,7 @@ pub fn salvage(sources: &[Source]) -> Option<Config> {
         daemon,
         control: control.unwrap_or(defaults.control),
         metrics: metrics.unwrap_or(defaults.metrics),
+        health: health.unwrap_or(defaults.health),
         cloudflared: cloudflared.unwrap_or(defaults.cloudflared),
         access: access.unwrap_or(defaults.access),
         hooks: hooks.unwrap_or(defaults.hooks),
@@ -191,6 +197,7 @@ fn config(root: &Node, sources: &[Source], report: &mut Report<'_>) -> Result<Co
     let daemon = daemon::daemon(section("daemon")?, report);
     let control = daemon::control(section("control")?, daemon.as_ref().map_err(|reported| *reported), report);
     let metrics = daemon::metrics(section("metrics")?, report);
+    let health = health::checks(section("health")?, report);
     let cloudflared = cloudflared::cloudflared(section("cloudflared")?, report);
     let access = access::access(section("access")?, report);
     let hooks = hooks::hooks(section("hooks")?, report);
@@ -217,6 +224,7 @@ fn config(root: &Node, sources: &[Source], report: &mut Report<'_>) -> Result<Co
         control: control?,
         metrics: metrics?,
         hooks: hooks?,
+        health: health?,
         cloudflared: cloudflared?,
         accounts: accounts.into_iter().map(|(name, account)| Ok((name, account?))).collect::<Result<_, _>>()?,
         access: access?,

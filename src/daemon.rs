@@ -28,6 +28,7 @@ mod relay;
 mod reload;
 mod reported;
 mod rights;
+mod route_checks;
 mod run;
 mod run_mark;
 mod socket_guard;

@@ -122,7 +122,8 @@ pub fn diagnose(facts: Facts<'_>) -> Diagnosis {
             let configuration = way::configuration(&case, *rule, beside);
             let mut links = vec![configuration, way::access(&case, rule.map(|(_, rule)| rule)), case.way()];
             links.extend([case.tunnel(), case.version(), case.connectors(), case.edge()]);
-            links.extend([origin::origin(&case, rule.map(|(_, rule)| rule)), origin::public(&case)]);
+            let rule = rule.map(|(_, rule)| rule);
+            links.extend([origin::origin(&case, rule), origin::public(&case, rule)]);
             (Some(tunnel.name.to_string()), links)
         }
     };

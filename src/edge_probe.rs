@@ -2,15 +2,14 @@
 //!
 //! Names are resolved anew because a connector that starts has to do the same: an edge whose name nobody knows cannot be reached.
 
-use std::{
-    io,
-    net::{SocketAddr, ToSocketAddrs},
-    sync::Arc,
-    time::Duration,
-};
+mod host_names;
+
+use std::{io, net::SocketAddr, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
+use tokio::{net::TcpStream, time::timeout};
+
+pub use host_names::HostNames;
 
 use crate::connector::EdgeAnswer;
 
@@ -18,14 +17,11 @@ use crate::connector::EdgeAnswer;
 const TIME_MAX: Duration = Duration::from_secs(2);
 /// Of a longer list the rest is not asked.
 const ADDRESSES_MAX: usize = 8;
-/// How many names are being resolved at once. A resolver whose servers are silent blocks its thread for up to half a minute, long
-/// after nobody waits for it, and a few questions that are asked meanwhile find out when a server is back.
-const RESOLVING_MAX: usize = 16;
 
-/// Who asks; keeps count of the questions to name servers that nobody waits for any more.
+/// Who asks.
 #[derive(Debug, Clone)]
 pub struct EdgeProbe {
-    resolving: Arc<Semaphore>,
+    names: HostNames,
 }
 
 impl Default for EdgeProbe {
@@ -37,7 +33,7 @@ impl Default for EdgeProbe {
 impl EdgeProbe {
     /// One that has asked nothing yet.
     pub fn new() -> Self {
-        Self { resolving: Arc::new(Semaphore::new(RESOLVING_MAX)) }
+        Self { names: HostNames::new() }
     }
 
     /// Tries all `addresses` (`HOST:PORT`) at once and is content with the first that takes a connection. It takes two seconds at
@@ -66,7 +62,7 @@ impl EdgeProbe {
     async fn connect(&self, address: &str) -> io::Result<()> {
         let found = match address.parse::<SocketAddr>() {
             Ok(literal) => vec![literal],
-            Err(_) => self.resolve(address.to_owned()).await?,
+            Err(_) => self.names.resolve(address.to_owned()).await?,
         };
         // One of each family: a host may have a route for only one of them.
         let first = |is_wanted: fn(&SocketAddr) -> bool| found.iter().copied().find(is_wanted);
@@ -80,18 +76,6 @@ impl EdgeProbe {
             }
         }
         Err(failure)
-    }
-
-    async fn resolve(&self, address: String) -> io::Result<Vec<SocketAddr>> {
-        let Ok(permit) = Arc::clone(&self.resolving).try_acquire_owned() else {
-            return Err(io::Error::other("the name servers have not answered earlier questions"));
-        };
-        let resolved = tokio::task::spawn_blocking(move || {
-            let found = address.to_socket_addrs().map(Iterator::collect);
-            drop(permit);
-            found
-        });
-        resolved.await.map_err(io::Error::other)?
     }
 }
 
@@ -148,13 +132,5 @@ mod tests {
     #[tokio::test]
     async fn no_address_is_no_answer() {
         assert!(matches!(EdgeProbe::new().ask(&[]).await, EdgeAnswer::Silent(_)));
-    }
-
-    #[tokio::test]
-    async fn name_servers_that_are_silent_are_asked_by_a_bounded_number() {
-        let probe = EdgeProbe::new();
-        let _all = Arc::clone(&probe.resolving).acquire_many_owned(RESOLVING_MAX as u32).await.unwrap();
-        let EdgeAnswer::Silent(why) = probe.ask(&["localhost:1".to_owned()]).await else { panic!("it answers") };
-        assert!(why.contains("have not answered earlier questions"), "{why}");
     }
 }

@@ -10,6 +10,7 @@ mod entry;
 mod program;
 mod provisioning;
 mod rotation;
+mod route_check;
 mod uplink;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use entry::Entry;
 pub use program::{ProgramEvent, ProgramHappening, ProgramView, RolloutState};
 pub use provisioning::{AccountView, CredentialState, PassResult, ProvisioningEvent, WaitingPlan};
 pub use rotation::RotationEvent;
+pub use route_check::RouteCheckEvent;
 pub use uplink::UplinkEvent;
 
 pub use crate::event_kind::{EventKind, Level};
@@ -41,6 +43,8 @@ pub enum Event {
     Uplink(UplinkEvent),
     /// At Cloudflare, or between it and what is wanted.
     Provisioning(ProvisioningEvent),
+    /// To what routes lead to, or to the way there.
+    RouteCheck(RouteCheckEvent),
 }
 
 /// What an event is about.
@@ -90,6 +94,7 @@ impl Event {
             Self::Program(event) => event.kind(),
             Self::Uplink(event) => event.kind(),
             Self::Provisioning(event) => event.kind(),
+            Self::RouteCheck(event) => event.kind(),
         }
     }
 
@@ -101,6 +106,7 @@ impl Event {
             Self::Program(event) => event.level(),
             Self::Uplink(event) => event.level(),
             Self::Provisioning(event) => event.level(),
+            Self::RouteCheck(event) => event.level(),
         }
     }
 
@@ -112,6 +118,7 @@ impl Event {
             Self::Program(event) => event.subject(),
             Self::Uplink(event) => event.subject(),
             Self::Provisioning(event) => event.subject(),
+            Self::RouteCheck(event) => event.subject(),
         }
     }
 
@@ -123,6 +130,7 @@ impl Event {
             Self::Program(event) => event.reason(),
             Self::Uplink(event) => event.reason(),
             Self::Provisioning(event) => event.reason(),
+            Self::RouteCheck(event) => event.reason(),
         }
     }
 
@@ -159,6 +167,7 @@ impl Event {
             Self::Program(event) => event.sentence(),
             Self::Uplink(event) => event.sentence(),
             Self::Provisioning(event) => event.sentence(),
+            Self::RouteCheck(event) => event.sentence(),
         }
     }
 }
@@ -190,6 +199,12 @@ impl From<UplinkEvent> for Event {
 impl From<ProvisioningEvent> for Event {
     fn from(event: ProvisioningEvent) -> Self {
         Self::Provisioning(event)
+    }
+}
+
+impl From<RouteCheckEvent> for Event {
+    fn from(event: RouteCheckEvent) -> Self {
+        Self::RouteCheck(event)
     }
 }
 

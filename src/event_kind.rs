@@ -48,6 +48,8 @@ pub enum Reasons {
     Restart,
     /// Why a cloudflared cannot be used.
     Program,
+    /// What a check of a route found.
+    Check,
     /// Why something is held.
     Hold,
     /// What a step does.

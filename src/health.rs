@@ -3,7 +3,11 @@
 //! Health is derived and never set: the control socket, the command line, the metrics and systemd's status line all show this one
 //! value. A reason has a stable code and a sentence that says what is wrong, of which tunnel.
 
+mod route;
+
 use std::{cmp::Reverse, collections::BTreeSet};
+
+pub use route::{RouteFinding, RouteHealth, RouteVerdict, route_health};
 
 use crate::{
     connector::State,
@@ -30,7 +34,7 @@ pub enum Verdict {
     Healthy,
     /// Every tunnel serves, and something wants to be looked at.
     Attention,
-    /// A tunnel that should serve does not.
+    /// A tunnel or a route that should serve does not.
     Failing,
 }
 
@@ -69,7 +73,9 @@ pub fn health(intended: &Intended, status: &Status, config_problems: &[String], 
     let nothing = TunnelStatus::default();
     for name in intended.config.tunnels.keys() {
         if !intended.stops.contains_key(name) {
-            reasons.extend(of_tunnel(name, status.tunnels.get(name).unwrap_or(&nothing)));
+            let tunnel = status.tunnels.get(name).unwrap_or(&nothing);
+            reasons.extend(of_tunnel(name, tunnel));
+            reasons.extend(route::of_checks(name, tunnel));
         }
     }
     reasons.extend(of_program(status));

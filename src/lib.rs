@@ -67,13 +67,14 @@ pub mod reconciler;
 pub mod supervisor;
 pub mod intent;
 
-// line: cloudflare | credential | output | process | probe | edge_probe | notify | store | config_files
+// line: cloudflare | credential | output | process | probe | edge_probe | dns_lookup | notify | store | config_files
 pub mod cloudflare;
 pub mod credential;
 pub mod output;
 pub mod process;
 pub mod probe;
 pub mod edge_probe;
+pub mod dns_lookup;
 pub mod notify;
 pub mod store;
 pub mod config_files;
@@ -95,6 +96,9 @@ pub mod status;
 
 // line: event
 pub mod event;
+
+// line: route_check
+pub mod route_check;
 
 // line: plan | orphan
 pub mod plan;

@@ -8,6 +8,7 @@ mod reference;
 mod registry;
 mod relay;
 mod render;
+mod routes;
 
 use std::{
     collections::BTreeSet,
@@ -225,7 +226,7 @@ impl Metrics {
             Event::Connector(event) => self.record_connector(event),
             Event::Provisioning(event) => self.record_provisioning(event),
             Event::Uplink(UplinkEvent(notice)) => self.record_uplink(notice),
-            Event::Daemon(_) | Event::Program(_) => {}
+            Event::Daemon(_) | Event::Program(_) | Event::RouteCheck(_) => {}
         }
     }
 
@@ -347,10 +348,9 @@ impl Metrics {
         let gauges = self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner);
         let relay = self.0.relay.lock().unwrap_or_else(PoisonError::into_inner);
         gauges.set(status);
-        let families = self.0.registry.gather();
-        drop((gauges, relay));
         let mut text = String::new();
-        render::write(&mut text, &families, format);
+        render::write(&mut text, &self.0.registry, format);
+        drop((gauges, relay));
         text
     }
 

@@ -5,6 +5,7 @@
 //!                                     │ ▲
 //!              changes, resolve, configuration, registrations (Directory)
 //!                                     ▼ │
+//!  visitor ─DNS─▶ resolver
 //!  visitor ─HTTP/1.1─▶ front ──▶ edge ─HTTP/2, roles reversed─▶ connector ─HTTP/1.1─▶ origin
 //!                                                                   │
 //!                                                switchboard: hang, crash, … on demand
@@ -20,6 +21,7 @@ pub mod edge;
 pub mod faults;
 pub mod front;
 pub mod origin;
+pub mod resolver;
 pub mod stage;
 pub mod switchboard;
 pub mod world;

@@ -5,6 +5,7 @@
 
 mod connector;
 mod provisioning;
+mod route;
 mod uplink;
 
 use std::collections::BTreeMap;
@@ -14,12 +15,14 @@ use serde::Serialize;
 
 pub use connector::ConnectorStatus;
 pub use provisioning::{AccountStatus, LastPass, ProvisionedTunnel};
+pub use route::{Check, RouteChecks};
 pub use uplink::{UplinkState, UplinkStatus};
 
 use crate::{
     connector::{Happening, State},
     event::{ConnectorEvent, Event, ProgramView},
     name::{AccountName, TunnelName},
+    route_check::RouteKey,
 };
 
 /// All that is known about the daemon, its tunnels and its accounts.
@@ -44,6 +47,8 @@ pub struct TunnelStatus {
     pub provisioned: Option<ProvisionedTunnel>,
     /// Its connectors on this host, by replica (counted from 0).
     pub connectors: BTreeMap<u8, ConnectorStatus>,
+    /// What was found out about its routes, for those that are checked.
+    pub checks: BTreeMap<RouteKey, RouteChecks>,
 }
 
 impl TunnelStatus {
@@ -86,6 +91,7 @@ impl Status {
             Event::Provisioning(event) => provisioning::fold(self, event, at),
             Event::Program(event) => self.program = Some(event.view.clone()),
             Event::Uplink(event) => self.uplink.fold(event, at),
+            Event::RouteCheck(event) => route::fold(self, event, at),
             Event::Daemon(_) => {}
         }
     }

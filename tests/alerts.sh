@@ -13,6 +13,7 @@ adit=$(realpath "${1:-${ADIT:-target/release/adit}}")
 rules=packaging/prometheus/adit.rules.yml
 work=$(mktemp -d)
 metrics=$(loopback_address):9738
+origin_address=$(loopback_address):8080
 sandbox='' daemon='' rogue='' origin=''
 seen=()
 
@@ -27,7 +28,7 @@ cleanup() {
 trap cleanup EXIT
 
 on_failure() {
-    alerts || true
+    [ -z "$prometheus" ] || alerts || true
     tail -n 20 "$work/daemon.log"
     adit status || true
 }
@@ -37,10 +38,11 @@ adit() { "$adit" --socket "$work/adit.sock" "$@"; }
 # The configuration, with what is given besides.
 write_configuration() {
     {
-        cat "$work/sandbox.toml"
+        sed 's/^\[health\]$/&\ninterval = "1s"/' "$work/sandbox.toml"
         printf '[daemon]\nstate_dir = "%s/state"\nruntime_dir = "%s/run"\nsync_interval = "1s"\n' "$work" "$work"
         printf '[control]\nsocket = "%s/adit.sock"\n[metrics]\nlisten = "%s"\n' "$work" "$metrics"
         printf '[access]\nadmin = ["%s"]\n' "$(id -u)"
+        tunnel origin '' "http://$origin_address"
         tunnel storm 'replicas = 6'
         tunnel pair 'replicas = 2'
         tunnel lonely ''
@@ -54,9 +56,16 @@ write_configuration() {
     mv "$work/adit.toml.new" "$work/adit.toml"
 }
 
-# tunnel NAME LINES: a table of the configuration.
+# tunnel NAME LINES [SERVICE]: a table of the configuration.
 tunnel() {
-    printf '[tunnels.%s]\n%s\ningress = [{ hostname = "%s.example.com", service = "http_status:204" }]\n' "$1" "$2" "$1"
+    printf '[tunnels.%s]\n%s\ningress = [{ hostname = "%s.example.com", service = "%s" }]\n' "$1" "$2" "$1" "${3:-http_status:204}"
+}
+
+# What stands behind a tunnel: it takes connections.
+start_origin() {
+    python3 -m http.server --bind "${origin_address%:*}" --directory "$work/empty" "${origin_address##*:}" >"$work/origin.log" 2>&1 &
+    origin=$!
+    until_true 'the origin answers' curl -sS --fail --max-time 5 "http://$origin_address/"
 }
 
 start_daemon() {
@@ -123,6 +132,8 @@ mkfifo "$work/words"
 sandbox=$!
 exec 7>"$work/words"
 until_true 'the sandbox is up' test -s "$work/sandbox.toml"
+mkdir "$work/empty"
+start_origin
 write_configuration
 start_daemon
 until_true 'all tunnels are ready' all_ready
@@ -166,6 +177,13 @@ done
 fires AditRestartStorm AditBudgetLow
 tell 'requests 1200'
 
+step 'a service that is down'
+kill "$origin"
+wait "$origin" 2>/dev/null || true
+origin=''
+fires AditOriginDown
+start_origin
+
 step 'names of others, a hostname without a zone, and then files with a mistake'
 foreign=$(api POST "/zones/$zone/dns_records" --data '{"type": "A", "name": "taken.example.com", "content": "192.0.2.1", "ttl": 1, "proxied": true}' |
     jq_like 'print(it["result"]["id"])')
@@ -185,7 +203,7 @@ api PUT "$configuration" --data @"$work/before.json" >"$work/answer.json" || fai
 api DELETE "/zones/$zone/dns_records/$foreign" >/dev/null
 write_configuration
 reload
-resolves AditConfigRefused AditDrift AditHold AditConflict AditTokenExpiring AditTokenExpiresToday AditBudgetLow AditRogueConnector
+resolves AditOriginDown AditConfigRefused AditDrift AditHold AditConflict AditTokenExpiring AditTokenExpiresToday AditBudgetLow AditRogueConnector
 
 step 'connectors that are refused'
 tell 'registrations refused'

@@ -20,6 +20,8 @@ mod processes;
 mod service_manager;
 #[path = "support/terminal.rs"]
 mod terminal;
+#[path = "support/tls_origin.rs"]
+mod tls_origin;
 #[path = "support/visitor.rs"]
 mod visitor;
 
@@ -75,6 +77,8 @@ mod interrupted;
 mod operations;
 #[path = "daemon/hooks.rs"]
 mod hooks;
+#[path = "daemon/health.rs"]
+mod health;
 #[path = "daemon/identity.rs"]
 mod identity;
 #[path = "daemon/observe.rs"]

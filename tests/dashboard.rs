@@ -6,6 +6,7 @@
 mod dashboard {
     pub(crate) mod board;
     pub(crate) mod families;
+    mod look;
     pub(crate) mod panel;
     pub(crate) mod query;
     pub(crate) mod rows;

@@ -22,6 +22,10 @@ cleanup() {
         kill "$process" 2>/dev/null || true
         wait "$process" 2>/dev/null || true
     done
+    # Connectors outlive a daemon that was killed, when this ends before the next one has found them.
+    for process in /proc/[0-9]*; do
+        if grep -qsF "$work/cloudflared" "$process/cmdline"; then kill -KILL "${process#/proc/}" 2>/dev/null || true; fi
+    done
     rm -rf "$work"
 }
 trap cleanup EXIT
@@ -83,8 +87,6 @@ api POST "/zones/$zone/dns_records" '{ "type": "A", "name": "taken.example.com",
 
 step 'the daemon, with a token that expires, and an account whose token is refused'
 (umask 077 && printf 'no-such-token-0123456789abcdefghijklmnop' >"$work/other-token")
-printf '#!/bin/sh\nexec cat >/dev/null\n' >"$work/hook"
-chmod 0755 "$work/hook"
 {
     # Routes are checked as often as everything else.
     sed -e "s|$work/token|$work/expiring-token|" \
@@ -93,7 +95,7 @@ chmod 0755 "$work/hook"
     printf '[daemon]\nstate_dir = "%s/state"\nruntime_dir = "%s/run"\nsync_interval = "1s"\n' "$work" "$work"
     printf '[control]\nsocket = "%s"\n[metrics]\nlisten = "%s"\n' "$ADIT_SOCKET" "$metrics"
     printf '[access]\nadmin = ["%s"]\n' "$(id -u)"
-    printf '[hooks]\non_event = ["%s/hook"]\n' "$work"
+    printf '[hooks]\non_event = ["/usr/bin/cat"]\n'
     cat <<'TUNNELS'
 [tunnels.web]
 account = "sandbox"
@@ -171,7 +173,8 @@ start_daemon
 step 'everything that went wrong shows'
 for series in adit_hold 'adit_drift_items > 0' 'adit_conflicts > 0' 'adit_rogue_connectors > 0' 'adit_unclean_ends_total == 1' \
     'adit_connector_restarts_total > 0' 'adit_origin_up == 0' 'adit_probe_success == 0' 'adit_hook_deliveries_total > 0' \
-    'adit_tunnel_desired_config_version > 1' adit_credential_expires_timestamp_seconds 'cloudflared_tunnel_tunnel_register_fail > 0' 'ALERTS{alertname=~"Adit.+", alertstate="firing"}'; do
+    'adit_tunnel_desired_config_version > 1' adit_credential_expires_timestamp_seconds \
+    'cloudflared_tunnel_tunnel_register_fail > 0' 'ALERTS{alertname=~"Adit.+", alertstate="firing"}'; do
     until_true "$series" has_series "$series"
 done
 

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use adit::catalogue::{self, CONNECTOR_REASONS, Code, FINDINGS, PROGRAM_REASONS};
+use adit::catalogue::{self, CHECK_REASONS, CONNECTOR_REASONS, Code, FINDINGS, PROGRAM_REASONS, ROUTE_FINDINGS};
 use regex::Regex;
 
 #[test]
@@ -34,9 +34,11 @@ fn every_reason_in_the_source_has_its_meaning() {
         r#"\bReason::new\(\s*"([a-z0-9-]+)""#,
         r#"\bdiagnosis\(\s*"([a-z0-9-]+)""#,
         r#"\bfailure\(\s*"([a-z0-9-]+)""#,
+        r#"\b(?:bad|missing)\(\s*"([a-z0-9-]+)""#,
         r#"BinaryError::\w+ \{ \.\. \} => \("([a-z0-9-]+)""#,
     ];
-    compare("src/catalogue/reasons.rs", &found(&made, ""), CONNECTOR_REASONS.iter().chain(PROGRAM_REASONS));
+    let told = CONNECTOR_REASONS.iter().chain(PROGRAM_REASONS).chain(CHECK_REASONS);
+    compare("src/catalogue/reasons.rs or src/catalogue/checks.rs", &found(&made, ""), told);
 }
 
 #[test]
@@ -46,8 +48,14 @@ fn every_finding_of_health_has_its_meaning() {
 }
 
 #[test]
+fn everything_that_a_route_can_lack_has_its_meaning() {
+    let made = [r#"\bRouteVerdict::\w+,\s*"([a-z0-9-]+)""#];
+    compare("src/catalogue/checks.rs", &found(&made, "health"), ROUTE_FINDINGS);
+}
+
+#[test]
 fn every_code_is_there_once_in_the_order_of_words_and_says_something() {
-    for codes in [CONNECTOR_REASONS, PROGRAM_REASONS, FINDINGS] {
+    for codes in [CONNECTOR_REASONS, PROGRAM_REASONS, CHECK_REASONS, FINDINGS, ROUTE_FINDINGS] {
         assert!(codes.is_sorted_by(|one, other| one.word < other.word), "{codes:?}");
         assert!(codes.iter().all(|code| code.meaning.ends_with('.')), "{codes:?}");
     }

@@ -20,7 +20,8 @@ pub struct Arguments {
     files: Files,
     /// Only look whether this program would start here and adopt the connectors that run, and say everything that is in the way.
     ///
-    /// Nothing is started, written or locked, and a daemon that runs is not disturbed. Run it as root or as the daemon's user.
+    /// Nothing is started, written or locked, and a daemon that runs is not disturbed. Run it as root, which goes on with the rights of
+    /// the daemon's user, or as that user. Ends with 0 when nothing is in the way, and with 1 when something is.
     #[arg(long)]
     check: bool,
 }
@@ -33,7 +34,10 @@ pub(super) async fn run(arguments: Arguments, environment: Environment, context:
     }
     match crate::daemon::run(options).await {
         Ok(()) => Ok(Ending::Fine),
-        Err(error @ StartError::NothingToRun(_)) => Err(Failure::of(error).ending_in(Ending::NothingToRun)),
+        Err(error @ StartError::NothingToRun(_)) => {
+            let hint = "\"adit config check\" names each mistake; \"adit setup\" makes the first configuration of a host";
+            Err(Failure::of(error).ending_in(Ending::NothingToRun).with_hint(hint))
+        }
         Err(error) => Err(Failure::of(error)),
     }
 }

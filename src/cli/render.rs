@@ -2,17 +2,19 @@
 
 mod detail;
 mod overview;
+mod route_health;
 mod table;
 mod text;
 mod time;
 
 pub(super) use detail::detail;
 pub(super) use overview::overview;
+pub(super) use route_health::{route_checked_at, route_health, route_why};
 pub(super) use table::{Cell, Table};
 pub(super) use text::{json, json_line, plain};
 pub(super) use time::{age, stamp};
 
-use crate::control::api::{Level, RouteState, State, Verdict};
+use crate::control::api::{Level, RouteState, RouteVerdict, State, Verdict};
 
 /// What the place that is printed to can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +67,16 @@ impl Tone {
             Verdict::Healthy => Self::Good,
             Verdict::Attention => Self::Notice,
             Verdict::Failing => Self::Bad,
+        }
+    }
+
+    /// The colour of a verdict over a route.
+    pub(super) fn of_route_verdict(verdict: RouteVerdict) -> Self {
+        match verdict {
+            RouteVerdict::Healthy => Self::Good,
+            RouteVerdict::Unknown => Self::Plain,
+            RouteVerdict::Attention => Self::Notice,
+            RouteVerdict::Failing => Self::Bad,
         }
     }
 

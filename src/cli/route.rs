@@ -11,7 +11,7 @@ use super::{
     arguments::{Rule, Wait, Yes},
     completion,
     confirm::confirm,
-    render::{Cell, Look, Table, Tone},
+    render::{Cell, Look, Table, Tone, route_checked_at, route_health, route_why},
     suggest,
     tunnel::tell,
     wait::{Goal, wait},
@@ -116,8 +116,8 @@ impl Picture for Routes {
         Ok(routes)
     }
 
-    fn render(&self, routes: &Vec<TunnelRoute>, _now: Timestamp, look: Look) -> String {
-        table(routes).render(look)
+    fn render(&self, routes: &Vec<TunnelRoute>, now: Timestamp, look: Look) -> String {
+        table(routes, now, look).render(look)
     }
 
     fn ending(&self, _routes: &Vec<TunnelRoute>) -> Ending {
@@ -125,11 +125,11 @@ impl Picture for Routes {
     }
 }
 
-fn table(routes: &[TunnelRoute]) -> Table<8> {
+fn table(routes: &[TunnelRoute], now: Timestamp, look: Look) -> Table<10> {
     let all_public = routes.iter().all(|route| route.route.kind == RouteKind::Hostname);
     let first = if all_public { "HOSTNAME" } else { "ROUTE" };
-    let mut table =
-        Table::new([first, "KIND", "PATH", "TUNNEL", "SERVICE", "DNS", "STATE", "WHY"]).expending(&["DNS", "KIND", "SERVICE"]);
+    let mut table = Table::new([first, "KIND", "PATH", "TUNNEL", "SERVICE", "DNS", "STATE", "HEALTH", "CHECKED", "WHY"])
+        .expending(&["DNS", "KIND", "SERVICE", "CHECKED"]);
     for TunnelRoute { tunnel, route } in routes {
         table.row([
             Cell::new(route.label()),
@@ -139,7 +139,9 @@ fn table(routes: &[TunnelRoute]) -> Table<8> {
             Cell::maybe(route.service.as_ref()),
             Cell::new(route.dns_word()),
             Cell::toned(route.state.word(), Tone::of_route(route.state)),
-            Cell::maybe(route.reason.as_ref()),
+            route_health(route),
+            Cell::maybe(route_checked_at(route).map(|at| look.moment(at, now))),
+            Cell::new(route_why(route)),
         ]);
     }
     table

@@ -35,6 +35,7 @@ use self::{
     draft::{Draft, Ground},
     host::Host,
     keeping::{Kept, Place},
+    service::Outcome,
     tunnel::FirstTunnel,
     writing::{Done, Mode, Plan},
 };
@@ -126,7 +127,7 @@ struct Summary {
     /// What was changed, one sentence each.
     done: Vec<String>,
     /// What became of the service.
-    service: &'static str,
+    service: Outcome,
     dry_run: bool,
 }
 
@@ -150,7 +151,7 @@ async fn carry_out(arguments: &Arguments, host: &Host, context: &mut Context<'_>
         Output::Table if summary.dry_run => context.terminal.tell("nothing was changed (--dry-run)"),
         Output::Table => {}
     }
-    Ok(Ending::Fine)
+    if summary.service.is_up() { service::show(summary.tunnel.as_deref(), context).await } else { Ok(Ending::Fine) }
 }
 
 async fn steps(arguments: &Arguments, host: &Host, done: &mut Done, context: &mut Context<'_>) -> Result<Summary, Failure> {
@@ -185,7 +186,7 @@ async fn steps(arguments: &Arguments, host: &Host, done: &mut Done, context: &mu
     plan.check()?;
     let written = plan.write(host, mode, done, context)?;
     let service = match (arguments.no_start, mode) {
-        (true, _) => "left alone",
+        (true, _) => Outcome::LeftAlone,
         (false, Mode::Tell) => service::would_bring_up(host, context)?,
         (false, Mode::Do) => service::bring_up(host, &written, done, context).await?,
     };
@@ -198,6 +199,15 @@ async fn steps(arguments: &Arguments, host: &Host, done: &mut Done, context: &mu
         service,
         dry_run: mode == Mode::Tell,
     })
+}
+
+/// Shows what would be done: data for people, and words beside a program's JSON.
+fn show_plan(text: &str, context: &mut Context<'_>) -> Result<(), Failure> {
+    match context.output {
+        Output::Table => context.terminal.print(text)?,
+        Output::Json => context.terminal.show(text),
+    }
+    Ok(())
 }
 
 /// A token that somebody gave, and where it is to go.
@@ -226,7 +236,9 @@ async fn obtain(
     if let Some(client) = &client {
         let given = draft.account_id.as_ref();
         let seen = account::look(client, given).await?;
-        draft.account_id = Some(account::choose(&seen, given, context)?);
+        let chosen = account::choose(&seen, given, context)?;
+        account::check_new(&chosen, &arguments.name, &ground.now)?;
+        draft.account_id = Some(chosen);
     }
     Ok(Obtained { token, place, client })
 }

@@ -2,6 +2,8 @@
 
 use std::{fs, io, os::unix::fs::FileTypeExt, os::unix::fs::MetadataExt, path::Path};
 
+use crate::{config, config_files};
+
 /// What is to be seen of a daemon that does not answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Sight {
@@ -31,6 +33,8 @@ enum Service {
     Runs,
     /// It is installed, and does not run.
     Rests,
+    /// It is installed, and nobody has configured an account.
+    Unconfigured,
     /// There is no such unit, or no systemd.
     Missing,
 }
@@ -46,6 +50,9 @@ fn advice(sight: &Sight, error: io::ErrorKind) -> String {
         Service::Runs => "the service adit runs, perhaps with another control.socket in its configuration",
         Service::Rests => {
             "the service adit does not run: \"systemctl start adit\" starts it, \"systemctl status adit\" says why it ended"
+        }
+        Service::Unconfigured => {
+            "the service adit is installed and has no account yet: \"sudo adit setup\" asks for one and starts it"
         }
         Service::Missing => "no service adit is installed: \"adit daemon\" runs the daemon",
     };
@@ -66,7 +73,9 @@ fn advice(sight: &Sight, error: io::ErrorKind) -> String {
             Service::Runs => {
                 "the socket is there and nobody listens: the daemon is being restarted, or uses another one".to_owned()
             }
-            Service::Rests | Service::Missing => format!("the socket is there and nobody listens; {start}"),
+            Service::Rests | Service::Unconfigured | Service::Missing => {
+                format!("the socket is there and nobody listens; {start}")
+            }
         },
     }
 }
@@ -92,7 +101,20 @@ fn service() -> Service {
     }
     let folders = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
     let is_installed = folders.iter().any(|folder| Path::new(folder).join("adit.service").exists());
-    if is_installed { Service::Rests } else { Service::Missing }
+    match (is_installed, is_configured(Path::new(MAIN))) {
+        (true, true) => Service::Rests,
+        (true, false) => Service::Unconfigured,
+        (false, _) => Service::Missing,
+    }
+}
+
+/// The main file of the service's configuration.
+const MAIN: &str = "/etc/adit/adit.toml";
+
+/// Whether there is an account, as far as the caller may know: files that cannot be read or used are somebody's configuration.
+fn is_configured(main: &Path) -> bool {
+    let config = config_files::read(main).ok().and_then(|sources| config::parse(&sources).ok());
+    config.is_none_or(|config| !config.accounts.is_empty())
 }
 
 #[cfg(test)]
@@ -106,6 +128,7 @@ mod tests {
         for (socket, service, error, says) in [
             (Place::Nothing, Service::Rests, io::ErrorKind::NotFound, "systemctl start adit"),
             (Place::Nothing, Service::Runs, io::ErrorKind::NotFound, "another control.socket"),
+            (Place::Nothing, Service::Unconfigured, io::ErrorKind::NotFound, "sudo adit setup"),
             (Place::NoFolder, Service::Missing, io::ErrorKind::NotFound, "\"adit daemon\" runs the daemon"),
             (Place::Socket(0o600), Service::Runs, io::ErrorKind::PermissionDenied, "mode 0600"),
             (Place::Hidden, Service::Runs, io::ErrorKind::PermissionDenied, "folder"),
@@ -115,6 +138,19 @@ mod tests {
         ] {
             let text = say(socket, service, error);
             assert!(text.contains(says), "{socket:?} {service:?} {error:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_is_one_with_an_account_or_one_that_cannot_be_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("adit.toml");
+        assert!(is_configured(&main));
+        for (text, configured) in
+            [("# nothing\n", false), ("nonsense = 1\n", true), ("[accounts.default]\napi_token = { env = \"T\" }\n", true)]
+        {
+            fs::write(&main, text).unwrap();
+            assert_eq!(is_configured(&main), configured, "{text:?}");
         }
     }
 

@@ -7,7 +7,7 @@ const FOREIGN_TEXT_MAX: usize = 200;
 
 /// `text` as one line of at most [`FOREIGN_TEXT_MAX`] characters, without control and bidirectional characters, and with
 /// every occurrence of a secret replaced: whatever answers may echo what it was sent.
-pub(super) fn tame(text: &str, secrets: &[&Secret]) -> String {
+pub(crate) fn tame(text: &str, secrets: &[&Secret]) -> String {
     let mut text = text.to_owned();
     // Before the cut: a secret cut in two would no longer be recognised.
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {

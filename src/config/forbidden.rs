@@ -59,22 +59,31 @@ fn url_reason(url: &ServiceUrl, own: Own<'_>) -> Option<String> {
         Host::Ipv4(address) => Some(IpAddr::V4(*address)),
         Host::Ipv6(address) => Some(embedded(*address).map_or(IpAddr::V6(*address), IpAddr::V4)),
     };
-    if let Some(address) = address {
-        if address == IpAddr::V4(CONNECTOR_METRICS) {
-            return Some(format!("{address} is where connectors' metrics servers listen"));
-        }
-        if let Some((_, cloud)) = METADATA_ADDRESSES.iter().find(|(metadata, _)| *metadata == address) {
-            return Some(format!(
-                "{address} is {cloud}'s metadata service, which gives this machine's credentials to whoever asks"
-            ));
-        }
-        if is_link_local(address) {
-            return Some(format!("{address} is link-local, where clouds serve this machine's credentials to whoever asks"));
-        }
+    if let Some(reason) = address.and_then(address_reason) {
+        return Some(reason);
     }
     let MetricsListen::Tcp(listen) = own.metrics?.listen else { return None };
     let is_own = listen.port() == url.port() && reaches(url.host(), address, listen);
     is_own.then(|| format!("{listen} is Adit's own metrics listener"))
+}
+
+/// Why nothing at `address` must be published or asked for, whatever name leads there; `None` if it may.
+pub fn forbidden_address(address: IpAddr) -> Option<String> {
+    address_reason(match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => embedded(address).map_or(IpAddr::V6(address), IpAddr::V4),
+    })
+}
+
+fn address_reason(address: IpAddr) -> Option<String> {
+    if address == IpAddr::V4(CONNECTOR_METRICS) {
+        return Some(format!("{address} is where connectors' metrics servers listen"));
+    }
+    if let Some((_, cloud)) = METADATA_ADDRESSES.iter().find(|(metadata, _)| *metadata == address) {
+        return Some(format!("{address} is {cloud}'s metadata service, which gives this machine's credentials to whoever asks"));
+    }
+    is_link_local(address)
+        .then(|| format!("{address} is link-local, where clouds serve this machine's credentials to whoever asks"))
 }
 
 /// The IPv4 address that an IPv6 address stands for: mapped, compatible, 6to4, or by the well-known prefix of NAT64.

@@ -90,6 +90,9 @@ static LISTEN: Form = form("an address such as \"127.0.0.1:9738\" or \"unix:/run
 static DURATION: Form = form_matching("a duration such as \"30s\", \"1m30s\" or \"500ms\"", "^([0-9]+(\\.[0-9]+)?(ms|s|m|h))+$");
 static BYTES: Form = form_matching("an amount of memory such as \"256MiB\"", "^[0-9]+([KMG]i)?B$");
 static HOST_PORT: Form = form_matching("HOST:PORT", "^.+:[0-9]+$");
+static RESOLVER: Form =
+    form_matching("an address with a port such as \"1.1.1.1:53\" or \"[2606:4700:4700::1111]:53\"", "^.+:[0-9]+$");
+static FRONT: Form = form_matching("an address of this host such as \"http://127.0.0.1:8080\"", "^http://");
 static ARGUMENT: Form = form("one argument");
 static ENV_NAME: Form = form_matching("an environment variable's name", "^[A-Za-z_][A-Za-z0-9_]*$");
 static NAME: Form = form_matching("1 to 40 of a-z, 0-9 and -", "^[a-z0-9][a-z0-9-]{0,39}$");
@@ -126,6 +129,12 @@ pub(super) static FILE: Grammar = table(&[
     key("control", Kind::Table(&CONTROL), Default("{}"), "The socket over which the daemon is controlled."),
     key("metrics", Kind::Table(&METRICS), Default("{}"), "Prometheus metrics."),
     key("hooks", Kind::Table(&HOOKS), Default("{}"), "Who is told of events outside of Adit."),
+    key(
+        "health",
+        Kind::Table(&HEALTH_CHECKS),
+        Default("{}"),
+        "How often origins and public hostnames are checked, and from where.",
+    ),
     key("cloudflared", Kind::Table(&CLOUDFLARED), Default("{}"), "How connectors are run."),
     key("accounts", ACCOUNTS, Default("{}"), "One table per Cloudflare account."),
     key("access", Kind::Table(&ACCESS), Default("{}"), "Who may do what over the control socket; root is always admin."),
@@ -178,6 +187,28 @@ static METRICS: Grammar = table(&[
         Kind::Integer { min: 1, max: 10_000 },
         Default("1000"),
         "How many series of one connector are served at most; the rest is counted.",
+    ),
+]);
+
+static HEALTH_CHECKS: Grammar = table(&[
+    key("interval", Kind::Text(&DURATION), Default("'30s'"), "Between two checks of an origin; 1s to 1h."),
+    key(
+        "outside_interval",
+        Kind::Text(&DURATION),
+        Default("'60s'"),
+        "Between two requests for a public hostname, where a tunnel's `health.outside` asks for them; 1s to 1h.",
+    ),
+    key(
+        "resolver",
+        Kind::Text(&RESOLVER),
+        Default("'1.1.1.1:53'"),
+        "The DNS server that is asked for public hostnames: this host's own may keep for minutes that one does not exist.",
+    ),
+    key(
+        "front",
+        Kind::Text(&FRONT),
+        Optional,
+        "Where requests for public hostnames go instead of to the address that the resolver gives; a loopback address with plain http, as of a sandbox.",
     ),
 ]);
 
@@ -411,12 +442,20 @@ static MONITOR: Grammar = table(&[
     key("interval", Kind::Text(&DURATION), Default("'60s'"), "Between two checks: 15s to 1h."),
 ]);
 
-static HEALTH: Grammar = table(&[key(
-    "origin",
-    Kind::Either(&[Kind::Word(&["tcp", "off"]), Kind::Table(&HTTP_CHECK)]),
-    Default("'tcp'"),
-    "Connect to each origin, ask it by HTTP, or leave it alone.",
-)]);
+static HEALTH: Grammar = table(&[
+    key(
+        "origin",
+        Kind::Either(&[Kind::Word(&["tcp", "off"]), Kind::Table(&HTTP_CHECK)]),
+        Default("'tcp'"),
+        "Connect to each origin, ask it by HTTP, or leave it alone.",
+    ),
+    key(
+        "outside",
+        Kind::Either(&[Kind::Word(&["on", "off"]), Kind::Table(&HTTP_CHECK)]),
+        Default("'off'"),
+        "Ask for each public hostname as a visitor would, through Cloudflare: its first page, or a path that has to give a status.",
+    ),
+]);
 
 static HTTP_CHECK: Grammar = table(&[
     key("http", Kind::Text(&PATH), Required, "The path to ask for."),

@@ -9,6 +9,7 @@ use crate::name::{AccountName, Hostname, TunnelName};
 use super::{
     bytes, days,
     forbidden::Own,
+    health,
     ingress::{self, PlacedRule},
     load_balancer::load_balancer,
     origin_request::{self, Scope},
@@ -17,7 +18,7 @@ use super::{
     report::{Report, Reported},
     section::Section,
     tree::Node,
-    tunnel::{AccessDemand, ConfigurationMode, OnDrift, Origin, OriginHealth, Ownership, Protocol, Tunnel},
+    tunnel::{AccessDemand, ConfigurationMode, OnDrift, Origin, Ownership, Protocol, Tunnel},
 };
 
 /// The longest name of a virtual network that Cloudflare takes, in characters.
@@ -78,7 +79,7 @@ pub(super) fn tunnel<'a>(
     let known_rules = complete.is_ok().then_some(rules.as_slice());
     let load_balancer = section.section("load_balancer").map(|section| load_balancer(section, known_rules, report)).transpose();
     let access = section.word("access", AccessDemand::MEANINGS);
-    let health = section.section("health").ok_or(Reported).and_then(|section| health(section, report));
+    let health = section.section("health").ok_or(Reported).and_then(|section| health::of_tunnel(section, report));
     let shareable = shareable(section, ownership, configuration, &rules, report);
 
     let name = parsed_name.ok()?;
@@ -181,18 +182,6 @@ fn network(text: &str) -> Result<IpNet, String> {
         return Err(format!("the address has bits behind the prefix; the network is {}", network.trunc()));
     }
     Ok(network)
-}
-
-fn health(section: Section<'_>, report: &mut Report<'_>) -> Result<OriginHealth, Reported> {
-    if let Some(section) = section.section("origin") {
-        let path = section.required("http", report, |text| {
-            if text.starts_with('/') { Ok(text.to_owned()) } else { Err("the path of a request starts with /") }
-        });
-        let expect = section.integer("expect");
-        return Ok(OriginHealth::Http { path: path?, expect: expect? });
-    }
-    let is_off = section.word("origin", &[("tcp", false), ("off", true)])?;
-    Ok(if is_off { OriginHealth::Off } else { OriginHealth::Tcp })
 }
 
 /// Reads all tunnels of a table.

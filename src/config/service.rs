@@ -8,7 +8,7 @@ use url::Host;
 use super::paths;
 
 /// What answers a route. Displayed as cloudflared spells it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
     /// A server, as in `http://localhost:8080` or `ssh://10.0.0.1:22`.
     Url(ServiceUrl),
@@ -27,7 +27,7 @@ pub enum Service {
 }
 
 /// A server with scheme, host and port, and how it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ServiceUrl {
     written: String,
     scheme: Scheme,

@@ -10,6 +10,7 @@ use crate::name::{AccountName, Hostname, TunnelName};
 use super::{
     bytes::Bytes,
     days,
+    health::RouteHealth,
     ingress::IngressRule,
     load_balancer::LoadBalancer,
     origin_request,
@@ -66,9 +67,8 @@ pub struct Tunnel {
     pub load_balancer: Option<LoadBalancer>,
     /// Whether hostnames need an Access application before they are public; a rule may say otherwise.
     pub access: AccessDemand,
-    /// How origins are watched.
-    #[serde(serialize_with = "serialize_health")]
-    pub health: OriginHealth,
+    /// How its routes are watched.
+    pub health: RouteHealth,
 }
 
 /// Where a tunnel is defined. Displayed as `file:/etc/adit/adit.toml` or `api`.
@@ -170,42 +170,6 @@ impl AccessDemand {
     pub(super) const MEANINGS: &'static [(&'static str, Self)] = &[("off", Self::Off), ("required", Self::Required)];
 }
 
-/// How a tunnel's origins are watched: reported, never a reason to restart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase", untagged)]
-pub enum OriginHealth {
-    /// By connecting.
-    #[serde(serialize_with = "serialize_tcp")]
-    Tcp,
-    /// By asking for a path.
-    Http {
-        /// The path.
-        #[serde(rename = "http")]
-        path: String,
-        /// The status of a healthy origin: 100 to 599.
-        expect: u16,
-    },
-    /// Not at all.
-    #[serde(serialize_with = "serialize_off")]
-    Off,
-}
-
-fn serialize_tcp<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str("tcp")
-}
-
-fn serialize_off<S: Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str("off")
-}
-
-fn serialize_health<S: Serializer>(health: &OriginHealth, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Health<'a> {
-        origin: &'a OriginHealth,
-    }
-    Health { origin: health }.serialize(serializer)
-}
-
 /// What answers a request that no rule matches.
 const NO_ROUTE: &str = "http_status:404";
 
@@ -219,7 +183,7 @@ impl Tunnel {
             "ownership": Ownership::Owned,
             "on_drift": OnDrift::Repair,
             "protocol": Protocol::Auto,
-            "health": { "origin": OriginHealth::Tcp },
+            "health": RouteHealth::default(),
             "access": AccessDemand::Off,
         });
         let is_default = |key: &str, value: &Json| defaults.get(key) == Some(value);

@@ -20,6 +20,7 @@ mod person;
 mod plan;
 mod replacement;
 mod rotation;
+mod route_health;
 mod traffic;
 mod tunnel;
 
@@ -45,5 +46,6 @@ pub use person::{GrantInEffect, WhoAmI};
 pub use plan::{Applied, Apply, Plan};
 pub use replacement::{Replaced, RestartPlan, Started};
 pub use rotation::{Rotate, Rotation, TunnelSecret};
+pub use route_health::{CheckState, RouteCheck, RouteFinding, RouteHealth, RouteVerdict};
 pub use traffic::{ConnectorTraffic, EdgeConnection, Responses, TrafficReading};
 pub use tunnel::{Connector, LastExit, Reason, Route, RouteKind, RouteState, State, Stop, Tunnel, TunnelDetail, TunnelRoute};

@@ -150,6 +150,7 @@ mod tests {
                 dns: true,
                 state: RouteState::Live,
                 reason: None,
+                health: None,
             }],
             stop: None,
             holds: Vec::new(),

@@ -3,6 +3,7 @@
 //! Here, and only here, stands what turns configuration and status into the types of `api`: pure functions over values.
 
 mod orphans;
+mod route_health;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +62,10 @@ pub fn tunnel(intended: &Intended, defined_at: Timestamp, status: &Status, name:
         settled: wanted.is_some_and(|wanted| settled(wanted, stop.is_some(), defined_at, status, known)),
         replicas: wanted.map_or_else(|| replicas_left(known), |wanted| wanted.replicas),
         connectors: known.connectors.values().map(connector).collect(),
-        routes: routes(wanted, provisioned),
+        routes: match (wanted, stop) {
+            (Some(_), None) => route_health::judged(routes(wanted, provisioned), known),
+            (None, _) | (_, Some(_)) => routes(wanted, provisioned),
+        },
         stop: stop.map(|stop| Stop { by: stop.by.clone(), at: stop.at }),
         holds: holds.into_iter().map(hold).chain(unreadable).collect(),
         drift: drift.into_iter().next().map(hold),
@@ -344,6 +348,7 @@ fn private_route(route: &config::PrivateRoute, state: RouteState) -> Route {
         dns: false,
         state,
         reason: None,
+        health: None,
     }
 }
 
@@ -372,6 +377,7 @@ fn route(route: &plan::RouteStatus) -> Route {
         dns: route.dns == plan::DnsStatus::Managed,
         state: route_state(route.state),
         reason: route.reason.clone(),
+        health: None,
     }
 }
 
@@ -386,6 +392,7 @@ fn wanted_route(rule: &config::IngressRule) -> Route {
         dns: rule.dns && rule.hostname.is_some(),
         state: RouteState::Pending,
         reason: None,
+        health: None,
     }
 }
 

@@ -45,6 +45,7 @@ use crate::{
         view,
     },
     desired::Intended,
+    diagnosis::probe::Prober,
     event::{DaemonEvent, Sink},
     health::health,
     intent::{ChangeError, Changed, Intent, configuration_version, definition_version},
@@ -82,6 +83,7 @@ pub(super) struct DaemonBackend {
     pub(super) audit: Arc<Audit>,
     pub(super) events: Sink,
     pub(super) pages: PageReader,
+    pub(super) prober: Prober,
 }
 
 impl DaemonBackend {

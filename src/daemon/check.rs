@@ -48,7 +48,7 @@ pub struct Check {
 
 /// How long looking may take. It is done in a moment; a folder that does not answer, or a pipe in the place of a file, must not hold an
 /// upgrade for ever.
-const LOOKING_TIME_MAX: Duration = Duration::from_secs(60);
+const LOOKING_TIME_MAX: Duration = Duration::from_secs(30);
 
 /// Looks whether the daemon would start. Root has the rights of the daemon's user afterwards.
 pub async fn check(options: Options) -> Check {

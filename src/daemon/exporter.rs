@@ -3,11 +3,13 @@
 use std::{
     io::{self, Write},
     sync::Arc,
+    thread,
 };
 
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use futures_util::{Stream, stream};
+use tokio::sync::{mpsc, oneshot};
 
 use super::relay::{Relay, Relayed};
 use crate::{
@@ -21,13 +23,19 @@ use crate::{
 /// How large a piece is, about, in bytes: making and compressing one takes about a millisecond.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// How many scrapes may wait for own families: as many as are served at once.
+const RENDERINGS_MAX: usize = 16;
+
 /// Makes pages.
 pub(super) struct Exporter {
-    pub(super) metrics: Metrics,
-    pub(super) recorder: Recorder,
-    pub(super) supervisor: Supervisor,
-    pub(super) intent: Intent,
-    pub(super) relay: Relay,
+    relay: Relay,
+    renderings: mpsc::Sender<Rendering>,
+}
+
+/// A wish for own families as text.
+struct Rendering {
+    format: Format,
+    done: oneshot::Sender<String>,
 }
 
 /// A page in pieces.
@@ -41,17 +49,41 @@ pub(super) struct Pieces {
 }
 
 impl Exporter {
+    /// Starts the thread that renders own families: a thousand tunnels take milliseconds of pure computing, and the loops go on
+    /// meanwhile. It is always the same one, because the allocator keeps what a thread has used once, for each thread anew.
+    ///
+    /// # Errors
+    ///
+    /// When there can be no more threads.
+    pub(super) fn start(
+        metrics: Metrics,
+        recorder: Recorder,
+        supervisor: Supervisor,
+        intent: Intent,
+        relay: Relay,
+    ) -> io::Result<Self> {
+        let (renderings, mut wishes) = mpsc::channel::<Rendering>(RENDERINGS_MAX);
+        let render = move || {
+            while let Some(Rendering { format, done }) = wishes.blocking_recv() {
+                let losses = supervisor.log_losses();
+                metrics.set_log_losses(losses.journal_lines(), losses.full_disks());
+                metrics.set_config_refused(!intent.files().problems.is_empty());
+                // Whoever wished for it may be gone.
+                let _ = done.send(metrics.render_as(&recorder.status(), format));
+            }
+        };
+        thread::Builder::new().name("metrics".to_owned()).spawn(render)?;
+        Ok(Self { relay, renderings })
+    }
+
     /// A page of now. Connectors are read first, so that what came of it is in the page.
-    pub(super) async fn page(self: Arc<Self>, format: Format) -> Pieces {
+    pub(super) async fn page(&self, format: Format) -> Pieces {
         let relayed = self.relay.read().await;
-        // A thousand tunnels take milliseconds of pure computing; the loops go on meanwhile.
-        let own = tokio::task::spawn_blocking(move || {
-            let losses = self.supervisor.log_losses();
-            self.metrics.set_log_losses(losses.journal_lines(), losses.full_disks());
-            self.metrics.set_config_refused(!self.intent.files().problems.is_empty());
-            self.metrics.render_as(&self.recorder.status(), format)
-        });
-        Pieces { own: own.await.unwrap_or_default().into(), relayed, place: Place::default(), format, is_complete: false }
+        let (done, own) = oneshot::channel();
+        let wish = self.renderings.send(Rendering { format, done }).await;
+        wish.expect("the thread lives as long as somebody can wish");
+        let own = own.await.expect("the thread answers every wish");
+        Pieces { own: own.into(), relayed, place: Place::default(), format, is_complete: false }
     }
 }
 

@@ -11,7 +11,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     net::SocketAddr,
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -44,6 +46,12 @@ const ASKED_MAX: usize = 16;
 
 /// How many of those that missed last time are asked at once, besides.
 const MISSED_ASKED_MAX: usize = 4;
+
+/// How long one that does not answer keeps another from being asked.
+const LANE_TIME: Duration = Duration::from_millis(100);
+
+/// How many that take longer are heard out besides; more are given up as missed.
+const SLOW_MAX: usize = 64;
 
 /// How long an answer waits for readings that are under way.
 const WAIT_MAX: Duration = Duration::from_millis(500);
@@ -104,6 +112,7 @@ pub(super) struct KeptPage {
 pub(super) struct PageReader {
     entries: Arc<Mutex<BTreeMap<SlotId, Entry>>>,
     lane: Arc<Semaphore>,
+    slow_lane: Arc<Semaphore>,
     missed_lane: Arc<Semaphore>,
     /// In KiB.
     room: Arc<Semaphore>,
@@ -150,6 +159,7 @@ impl PageReader {
         Self {
             entries: Arc::default(),
             lane: Arc::new(Semaphore::new(ASKED_MAX)),
+            slow_lane: Arc::new(Semaphore::new(SLOW_MAX)),
             missed_lane: Arc::new(Semaphore::new(MISSED_ASKED_MAX)),
             room: Arc::new(Semaphore::new(PAGES_KIB_MAX as usize)),
             series_max: Arc::new(series_max),
@@ -209,21 +219,18 @@ impl PageReader {
                 return None;
             }
             entry.asking.send_replace(true);
-            let lane = Arc::clone(if missed { &self.missed_lane } else { &self.lane });
-            tokio::spawn(self.clone().ask_now(target.clone(), lane));
+            tokio::spawn(self.clone().ask_now(target.clone(), missed));
         }
         // Nobody waits for one that missed last time.
         (!missed).then(|| entry.asking.subscribe())
     }
 
-    async fn ask_now(self, target: Target, lane: Arc<Semaphore>) {
-        let _permit = lane.acquire().await.expect("nobody closes the lane");
-        let said = match (self.series_max)() {
-            Some(series_max) => {
-                let both = traffic_and_page(target.metrics, series_max).await;
-                both.map(|(traffic, page)| (traffic, Some(page)))
-            }
-            None => traffic(target.metrics).await.map(|traffic| (traffic, None)),
+    async fn ask_now(self, target: Target, missed: bool) {
+        let said = if missed {
+            let _permit = self.missed_lane.acquire().await.expect("nobody closes the lane");
+            self.hear(&target).await
+        } else {
+            self.hear_in_lane(&target).await
         };
         let (now, at) = (Instant::now(), Timestamp::now());
         let mut entries = self.lock();
@@ -235,6 +242,33 @@ impl PageReader {
             entry.page = page.filter(|_| entry.is_page_wanted).map(|page| self.keep(page));
         }
         entry.asking.send_replace(false);
+    }
+
+    /// Asks when it is its turn. One that takes long makes way for the next.
+    async fn hear_in_lane(&self, target: &Target) -> io::Result<(Traffic, Option<Page>)> {
+        let permit = self.lane.acquire().await.expect("nobody closes the lane");
+        let mut hearing = pin!(self.hear(target));
+        match timeout(LANE_TIME, &mut hearing).await {
+            Ok(said) => said,
+            Err(_) => {
+                let _slow = self.slow_lane.try_acquire().map_err(|_| {
+                    let why = format!("no answer within {} ms, like {SLOW_MAX} others", LANE_TIME.as_millis());
+                    io::Error::new(io::ErrorKind::TimedOut, why)
+                })?;
+                drop(permit);
+                hearing.await
+            }
+        }
+    }
+
+    async fn hear(&self, target: &Target) -> io::Result<(Traffic, Option<Page>)> {
+        match (self.series_max)() {
+            Some(series_max) => {
+                let (traffic, page) = traffic_and_page(target.metrics, series_max).await?;
+                Ok((traffic, Some(page)))
+            }
+            None => Ok((traffic(target.metrics).await?, None)),
+        }
     }
 
     /// Keeps a page, or where there is no room only what it was.

@@ -37,9 +37,12 @@ pub(super) struct Relay {
     pub(super) recorder: Recorder,
     pub(super) intent: Intent,
     pub(super) metrics: Metrics,
-    /// The last reading, as long as somebody writes it out.
-    pub(super) last: Arc<Mutex<Option<(Instant, Weak<Relayed>)>>>,
+    pub(super) last: Arc<Mutex<LastReading>>,
 }
+
+/// The last reading and when it ended, as long as somebody writes it out.
+#[derive(Default)]
+pub(super) struct LastReading(Option<(Instant, Weak<Relayed>)>);
 
 /// What connectors said.
 #[derive(Debug, Default)]
@@ -65,14 +68,14 @@ impl Relay {
         }
         // Held while connectors are read: whoever comes meanwhile gets the same.
         let mut last = self.last.lock().await;
-        let shared = last.as_ref().filter(|(read, _)| read.elapsed() < FRESH).and_then(|(_, relayed)| relayed.upgrade());
+        let shared = last.0.as_ref().filter(|(read, _)| read.elapsed() < FRESH).and_then(|(_, relayed)| relayed.upgrade());
         if let Some(shared) = shared {
             return shared;
         }
         let targets = Target::all(&self.recorder.status());
         let pages = self.pages.pages(&targets).await;
         let relayed = Arc::new(self.merge(targets, pages));
-        *last = Some((Instant::now(), Arc::downgrade(&relayed)));
+        last.0 = Some((Instant::now(), Arc::downgrade(&relayed)));
         relayed
     }
 

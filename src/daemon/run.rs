@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
@@ -31,6 +32,7 @@ use super::{
     relay::Relay,
     reload::Reload,
     reported::ReportedVersions,
+    route_checks,
     run_mark::RunMark,
     socket_guard::SocketGuard,
     status_line,
@@ -40,6 +42,7 @@ use super::{
 use crate::{
     config::{self, JournalLines, MetricsListen, TokenSource},
     control::{self, Lock, Server, SocketError},
+    diagnosis::probe::Prober,
     event::{DaemonEvent, Event, Sink},
     hook,
     intent::{FirstReading, Intent, NothingToRun},
@@ -211,6 +214,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
             move |source| tokens::source(source, &environment)
         }),
     };
+    let prober = Prober::new();
     let backend = DaemonBackend {
         intent: intent.clone(),
         reload: reload.clone(),
@@ -221,33 +225,28 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         audit,
         events: events.clone(),
         pages: pages.clone(),
+        prober: prober.clone(),
     };
     let server = Server::new(backend, Arc::new(control::identify), shutdown.clone());
     let serving = tokio::spawn(server.serve(listener));
+    let relay =
+        Relay { pages, recorder: recorder.clone(), intent: intent.clone(), metrics: metrics.clone(), last: Arc::default() };
+    let exporter = Exporter::start(metrics, recorder.clone(), supervisor.clone(), intent.clone(), relay);
+    let exporter = exporter.context("cannot start the thread that renders metrics")?;
     let metrics_server = MetricsServer {
         listener: metrics_listener,
         store: descriptors.clone(),
         guard: socket_guard.clone(),
         intent: intent.clone(),
-        exporter: Arc::new(Exporter {
-            recorder: recorder.clone(),
-            supervisor: supervisor.clone(),
-            intent: intent.clone(),
-            relay: Relay {
-                pages,
-                recorder: recorder.clone(),
-                intent: intent.clone(),
-                metrics: metrics.clone(),
-                last: Arc::default(),
-            },
-            metrics,
-        }),
+        exporter: Arc::new(exporter),
     };
     let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
     let _followers = [
         spawn(follow_config(intent.clone(), tokens, binary, supervisor.clone(), edge_probe, environment)),
         spawn(hook::keep(hooks, intent.subscribe())),
         spawn(keep_confirmed(intent.clone(), reconciler)),
+        spawn(route_checks::keep(intent.clone(), recorder.clone(), prober, events.clone())),
+        spawn(route_checks::expire(recorder.clone(), events.clone())),
         spawn(status_line::keep(manager.clone(), intent.clone(), recorder.clone())),
         spawn(manager.clone().feed_watchdog({
             let supervisor = supervisor.clone();

@@ -6,6 +6,8 @@ use super::{Case, Way, broken, fine, not_checked, unknown};
 use crate::{
     config::{IngressRule, Service},
     control::api::{DiagnosisLink, Link},
+    route_check::{CheckState, RouteKey},
+    status::{Check, RouteChecks},
 };
 
 /// What the origin did when it was tried.
@@ -31,7 +33,7 @@ pub enum OriginFinding {
 /// What a visitor meets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PublicFinding {
-    /// The host's resolver knows no address.
+    /// The resolver knows no address.
     NoAddress(String),
     /// Nobody answered at these addresses.
     Silent {
@@ -50,6 +52,8 @@ pub enum PublicFinding {
         through_cloudflare: bool,
         /// Whether it leads to Access's login.
         to_login: bool,
+        /// The number on Cloudflare's own error page, where its body was looked at.
+        error_code: Option<u16>,
     },
 }
 
@@ -66,7 +70,10 @@ pub(super) fn origin(case: &Case<'_>, rule: Option<&IngressRule>) -> DiagnosisLi
     let service = &rule.service;
     let action = || format!("look whether it runs and listens there as the daemon's user sees it: {service}");
     match (case.facts.origin, service) {
-        (None, _) => not_checked(Link::Origin, format!("{service} was not tried")),
+        (None, _) => match known(case, rule).and_then(|checks| checks.origin.as_ref()) {
+            Some(check) => as_checked(Link::Origin, check, &check.asked, action()),
+            None => not_checked(Link::Origin, format!("{service} was not tried")),
+        },
         (Some(OriginFinding::NoServer), Service::HttpStatus(status)) => {
             fine(Link::Origin, format!("cloudflared itself answers with status {status}"), at)
         }
@@ -92,17 +99,25 @@ pub(super) fn origin(case: &Case<'_>, rule: Option<&IngressRule>) -> DiagnosisLi
 }
 
 /// The public hostname.
-pub(super) fn public(case: &Case<'_>) -> DiagnosisLink {
+pub(super) fn public(case: &Case<'_>, rule: Option<&IngressRule>) -> DiagnosisLink {
     let (hostname, at) = (case.facts.hostname, Some(case.facts.at));
     if let Way::Private(_) = case.way {
         return not_checked(Link::PublicRequest, "a private hostname is not public");
     }
     let link = Link::PublicRequest;
     match case.facts.public {
-        None => not_checked(link, "--outside asks for it as a visitor would"),
+        None => match rule.and_then(|rule| known(case, rule)).and_then(|checks| checks.outside.as_ref()) {
+            Some(check) => as_checked(link, check, &check.asked, "--outside asks for it anew".to_owned()),
+            None => not_checked(link, "--outside asks for it as a visitor would"),
+        },
         Some(PublicFinding::NoAddress(why)) => {
-            let sentence = format!("this host's resolver knows no address of {hostname}: {why}");
-            unknown(link, sentence, Some("a record that was just made takes a while; ask another resolver".to_owned()), at)
+            let sentence = format!("no address of {hostname} is known: {why}");
+            unknown(
+                link,
+                sentence,
+                Some("a record that was just made takes a while; health.resolver says who is asked".to_owned()),
+                at,
+            )
         }
         Some(PublicFinding::Silent { addresses, why }) => {
             let sentence = format!("nobody answers at {}: {why}", listed(addresses));
@@ -123,8 +138,25 @@ pub(super) fn public(case: &Case<'_>) -> DiagnosisLink {
     }
 }
 
+/// What the regular checks of a rule's route found.
+fn known<'a>(case: &Case<'a>, rule: &IngressRule) -> Option<&'a RouteChecks> {
+    let key = RouteKey { hostname: rule.hostname.clone(), path: rule.path.clone() };
+    case.known?.checks.get(&key)
+}
+
+/// What the last regular check found, with the time of that.
+fn as_checked(link: Link, check: &Check, asked: &str, action: String) -> DiagnosisLink {
+    let sentence = format!("{asked} {} (by the last regular check)", check.reason.sentence);
+    match check.state {
+        CheckState::Up => fine(link, sentence, check.checked_at),
+        CheckState::Down => broken(link, sentence, action, check.checked_at),
+        CheckState::Pending => unknown(link, sentence, Some(action), check.checked_at),
+        CheckState::Unknown => not_checked(link, format!("{asked}: {}", check.reason.sentence)),
+    }
+}
+
 /// What a status says that the edge or a connector made because of trouble, and what to do.
-fn meaning(status: u16) -> Option<(&'static str, &'static str)> {
+pub(super) fn meaning(status: u16) -> Option<(&'static str, &'static str)> {
     match status {
         502 => {
             Some(("the connector does not reach the origin", "see the origin above, and `adit logs` for the connector's words"))

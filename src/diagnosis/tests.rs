@@ -223,7 +223,13 @@ fn each_link_that_is_broken_is_the_first_that_is_named() {
         (Link::Origin, "takes no connection: refused", |world| world.origin = Some(OriginFinding::Refused("refused".to_owned()))),
         (Link::PublicRequest, "a visitor gets 530", |world| {
             let addresses = vec!["104.16.1.1".parse().unwrap()];
-            world.public = Some(PublicFinding::Answered { addresses, status: 530, through_cloudflare: true, to_login: false });
+            world.public = Some(PublicFinding::Answered {
+                addresses,
+                status: 530,
+                through_cloudflare: true,
+                to_login: false,
+                error_code: None,
+            });
         }),
     ];
     for (link, words, break_it) in cases {

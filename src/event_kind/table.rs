@@ -53,7 +53,7 @@ macro_rules! kinds {
     };
 }
 
-use Reasons::{Connector, Hold, Hook, None as Nothing, Pass, Program, Restart, Step, Verb, Words};
+use Reasons::{Check, Connector, Hold, Hook, None as Nothing, Pass, Program, Restart, Step, Verb, Words};
 
 const FROM_SIGNAL: Reasons =
     Words(&[("SIGTERM", "systemd, or whoever stopped the daemon."), ("SIGINT", "Ctrl-C in a terminal.")]);
@@ -209,6 +209,18 @@ kinds! {
         "Most connectors stumbled at once, so that none that lives is replaced for it, except one at a time.";
     BrakeOff "brake-off" [Info] [] (BRAKE_END)
         "Every connector goes by its own rules again.";
+
+    // Origins, and the way of visitors.
+    OriginDown "origin-down" [Warn] [Tunnel] (Check)
+        "An origin does not answer as it should: visitors get an error, and no connector is restarted for it.";
+    OriginUp "origin-up" [Info] [Tunnel] (Check)
+        "An origin that was down answers again.";
+    ProbeFailed "probe-failed" [Warn] [Tunnel] (Check)
+        "A request to the public hostname, as visitors make it, did not get through.";
+    ProbeSucceeded "probe-succeeded" [Info] [Tunnel] (Check)
+        "Visitors get through again.";
+    RoutesChecked "routes-checked" [Reading] [] (Nothing)
+        "Checks of routes began, ended, or found what was known already.";
 
     // Provisioning.
     AccountSeen "account-seen" [Reading] [Account] (Nothing)

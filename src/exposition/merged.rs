@@ -42,10 +42,13 @@ pub struct Merged {
 /// A family with its parts.
 #[derive(Debug)]
 struct Joined {
-    /// The number of a source, and that of the family in its page. The first says what the family's name, kind and help are.
-    parts: Vec<(u32, u32)>,
+    /// The first says what the family's name, kind and help are.
+    parts: Vec<Part>,
     is_clashing: bool,
 }
+
+/// The number of a source, and that of a family in its page.
+type Part = (u32, u32);
 
 /// How far a page has been written.
 #[derive(Debug, Default)]
@@ -60,7 +63,7 @@ impl Merged {
     /// Puts pages together. Where two say different kinds of one family, the first is right and the other's series are left out.
     pub fn new(sources: Vec<Source>) -> Self {
         let mut dropped: Vec<u64> = sources.iter().map(|source| source.page.dropped()).collect();
-        let mut families: BTreeMap<&str, (Kind, Vec<(u32, u32)>)> = BTreeMap::new();
+        let mut families: BTreeMap<&str, (Kind, Vec<Part>)> = BTreeMap::new();
         for (index, source) in sources.iter().enumerate() {
             for (number, family) in source.page.families().enumerate() {
                 let (kind, parts) = families.entry(family.name).or_insert((family.kind, Vec::new()));
@@ -122,7 +125,7 @@ impl Merged {
         false
     }
 
-    fn part(&self, (source, family): (u32, u32)) -> (&Source, Family<'_>) {
+    fn part(&self, (source, family): Part) -> (&Source, Family<'_>) {
         let source = &self.sources[source as usize];
         (source, source.page.family(family as usize))
     }

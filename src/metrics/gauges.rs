@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use prometheus::{GaugeVec, IntGauge, IntGaugeVec, Opts};
 
-use super::{registered, registry::Registry};
+use super::{registered, registry::Registry, routes::RouteGauges};
 use crate::{
     connector::State,
     event::{ProgramView, RolloutState},
@@ -33,6 +33,7 @@ pub(super) struct Gauges {
     rogue_connectors: IntGaugeVec,
     cloudflared_info: IntGaugeVec,
     cloudflared_rollout: IntGaugeVec,
+    routes: RouteGauges,
     uplink_up: IntGauge,
     restarts_braked: IntGauge,
     start_time: IntGauge,
@@ -111,6 +112,7 @@ impl Gauges {
                 "1 for how far the roll-out of another cloudflared is, 0 for the others.",
                 &["state"],
             ),
+            routes: RouteGauges::register(registry),
             uplink_up: registered(
                 registry,
                 IntGauge::new(
@@ -144,6 +146,7 @@ impl Gauges {
             let state = state_of(tunnel);
             *tunnels.entry(state).or_default() += 1;
             self.set_tunnel(name.as_str(), state, tunnel);
+            self.routes.set(name.as_str(), &tunnel.checks);
             for connector in tunnel.connectors.values() {
                 *connectors.entry(connector.state.as_str()).or_default() += 1;
                 self.set_connector(name.as_str(), connector);
@@ -218,6 +221,7 @@ impl Gauges {
     }
 
     fn reset(&self) {
+        self.routes.reset();
         self.last_success.reset();
         self.secret_since.reset();
         for gauge in [

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use prometheus::{
     core::Collector,
-    proto::{MetricFamily, MetricType},
+    proto::{Metric, MetricFamily, MetricType},
 };
 
 use crate::exposition::Kind;
@@ -22,11 +22,13 @@ pub struct Family {
     pub labels: Vec<String>,
 }
 
-/// Every family with its description.
+/// Every family with its description, by name.
 #[derive(Default)]
-pub(super) struct Registry {
-    registry: prometheus::Registry,
-    families: Mutex<Vec<Family>>,
+pub(super) struct Registry(Mutex<Vec<Registered>>);
+
+struct Registered {
+    family: Family,
+    collector: Box<dyn Collector>,
 }
 
 impl Registry {
@@ -34,42 +36,54 @@ impl Registry {
         Self::default()
     }
 
-    /// Takes a family in. It fails when its name is taken.
+    /// Takes a family in. It fails when its name is taken, or when there is not one.
     pub(super) fn register(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
-        let described = describe(&*collector);
-        self.registry.register(collector)?;
-        self.lock().extend(described);
-        Ok(())
+        let family = describe(&*collector).ok_or_else(|| prometheus::Error::Msg("it is no family".to_owned()))?;
+        let mut registered = self.lock();
+        match registered.binary_search_by(|other| other.family.name.cmp(&family.name)) {
+            Ok(_) => Err(prometheus::Error::AlreadyReg),
+            Err(place) => {
+                registered.insert(place, Registered { family, collector });
+                Ok(())
+            }
+        }
     }
 
-    /// The families that have series, with their values, by name.
-    pub(super) fn gather(&self) -> Vec<MetricFamily> {
-        self.registry.gather()
+    /// Shows each family that has series, with its values, and which names are taken. One at a time: those of a thousand
+    /// tunnels take some memory.
+    pub(super) fn visit(&self, mut visit: impl FnMut(&MetricFamily, &dyn Fn(&str) -> bool)) {
+        let registered = self.lock();
+        let is_taken = |name: &str| registered.binary_search_by(|other| other.family.name.as_str().cmp(name)).is_ok();
+        for family in registered.iter().flat_map(|one| one.collector.collect()).map(sorted) {
+            if !family.get_metric().is_empty() {
+                visit(&family, &is_taken);
+            }
+        }
     }
 
     /// Every family, by name.
     pub(super) fn families(&self) -> Vec<Family> {
-        let mut families = self.lock().clone();
-        families.sort_by(|a, b| a.name.cmp(&b.name));
-        families
+        self.lock().iter().map(|registered| registered.family.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Family>> {
-        self.families.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Registered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn describe(collector: &dyn Collector) -> Vec<Family> {
+/// A family with its series by the values of their labels.
+fn sorted(mut family: MetricFamily) -> MetricFamily {
+    let values = |metric: &Metric| metric.get_label().iter().map(|label| label.value().to_owned()).collect::<Vec<_>>();
+    family.mut_metric().sort_by_cached_key(values);
+    family
+}
+
+fn describe(collector: &dyn Collector) -> Option<Family> {
+    let description = *collector.desc().first()?;
     // A family without series has a type nevertheless.
-    let kinds = collector.collect();
-    let kind = |name: &str| kinds.iter().find(|family| family.name() == name).map(|family| kind(family.get_field_type()));
-    let families = collector.desc().into_iter().map(|description| Family {
-        name: description.fq_name.clone(),
-        kind: kind(&description.fq_name).unwrap_or(Kind::Untyped),
-        help: description.help.clone(),
-        labels: description.variable_labels.clone(),
-    });
-    families.collect()
+    let kind = kind(collector.collect().first()?.get_field_type());
+    let (name, help) = (description.fq_name.clone(), description.help.clone());
+    Some(Family { name, kind, help, labels: description.variable_labels.clone() })
 }
 
 /// The kind of a family in our words.

@@ -2,18 +2,17 @@
 
 use std::borrow::Cow;
 
-use prometheus::proto::{Histogram, MetricFamily, MetricType};
+use prometheus::proto::{Histogram, MetricType};
 
-use super::registry::kind;
+use super::registry::{Registry, kind};
 use crate::exposition::{Format, Head, Labels, write_head, write_sample};
 
 type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-/// Writes families, which come in the order of their names.
-pub(super) fn write(out: &mut String, families: &[MetricFamily], format: Format) {
-    let is_taken = |name: &str| families.binary_search_by(|family| family.name().cmp(name)).is_ok();
-    let mut labels: Pairs<'_> = Vec::new();
-    for family in families {
+/// Writes everything that has series.
+pub(super) fn write(out: &mut String, registry: &Registry, format: Format) {
+    registry.visit(|family, is_taken| {
+        let mut labels: Pairs<'_> = Vec::new();
         let name = family.name();
         let is_clashing = name.strip_suffix("_total").is_some_and(is_taken);
         write_head(out, format, &Head { name, kind: kind(family.get_field_type()), help: family.help(), is_clashing });
@@ -31,7 +30,7 @@ pub(super) fn write(out: &mut String, families: &[MetricFamily], format: Format)
             };
             write_sample(out, name, Labels::Pairs(&labels), value);
         }
-    }
+    });
 }
 
 fn write_histogram(out: &mut String, name: &str, labels: &mut Pairs<'_>, histogram: &Histogram, format: Format) {
@@ -60,7 +59,7 @@ mod tests {
     use super::*;
     use crate::metrics::{Registry, registered};
 
-    fn families() -> Vec<MetricFamily> {
+    fn registry() -> Registry {
         let registry = Registry::new();
         let counter = registered(&registry, IntCounterVec::new(Opts::new("a_total", "Says \"\\\n."), &["y", "x"]));
         counter.with_label_values(&["\"\\\n", ""]).inc_by(3);
@@ -69,22 +68,23 @@ mod tests {
         registered(&registry, IntCounterVec::new(Opts::new("b_total", "B."), &["x"])).with_label_values(&["1"]).inc();
         let histogram = HistogramVec::new(HistogramOpts::new("c_seconds", "C.").buckets(vec![0.25, 1.0, 60.0]), &["x"]);
         registered(&registry, histogram).with_label_values(&["1"]).observe(0.5);
-        registry.gather()
+        registry
     }
 
     #[test]
     fn the_text_is_that_of_the_library() {
-        let mut theirs = Vec::new();
-        TextEncoder::new().encode(&families(), &mut theirs).unwrap();
-        let mut ours = String::new();
-        write(&mut ours, &families(), Format::Text);
+        let (mut theirs, mut ours) = (Vec::new(), String::new());
+        registry().visit(|family, _| {
+            TextEncoder::new().encode(std::slice::from_ref(family), &mut theirs).unwrap();
+        });
+        write(&mut ours, &registry(), Format::Text);
         assert_eq!(ours, String::from_utf8(theirs).unwrap());
     }
 
     #[test]
     fn openmetrics_counts_in_families_without_total_and_bounds_with_a_point() {
         let mut text = String::new();
-        write(&mut text, &families(), Format::OpenMetrics);
+        write(&mut text, &registry(), Format::OpenMetrics);
         // A gauge has the name already that the first counter would get.
         for part in [
             "# HELP a_total Says \\\"\\\\\\n.\n# TYPE a_total unknown\na_total{x=\"\",y=\"\\\"\\\\\\n\"} 3\n",

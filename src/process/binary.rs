@@ -22,6 +22,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     process::{Pid, Signal, kill_process_group},
 };
 
@@ -139,7 +140,12 @@ fn read_answer(child: &mut Child) -> io::Result<String> {
         #[expect(clippy::disallowed_methods, reason = "as above")]
         let left = deadline.saturating_duration_since(Instant::now());
         let left = Timespec::try_from(left).expect("ten seconds fit");
-        if poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&left))? == 0 {
+        let ready = match poll(&mut [PollFd::new(&stdout, PollFlags::IN)], Some(&left)) {
+            // A signal says nothing about the program.
+            Err(Errno::INTR) => continue,
+            ready => ready?,
+        };
+        if ready == 0 {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "it does not answer in time"));
         }
         let mut chunk = [0; VERSION_TEXT_MAX];

@@ -14,6 +14,7 @@ use super::{
     Api,
     edge::Edge,
     front::{Front, FrontStats, Loss},
+    resolver::Resolver,
     start_api,
     switchboard::Switchboard,
     world::World,
@@ -28,6 +29,7 @@ pub struct Stage {
     /// What each connector can be told to do.
     pub switchboard: Switchboard,
     front: Front,
+    resolver: Resolver,
     api: Api,
     directory: PathBuf,
 }
@@ -43,11 +45,12 @@ impl Stage {
         let api = start_api(world.clone()).await?;
         let edge = Arc::new(Edge::start(Arc::new(world.clone()))?);
         let front = Front::start(edge.clone(), Arc::new(world.clone()))?;
+        let resolver = Resolver::start(Arc::new(world.clone())).await?;
         let switchboard = Switchboard::start(&directory.join("switchboard.sock"))?;
         symlink(program, directory.join("cloudflared"))?;
         let mut token = OpenOptions::new().write(true).create_new(true).mode(0o600).open(directory.join("token"))?;
         token.write_all(world.api_token().expose().as_bytes())?;
-        Ok(Self { world, edge, switchboard, front, api, directory: directory.to_owned() })
+        Ok(Self { world, edge, switchboard, front, resolver, api, directory: directory.to_owned() })
     }
 
     /// Where visitors ask: plain HTTP, the tunnel is found by the `Host` header.
@@ -65,7 +68,7 @@ impl Stage {
         self.front.losses()
     }
 
-    /// The tables of a configuration that lead a daemon to this sandbox: `[cloudflared]` and `[accounts.sandbox]`.
+    /// The tables of a configuration that lead a daemon to this sandbox: `[cloudflared]`, `[health]` and `[accounts.sandbox]`.
     pub fn configuration(&self) -> String {
         let path = |name: &str| toml::Value::String(self.directory.join(name).to_string_lossy().into_owned());
         let mut text = String::new();
@@ -77,12 +80,17 @@ impl Stage {
              grace_period = \"5s\"\n\
              edge_probe = [\"{}\"]\n\
              env = {{ TUNNEL_EDGE = \"{edge}\", ADIT_SANDBOX_SWITCHBOARD = {} }}\n\n\
+             [health]\n\
+             resolver = \"{}\"\n\
+             front = \"http://{}\"\n\n\
              [accounts.sandbox]\n\
              api_token = {{ file = {} }}\n\
              api_base = \"{}\"\n",
             path("cloudflared"),
             self.edge.addr(),
             path("switchboard.sock"),
+            self.resolver.addr(),
+            self.front.addr(),
             path("token"),
             self.api.base,
         )

@@ -570,6 +570,7 @@ fn tunnel(name: &str, definition: &Value) -> api::Tunnel {
         dns: true,
         state: api::RouteState::Live,
         reason: None,
+        health: None,
     };
     api::Tunnel {
         name: name.to_owned(),

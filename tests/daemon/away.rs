@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::{PermissionsExt, chown},
     path::Path,
     process::Stdio,
     time::{Duration, SystemTime},
@@ -165,4 +166,25 @@ async fn a_reload_moves_the_metrics() {
     processes::signal(host.daemon_pid(), Signal::SIGHUP);
     host.until("that is not possible", async |host| host.log().contains("they stay where they are")).await;
     assert!(host.path("other.sock").exists());
+}
+
+#[tokio::test]
+async fn a_check_by_root_sees_what_the_daemons_user_sees() {
+    // Only root can be asked, and only where another user has the state directory.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let host = Host::serving(TUNNEL).await;
+    host.kill();
+    let nobody = 65_534;
+    fs::set_permissions(host.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    chown(host.path("state"), Some(nobody), Some(nobody)).unwrap();
+    fs::set_permissions(host.path("adit.toml"), fs::Permissions::from_mode(0o600)).unwrap();
+    let config = host.path("adit.toml").display().to_string();
+
+    let checked = host.adit(&["daemon", "--check", "--config", &config]).await;
+
+    assert_eq!(checked.code, Some(1), "{checked:?}");
+    let denied = format!("cannot read {config:?}: Permission denied");
+    assert!(checked.stdout.contains(&denied), "{checked:?}");
 }

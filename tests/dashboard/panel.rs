@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{query::selectors, variables::datasource};
+use super::{look::Look, query::selectors, variables::datasource};
 
 /// One panel.
 pub(crate) struct Panel {
@@ -28,25 +28,6 @@ pub(crate) struct Panel {
 pub(crate) struct Query {
     pub(crate) expr: String,
     pub(crate) legend: &'static str,
-}
-
-/// How a panel shows its answer.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Look {
-    /// Big numbers, as they are now.
-    Stat,
-    /// A bar for each series, as it is now.
-    BarGauge,
-    /// Lines over time.
-    Lines,
-    /// Areas on top of each other over time.
-    Areas,
-    /// Bars on top of each other over time; each counts what happened in its minute or more.
-    Bars,
-    /// A row for each series, coloured over time.
-    Timeline,
-    /// A table, as it is now.
-    Table,
 }
 
 impl Panel {
@@ -188,7 +169,7 @@ impl Panel {
         let steps: Vec<_> = self.steps.iter().map(|(from, color)| json!({ "color": color, "value": from })).collect();
         let mut defaults = json!({
             "color": self.color(),
-            "custom": self.custom(),
+            "custom": self.look.custom(self.steps.len() > 1),
             "mappings": self.mappings,
             "thresholds": { "mode": "absolute", "steps": steps },
             "unit": self.unit,
@@ -209,7 +190,7 @@ impl Panel {
             "datasource": datasource(),
             "gridPos": { "x": x, "y": y, "w": self.width, "h": self.height },
             "fieldConfig": { "defaults": defaults, "overrides": self.overrides },
-            "options": self.options(),
+            "options": self.look.options(self.queries.iter().any(|query| !query.legend.is_empty())),
             "pluginVersion": "10.0.0",
             "targets": self.targets(),
             "transformations": self.transformations,
@@ -240,82 +221,5 @@ impl Panel {
     fn color(&self) -> Value {
         let by_value = self.look.is_of_now() || self.look == Look::Timeline || self.steps.len() > 1;
         json!({ "mode": if by_value { "thresholds" } else { "palette-classic" } })
-    }
-
-    fn custom(&self) -> Value {
-        let over_time = |draw: &str, fill: u8, stacking: &str| {
-            json!({
-                "drawStyle": draw,
-                "fillOpacity": fill,
-                "lineWidth": 1,
-                "showPoints": "never",
-                "spanNulls": false,
-                "stacking": { "group": "A", "mode": stacking },
-                "thresholdsStyle": { "mode": if self.steps.len() > 1 { "dashed" } else { "off" } },
-            })
-        };
-        match self.look {
-            Look::Stat | Look::BarGauge => json!({}),
-            Look::Lines => over_time("line", 0, "none"),
-            Look::Areas => over_time("line", 40, "normal"),
-            Look::Bars => over_time("bars", 80, "normal"),
-            Look::Timeline => json!({ "fillOpacity": 80, "lineWidth": 0 }),
-            Look::Table => json!({ "align": "auto", "filterable": true, "inspect": false }),
-        }
-    }
-
-    fn options(&self) -> Value {
-        let now = json!({ "calcs": ["lastNotNull"], "fields": "", "values": false });
-        let tooltip = json!({ "mode": "multi", "sort": "desc" });
-        match self.look {
-            Look::Stat => json!({
-                "colorMode": "value",
-                "graphMode": "none",
-                "justifyMode": "auto",
-                "orientation": "auto",
-                "reduceOptions": now,
-                "textMode": if self.queries.iter().all(|query| query.legend.is_empty()) { "value" } else { "auto" },
-            }),
-            Look::BarGauge => json!({
-                "displayMode": "basic",
-                "orientation": "horizontal",
-                "reduceOptions": now,
-                "showUnfilled": true,
-                "valueMode": "text",
-            }),
-            Look::Lines | Look::Areas | Look::Bars => json!({
-                "legend": { "calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": true },
-                "tooltip": tooltip,
-            }),
-            Look::Timeline => json!({
-                "alignValue": "left",
-                "legend": { "calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": false },
-                "mergeValues": true,
-                "rowHeight": 0.8,
-                "showValue": "never",
-                "tooltip": tooltip,
-            }),
-            Look::Table => json!({ "cellHeight": "sm", "footer": { "reducer": [], "show": false }, "showHeader": true }),
-        }
-    }
-}
-
-impl Look {
-    fn kind(self) -> &'static str {
-        match self {
-            Self::Stat => "stat",
-            Self::BarGauge => "bargauge",
-            Self::Lines | Self::Areas | Self::Bars => "timeseries",
-            Self::Timeline => "state-timeline",
-            Self::Table => "table",
-        }
-    }
-
-    /// Whether it shows what is, not what was.
-    fn is_of_now(self) -> bool {
-        match self {
-            Self::Stat | Self::BarGauge | Self::Table => true,
-            Self::Lines | Self::Areas | Self::Bars | Self::Timeline => false,
-        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     control::api::{
         DoctorCheck,
         DoctorGroup::{Configuration, Daemon},
-        DoctorResult::{Failure, Ok as Fine, Unknown, Warning},
+        DoctorResult::{Failure, Note, Ok as Fine, Unknown, Warning},
     },
     daemon::{Environment, find_program},
     doctor::{Advised, check, host as host_facts, limits, network, program, service},
@@ -76,6 +76,11 @@ pub(super) fn files(main: &Path) -> Vec<DoctorCheck> {
         Ok(config) => {
             let sentence = format!("files read: {}, tunnels: {}, no mistakes", sources.len(), config.tunnels.len());
             let mut checks = vec![check(Configuration, "config-files", Fine, sentence)];
+            if config.accounts.is_empty() {
+                let none =
+                    check(Configuration, "accounts", Note, "no account is configured, so nothing can be made at Cloudflare");
+                checks.push(none.advised("`sudo adit setup` asks for an API token and writes the first configuration"));
+            }
             let warning = |problem: &config::Problem| {
                 check(Configuration, "config-files", Warning, problem.to_string()).advised("`adit config check` shows it in full")
             };
@@ -151,6 +156,10 @@ mod tests {
         assert!(files(&main).iter().all(|check| check.result == Failure) && files(&main).len() > 1);
         std::fs::write(&main, "").unwrap();
         assert_eq!(files(&main)[0].result, Fine);
+        let advice = |main: &Path| files(main).pop().and_then(|check| check.action).unwrap_or_default();
+        assert!(advice(&main).contains("adit setup"));
+        std::fs::write(&main, "[accounts.default]\napi_token = { env = \"TOKEN\" }\n").unwrap();
+        assert_eq!(advice(&main), "");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Cell, Look, Table, Tone, age, plain, stamp};
+use super::{Cell, Look, Table, Tone, age, plain, route_checked_at, route_health, route_why, stamp};
 use crate::control::api::{Connector, Reason, Route, RouteKind, Tunnel, TunnelSecret};
 
 /// One tunnel: what it is, its connectors, its routes.
@@ -33,7 +33,7 @@ pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> Str
     }
     if !tunnel.routes.is_empty() {
         text.push('\n');
-        text.push_str(&routes(&tunnel.routes, look));
+        text.push_str(&routes(&tunnel.routes, now, look));
     }
     text
 }
@@ -86,10 +86,11 @@ fn state(connector: &Connector) -> String {
     if connector.stale { format!("{word} (stale)") } else { word.to_owned() }
 }
 
-fn routes(routes: &[Route], look: Look) -> String {
+fn routes(routes: &[Route], now: Timestamp, look: Look) -> String {
     let all_public = routes.iter().all(|route| route.kind == RouteKind::Hostname);
     let first = if all_public { "HOSTNAME" } else { "ROUTE" };
-    let mut table = Table::new([first, "KIND", "PATH", "SERVICE", "DNS", "STATE", "WHY"]).expending(&["DNS", "KIND"]);
+    let mut table = Table::new([first, "KIND", "PATH", "SERVICE", "DNS", "STATE", "HEALTH", "CHECKED", "WHY"])
+        .expending(&["DNS", "KIND", "CHECKED"]);
     for route in routes {
         table.row([
             Cell::new(route.label()),
@@ -98,7 +99,9 @@ fn routes(routes: &[Route], look: Look) -> String {
             Cell::maybe(route.service.as_ref()),
             Cell::new(route.dns_word()),
             Cell::toned(route.state.word(), Tone::of_route(route.state)),
-            Cell::maybe(route.reason.as_ref()),
+            route_health(route),
+            Cell::maybe(route_checked_at(route).map(|at| look.moment(at, now))),
+            Cell::new(route_why(route)),
         ]);
     }
     table.render_with_sentences(look)
@@ -128,6 +131,7 @@ pub(super) mod tests {
             dns: true,
             state: RouteState::Live,
             reason: None,
+            health: None,
         };
         let reason = |code: &str, sentence: &str| Reason { code: code.to_owned(), sentence: sentence.to_owned() };
         let lost = reason("connections-lost", "3 of 4 connections");

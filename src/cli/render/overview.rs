@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::{Cell, Look, Table, Tone, age, plain, stamp};
-use crate::control::api::{Account, Cloudflared, Reason, Route, RouteKind, Status, Tunnel, Uplink, UplinkState, Verdict};
+use crate::control::api::{
+    Account, Cloudflared, Reason, Route, RouteHealth, RouteKind, RouteVerdict, Status, Tunnel, Uplink, UplinkState, Verdict,
+};
 
 /// The whole status: the verdict with its reasons, the accounts, the tunnels, the last change.
 pub(in crate::cli) fn overview(status: &Status, now: Timestamp, look: Look) -> String {
@@ -141,7 +143,7 @@ fn why(tunnel: &Tunnel, account: Option<&Account>, now: Timestamp, look: Look) -
         let told = of_account(reason.clone());
         Some(if is_told || names_itself || told != reason { told } else { format!("{}: {reason}", route.label()) })
     };
-    let routes = tunnel.routes.iter().filter_map(route);
+    let routes = tunnel.routes.iter().filter_map(route).chain(failing_routes(tunnel));
     // One hold may be the reason of several things.
     let mut said = Vec::new();
     for sentence in stop.into_iter().chain(reason).chain(holds).chain(drift).chain(routes).map(of_account) {
@@ -152,6 +154,23 @@ fn why(tunnel: &Tunnel, account: Option<&Account>, now: Timestamp, look: Look) -
     said.join("; ")
 }
 
+/// What keeps visitors from routes of a tunnel that serves, the first of them by its reason.
+fn failing_routes(tunnel: &Tunnel) -> Option<String> {
+    // Without a connector all of them fail, and the tunnel's own reason says why.
+    tunnel.connectors.iter().find(|connector| connector.serving)?;
+    let failing: Vec<&RouteHealth> = tunnel
+        .routes
+        .iter()
+        .filter_map(|route| route.health.as_ref())
+        .filter(|health| health.verdict == RouteVerdict::Failing)
+        .collect();
+    let first = failing.first()?.reasons.first()?;
+    Some(match failing.len() {
+        1 => first.sentence.clone(),
+        count => format!("{count} of {} routes fail, the first: {}", tunnel.routes.len(), first.sentence),
+    })
+}
+
 fn sentences(reasons: &[Reason]) -> String {
     reasons.iter().map(|reason| reason.sentence.as_str()).collect::<Vec<_>>().join("; ")
 }
@@ -160,7 +179,7 @@ fn sentences(reasons: &[Reason]) -> String {
 mod tests {
     use super::*;
     use crate::cli::render::detail::tests::{example, now};
-    use crate::control::api::{Daemon, Finding, Health, Overview, State, Stop};
+    use crate::control::api::{Daemon, Finding, Health, Overview, RouteFinding, State, Stop};
 
     fn up() -> Uplink {
         Uplink {
@@ -305,6 +324,32 @@ mod tests {
         held.holds.clear();
         held.routes[0].reason = Some(conflict.clone());
         assert_eq!(why(&held, None, now(), look), conflict);
+    }
+
+    #[test]
+    fn routes_that_fail_are_counted_and_the_first_is_told() {
+        let failing = RouteHealth {
+            verdict: RouteVerdict::Failing,
+            reasons: vec![RouteFinding {
+                verdict: RouteVerdict::Failing,
+                code: "origin-down".to_owned(),
+                sentence: "the origin localhost:8080 takes no connection".to_owned(),
+                since: None,
+            }],
+            serving: 1,
+            config_version: None,
+            written_version: None,
+            origin: None,
+            outside: None,
+        };
+        let mut tunnel = example();
+        tunnel.routes[0].health = Some(failing.clone());
+        assert_eq!(failing_routes(&tunnel).as_deref(), Some("the origin localhost:8080 takes no connection"));
+        tunnel.routes[1].health = Some(failing);
+        let both = "2 of 2 routes fail, the first: the origin localhost:8080 takes no connection";
+        assert_eq!(failing_routes(&tunnel).as_deref(), Some(both));
+        tunnel.connectors[0].serving = false;
+        assert_eq!(failing_routes(&tunnel), None);
     }
 
     #[test]

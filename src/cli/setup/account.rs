@@ -137,6 +137,15 @@ fn ask(several: &[(&AccountId, &String)], context: &mut Context<'_>) -> Result<A
     chosen.map(|(id, _)| (*id).clone()).ok_or_else(|| unchosen(format!("cannot choose account {answer:?} of {count}")))
 }
 
+/// Whether the account is configured under another name already.
+pub(super) fn check_new(id: &AccountId, name: &AccountName, now: &Config) -> Result<(), Failure> {
+    let twice = now.accounts.iter().find(|(other, account)| *other != name && account.account_id.as_ref() == Some(id));
+    let Some((other, _)) = twice else { return Ok(()) };
+    let message = format!("cannot add account {id} as \"{name}\": it is configured already, as \"{other}\"");
+    let hint = format!("\"adit setup --name {other} --replace\" gives that one another token; nothing was changed");
+    Err(Failure::new(Ending::Conflict, message).with_hint(hint))
+}
+
 fn listed(accounts: &[(&AccountId, &String)]) -> Vec<Problem> {
     let one = |(id, name): &(&AccountId, &String)| Problem { at: Some(id.to_string()), problem: (*name).clone() };
     accounts.iter().take(LISTED_MAX).map(one).collect()

@@ -10,7 +10,7 @@ use std::{
 };
 
 use nix::unistd::{Gid, Uid};
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
 use tempfile::Builder;
 
 /// What a file is called until it is complete. The configuration's reader leaves hidden files out.
@@ -18,6 +18,7 @@ const UNFINISHED: &str = ".adit-setup-";
 
 /// The mode's bits that let others write, and the one that keeps them from what is not theirs.
 const WRITABLE_BY_ALL: u32 = 0o002;
+const WRITABLE_BY_GROUP: u32 = 0o020;
 const STICKY: u32 = 0o1000;
 
 /// What stands where a file is to be written.
@@ -96,15 +97,21 @@ pub(super) fn check_folder(folder: &Path) -> io::Result<()> {
     let real = existing.canonicalize()?;
     for folder in existing.ancestors().chain(real.ancestors()) {
         let metadata = fs::symlink_metadata(folder)?;
-        let (mode, owner) = (metadata.mode(), metadata.uid());
+        let (mode, owner, group) = (metadata.mode(), metadata.uid(), metadata.gid());
+        // A link has no mode of its own, and what is sticky belongs to whoever made it.
+        let is_guarded = metadata.is_symlink() || mode & STICKY != 0;
+        // The daemon's user may be in any group but ours and root's.
+        let is_foreign_group = group != 0 && group != getegid().as_raw();
         let reason = if owner != 0 && owner != geteuid().as_raw() {
             format!("belongs to user {owner}")
-        } else if mode & WRITABLE_BY_ALL != 0 && mode & STICKY == 0 && !metadata.is_symlink() {
+        } else if mode & WRITABLE_BY_ALL != 0 && !is_guarded {
             "can be written by everyone".to_owned()
+        } else if mode & WRITABLE_BY_GROUP != 0 && is_foreign_group && !is_guarded {
+            format!("can be written by group {group}")
         } else {
             continue;
         };
-        return Err(io::Error::other(format!("its folder {folder:?} {reason}, who could lead it elsewhere")));
+        return Err(io::Error::other(format!("its folder {folder:?} {reason}, so that it could be led elsewhere")));
     }
     Ok(())
 }
@@ -212,6 +219,26 @@ mod tests {
             assert!(error.to_string().contains("can be written by everyone"), "{path}: {error}");
         }
         assert_eq!(fs::read_dir(&open).unwrap().count(), 1, "nothing was written");
+    }
+
+    #[test]
+    fn a_folder_of_another_user_or_group_is_refused_to_root() {
+        // Only root can give a folder away.
+        if !geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let [of_user, of_group] = ["user", "group"].map(|name| folder.path().join(name));
+        for (path, user, group) in [(&of_user, Some(65_534), None), (&of_group, None, Some(65_534))] {
+            fs::create_dir(path).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o775)).unwrap();
+            std::os::unix::fs::chown(path, user, group).unwrap();
+        }
+        for (path, part) in [(of_user, "belongs to user 65534"), (of_group, "can be written by group 65534")] {
+            let error = replace(&file(&path.join("file"))).unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+            assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "nothing was written");
+        }
     }
 
     #[test]

@@ -1,11 +1,50 @@
 //! The package's unit: whether it is there, and bringing it up with what was written.
 
+use std::time::Duration;
+
+use serde::Serialize;
+
 use super::{
     Context, Ending, Failure, Output,
     host::{Host, Kind},
+    show_plan,
     writing::{Done, Written},
 };
-use crate::{cli::render, doctor::service::UNIT};
+use crate::{
+    cli::{
+        arguments, render,
+        wait::{Goal, wait},
+    },
+    doctor::service::UNIT,
+};
+
+/// How long a first tunnel may take to serve before it is left to itself. It takes seconds, and a new DNS record somewhat longer.
+const SERVING_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// What became of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Outcome {
+    /// That was asked for.
+    LeftAlone,
+    /// systemd does not start it here.
+    NotStarted,
+    Started,
+    Restarted,
+    Reloaded,
+    /// It runs with everything that is there.
+    RunningAlready,
+}
+
+impl Outcome {
+    /// Whether there is a daemon to be asked.
+    pub(super) fn is_up(self) -> bool {
+        match self {
+            Self::LeftAlone | Self::NotStarted => false,
+            Self::Started | Self::Restarted | Self::Reloaded | Self::RunningAlready => true,
+        }
+    }
+}
 
 /// Looks whether there is a unit to bring up. Nothing was written yet.
 ///
@@ -26,7 +65,7 @@ pub(super) async fn look(host: &Host) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Enables and starts the unit, or has it take over what was written, and waits until it is ready. What was done, in a word.
+/// Enables and starts the unit, or has it take over what was written, and waits until it is ready.
 ///
 /// # Errors
 ///
@@ -36,13 +75,13 @@ pub(super) async fn bring_up(
     written: &Written,
     done: &mut Done,
     context: &mut Context<'_>,
-) -> Result<&'static str, Failure> {
+) -> Result<Outcome, Failure> {
     if !is_run_by_systemd(host) {
         context.terminal.tell(&match host.kind {
             Kind::Service => "systemd does not run this host: start \"adit daemon\" as user adit".to_owned(),
             Kind::OwnDaemon => format!("start it: adit daemon --config {}", host.main.display()),
         });
-        return Ok("not started");
+        return Ok(Outcome::NotStarted);
     }
     let run = async |arguments: &[&str]| {
         let ran = host.programs.systemctl(arguments).await;
@@ -55,48 +94,52 @@ pub(super) async fn bring_up(
     let state = property(host, "ActiveState").await?;
     let runs = matches!(state.as_str(), "active" | "reloading");
     // A token in a credential is copied when the unit starts. A restart drops no tunnel.
-    let (verb, sentence) = match (runs, written) {
-        (true, Written { token: true, .. }) => ("restart", "restarted"),
-        (true, Written { token: false, files: true }) => ("reload", "reloaded"),
-        (true, Written { token: false, files: false }) => ("", "running already"),
-        (false, _) => ("start", "started"),
+    let (verb, outcome) = match (runs, written) {
+        (true, Written { token: true, .. }) => ("restart", Outcome::Restarted),
+        (true, Written { token: false, files: true }) => ("reload", Outcome::Reloaded),
+        (true, Written { token: false, files: false }) => {
+            context.terminal.tell("the service adit runs already");
+            return Ok(Outcome::RunningAlready);
+        }
+        (false, _) => ("start", Outcome::Started),
     };
-    if !verb.is_empty() {
-        context.terminal.tell(&format!("{verb}ing the service adit, until it is ready"));
-        run(&[verb, UNIT]).await?;
-    }
-    context.terminal.tell(&format!("the service adit is {sentence}"));
-    show(context).await?;
-    Ok(sentence)
+    context.terminal.tell(&format!("{verb}ing the service adit, until it is ready"));
+    run(&[verb, UNIT]).await?;
+    context.terminal.tell(&format!("{verb}ed the service adit"));
+    Ok(outcome)
 }
 
 /// Tells what would be done.
-pub(super) fn would_bring_up(host: &Host, context: &mut Context<'_>) -> Result<&'static str, Failure> {
+pub(super) fn would_bring_up(host: &Host, context: &mut Context<'_>) -> Result<Outcome, Failure> {
     if is_run_by_systemd(host) {
-        context
-            .terminal
-            .print("would run: systemctl daemon-reload; systemctl enable adit; systemctl start adit (or restart, or reload)\n")?;
+        let commands = "systemctl daemon-reload; systemctl enable adit; systemctl start adit (or restart, or reload)";
+        show_plan(&format!("would run: {commands}\n"), context)?;
     }
-    Ok("left alone")
+    Ok(Outcome::LeftAlone)
 }
 
-/// Shows what the daemon has to say.
-async fn show(context: &mut Context<'_>) -> Result<(), Failure> {
-    let status = match context.client.status().await {
-        Ok(status) => status,
-        Err(trouble) => {
-            context.terminal.tell(&format!("the daemon's status cannot be shown: {trouble}"));
-            return Ok(());
+/// Shows what the daemon has to say, when this tunnel serves.
+pub(super) async fn show(tunnel: Option<&str>, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let mut ending = Ending::Fine;
+    let mut status = context.client.status().await;
+    if let (Ok(_), Some(tunnel)) = (&status, tunnel) {
+        let patience = arguments::Wait { wait: true, timeout: SERVING_TIME_MAX };
+        if let Err(failure) = wait(&patience, context, tunnel, &Goal::Serving).await {
+            context.terminal.show(&failure.report());
+            ending = Ending::Attention;
         }
-    };
-    match context.output {
+        status = context.client.status().await;
+    }
+    match (status, context.output) {
+        (Err(trouble), _) => context.terminal.tell(&format!("the daemon's status cannot be shown: {trouble}")),
         // The summary is the only document.
-        Output::Json => Ok(()),
-        Output::Table => {
+        (Ok(_), Output::Json) => {}
+        (Ok(status), Output::Table) => {
             let text = render::overview(&status, context.terminal.now(), context.terminal.look);
-            context.terminal.print(&text)
+            context.terminal.print(&text)?;
         }
     }
+    Ok(ending)
 }
 
 fn is_run_by_systemd(host: &Host) -> bool {

@@ -220,7 +220,7 @@ async fn a_second_call_asks_for_nothing_and_changes_nothing() {
     bench.forget_calls();
     let ran = bench.setup(&WEB, "").await;
     assert_eq!(ran.ending, Ok(Ending::Fine), "{}", ran.words);
-    assert!(ran.words.contains("is configured already") && ran.words.contains("running already"), "{}", ran.words);
+    assert!(ran.words.contains("is configured already") && ran.words.contains("runs already"), "{}", ran.words);
     assert_eq!((bench.files(), bench.calls()), (before, UP.map(str::to_owned).to_vec()));
 }
 
@@ -329,9 +329,15 @@ async fn of_several_accounts_one_has_to_be_named() {
 #[tokio::test]
 async fn a_second_account_gets_a_credential_and_a_drop_in_of_its_own() {
     let bench = Bench::new().await;
-    let token = bench.stage.world.api_token();
-    bench.setup(&[], token.expose()).await;
+    let world = &bench.stage.world;
+    bench.setup(&[], world.api_token().expose()).await;
+    let same = bench.setup(&["--name", "second"], world.api_token().expose()).await;
+    assert_eq!(same.ending, Err(Ending::Conflict));
+    assert!(same.words.contains("it is configured already, as \"default\""), "{}", same.words);
     bench.forget_calls();
+    let other = world.add_account("Other");
+    world.add_zone(&other, "other.example", ZonePlan::Free);
+    let token = world.add_token(TokenSpec::full(&other));
     let ran = bench.setup(&["--name", "second"], token.expose()).await;
     assert_eq!(ran.ending, Ok(Ending::Fine), "{}", ran.words);
     assert!(bench.files().contains(&"credstore.encrypted/cloudflare-api-token-second".to_owned()), "{:?}", bench.files());
@@ -388,8 +394,11 @@ async fn a_dry_run_shows_everything_but_the_token_and_does_nothing() {
     {
         assert!(ran.out.contains(words), "{words}: {}", ran.out);
     }
-    assert_eq!((bench.files(), bench.calls()), (vec![], vec![]));
     bench.expect_hidden(&token, &ran);
+    let for_programs = bench.setup(&["--dry-run", "-o", "json"], token.expose()).await;
+    let summary: serde_json::Value = serde_json::from_str(&for_programs.out).unwrap();
+    assert!(summary["dry_run"] == true && for_programs.words.contains("would write"), "{}", for_programs.words);
+    assert_eq!((bench.files(), bench.calls()), (vec![], vec![]));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use super::{
     files::{self, NewFile, Standing},
     host::Host,
     keeping::{Kept, Target},
+    show_plan,
 };
 use crate::{config::Source, control::api::Problem};
 
@@ -115,8 +116,7 @@ fn write_token(kept: &Kept, host: &Host, mode: Mode, done: &mut Done, context: &
     }
     let over = if path.exists() { ", in the place of the one that is there" } else { "" };
     if mode == Mode::Tell {
-        context.terminal.print(&format!("would write {} (mode 0600): {what}{over}\n", path.display()))?;
-        return Ok(());
+        return show_plan(&format!("would write {} (mode 0600): {what}{over}\n", path.display()), context);
     }
     let file = NewFile { path, content, mode: SECRET, owner, folder_mode };
     files::replace(&file).map_err(|error| cannot_write(path, error))?;
@@ -133,7 +133,7 @@ fn write_open(source: &Source, mode: Mode, done: &mut Done, context: &mut Contex
     }
     if mode == Mode::Tell {
         let shown: String = text.lines().map(|line| format!("    {line}\n")).collect();
-        context.terminal.print(&format!("would write {}:\n{shown}", path.display()))?;
+        show_plan(&format!("would write {}:\n{shown}", path.display()), context)?;
         return Ok(true);
     }
     let file = NewFile { path, content: text.as_bytes(), mode: OPEN, owner: None, folder_mode: OPEN_FOLDER };

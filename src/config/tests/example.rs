@@ -80,7 +80,7 @@ fn the_example_is_read_whole() {
     let tunnel = &config.tunnels[&"web".parse().unwrap()];
     assert_eq!(tunnel.origin.to_string(), "file:/etc/adit/adit.toml");
     assert_eq!(tunnel.replicas, 2);
-    assert_eq!(tunnel.health, OriginHealth::Tcp);
+    assert_eq!(tunnel.health, RouteHealth::default());
     let ingress = [
         json!({ "hostname": "app.example.com", "service": "http://localhost:8080", "originRequest": { "noTLSVerify": true } }),
         json!({ "hostname": "www.example.com", "service": "http://localhost:8080" }),
@@ -120,6 +120,11 @@ relay_series_max = 1000
 on_event = []
 events = [\"*\"]
 level = \"warn\"
+
+[health]
+interval = \"30s\"
+outside_interval = \"1m\"
+resolver = \"1.1.1.1:53\"
 
 [cloudflared]
 binary = \"cloudflared\"

@@ -100,7 +100,7 @@ fn tunnel() -> impl Strategy<Value = String> {
         "hostname_routes = ['wiki.internal.example', '*.lab.internal.example']",
         "load_balancer = { hostname = 'www.example.com', pool = 'p', weight = 0.25, monitor = { interval = '2m' } }",
         "access = 'required'",
-        "health = { origin = { http = '/healthz', expect = 204 } }",
+        "health = { origin = { http = '/healthz', expect = 204 }, outside = 'on' }",
         "originRequest = { tcpKeepAlive = '30s' }",
     ];
     let extras = proptest::sample::subsequence(extras, 0..=11);

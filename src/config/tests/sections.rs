@@ -302,17 +302,57 @@ fn networks_are_written_as_networks() {
 
 #[test]
 fn origins_are_watched_by_tcp_by_http_or_not_at_all() {
+    let http = |path: &str, expect| HttpCheck { path: path.to_owned(), expect };
     for (health, expected) in [
         ("{}", OriginHealth::Tcp),
         ("{ origin = 'tcp' }", OriginHealth::Tcp),
         ("{ origin = 'off' }", OriginHealth::Off),
-        ("{ origin = { http = '/healthz', expect = 204 } }", OriginHealth::Http { path: "/healthz".to_owned(), expect: 204 }),
-        ("{ origin = { http = '/' } }", OriginHealth::Http { path: "/".to_owned(), expect: 200 }),
+        ("{ origin = { http = '/healthz', expect = 204 } }", OriginHealth::Http(http("/healthz", 204))),
+        ("{ origin = { http = '/' } }", OriginHealth::Http(http("/", 200))),
     ] {
-        assert_eq!(parse_body(&format!("health = {health}")).unwrap().health, expected);
+        let health = parse_body(&format!("health = {health}")).unwrap().health;
+        assert_eq!(health, RouteHealth { origin: expected, outside: OutsideHealth::Off });
     }
-    let problem = "adit.toml:2: tunnels.web.health.origin.http: cannot use \"healthz\": the path of a request starts with /";
-    assert_problems("[tunnels.web]\nhealth = { origin = { http = 'healthz' } }", problem);
+    for (outside, expected) in [
+        ("'off'", OutsideHealth::Off),
+        ("'on'", OutsideHealth::On),
+        ("{ http = '/healthz' }", OutsideHealth::Http(http("/healthz", 200))),
+    ] {
+        let health = parse_body(&format!("health = {{ outside = {outside} }}")).unwrap().health;
+        assert_eq!(health, RouteHealth { origin: OriginHealth::Tcp, outside: expected });
+    }
+    for (path, problem) in [
+        ("healthz", "the path of a request starts with /"),
+        ("/a b", "it is sent as it stands, so it has no space, no # and no control character"),
+    ] {
+        let expected = format!("adit.toml:2: tunnels.web.health.origin.http: cannot use {path:?}: {problem}");
+        assert_problems(&format!("[tunnels.web]\nhealth = {{ origin = {{ http = '{path}' }} }}"), &expected);
+    }
+}
+
+#[test]
+fn where_checks_come_from_and_how_often_is_said_once() {
+    let checks = |body: &str| parse_text(&format!("[health]\n{body}\n")).unwrap().health;
+    let by_default = checks("");
+    assert_eq!((by_default.interval.as_secs(), by_default.outside_interval.as_secs()), (30, 60));
+    assert_eq!((by_default.resolver.to_string().as_str(), by_default.front), ("1.1.1.1:53", None));
+    let front = checks("front = 'http://127.0.0.1:8080'").front;
+    assert_eq!(front.map(|front| front.to_string()).as_deref(), Some("127.0.0.1:8080"));
+    const FRONT: &str = "it must be http:// with a loopback address and a port, as in http://127.0.0.1:8080";
+    const RESOLVER: &str = "it must be an address with a port, as in 1.1.1.1:53 or [2606:4700:4700::1111]:53";
+    for (key, value, problem) in [
+        ("interval", "500ms", "it must be between 1s and 1h"),
+        ("outside_interval", "2h", "it must be between 1s and 1h"),
+        ("resolver", "dns.example.com:53", RESOLVER),
+        ("resolver", "1.1.1.1", RESOLVER),
+        ("front", "https://127.0.0.1:1", FRONT),
+        ("front", "http://192.0.2.1:80", FRONT),
+        ("front", "http://localhost:80", FRONT),
+        ("front", "http://127.0.0.1:80/a", FRONT),
+    ] {
+        let expected = format!("adit.toml:2: health.{key}: cannot use {value:?}: {problem}");
+        assert_problems(&format!("[health]\n{key} = '{value}'"), &expected);
+    }
 }
 
 #[test]

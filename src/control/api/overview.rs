@@ -109,7 +109,7 @@ pub enum Verdict {
     Healthy,
     /// Every tunnel serves, and something wants to be looked at.
     Attention,
-    /// A tunnel that should serve does not.
+    /// A tunnel or a route that should serve does not.
     Failing,
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{TunnelDefinition, TunnelSecret};
+use super::{RouteHealth, TunnelDefinition, TunnelSecret};
 
 /// One tunnel: what is wanted of it, what is at Cloudflare and what runs on this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -163,6 +163,9 @@ pub struct Route {
     pub state: RouteState,
     /// Why, when it is not live, in one sentence.
     pub reason: Option<String>,
+    /// How well it goes with it; `None` for a tunnel that is stopped or not wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<RouteHealth>,
 }
 
 /// A route and the tunnel that it belongs to: an element of `GET /v1/routes`.

@@ -14,13 +14,11 @@ use crate::{
         DiagnoseQuery, Reach,
         api::{Diagnosis, Error, ErrorKind},
     },
-    diagnosis::{
-        Facts, Fresh, FreshConfiguration, FreshRecord, FreshTunnel, Match, OriginFinding, Way, diagnose, find,
-        probe::{self, Asking},
-    },
+    diagnosis::{Facts, Fresh, FreshConfiguration, FreshRecord, FreshTunnel, Match, OriginFinding, Way, diagnose, find, probe},
     id::{AccountId, TunnelId, ZoneId},
     name::Hostname,
     process::with_cause,
+    route_check::Asking,
 };
 
 /// How many walk at once: each takes a few descriptors, and knocks at an origin.
@@ -52,7 +50,7 @@ impl DaemonBackend {
         }
         let (origin, fresh, public) = tokio::join!(
             // Whoever may only look gets nothing asked of an origin but its first page.
-            try_origin(&found, hostname, if may_ask { path } else { "/" }),
+            try_origin(&self.prober, &found, hostname, if may_ask { path } else { "/" }),
             async {
                 match &found {
                     Match::Tunnel { tunnel, way, .. } if question.fresh => Some(self.ask_cloudflare(tunnel, way, hostname).await),
@@ -63,7 +61,7 @@ impl DaemonBackend {
                 match &found {
                     Match::Tunnel { way: Way::Private(_), .. } | Match::Left(_) | Match::Nothing { .. } => None,
                     Match::Tunnel { .. } if !question.outside => None,
-                    Match::Tunnel { .. } => Some(probe::public(hostname, path).await),
+                    Match::Tunnel { .. } => Some(self.prober.public(self.visitors(), hostname, path).await),
                 }
             },
         );
@@ -83,6 +81,12 @@ impl DaemonBackend {
             fresh: fresh.as_ref(),
             public: public.as_ref(),
         }))
+    }
+
+    /// From where a visitor's request is made.
+    fn visitors(&self) -> probe::Vantage {
+        let health = &self.intended().config.health;
+        probe::Vantage { resolver: health.resolver, front: health.front }
     }
 
     /// What Cloudflare says just now: three calls at most.
@@ -109,11 +113,11 @@ impl DaemonBackend {
     }
 }
 
-async fn try_origin(found: &Match<'_>, hostname: &Hostname, path: &str) -> Option<OriginFinding> {
+async fn try_origin(prober: &probe::Prober, found: &Match<'_>, hostname: &Hostname, path: &str) -> Option<OriginFinding> {
     match found {
         Match::Tunnel { tunnel, rule: Some((_, rule)), .. } => {
             let asking = Asking::of(tunnel.origin_request.as_ref(), rule.origin_request.as_ref());
-            Some(probe::origin(&rule.service, &asking, hostname, path).await)
+            Some(prober.origin(&rule.service, &asking, hostname, path).await)
         }
         Match::Tunnel { rule: None, .. } | Match::Left(_) | Match::Nothing { .. } => None,
     }

@@ -187,3 +187,13 @@ async fn whatever_a_connector_answers_the_others_pages_come() {
     let came: Vec<bool> = pages.iter().map(Option::is_some).collect();
     assert_eq!(came, [false, false, false, false, true]);
 }
+
+#[tokio::test]
+async fn many_that_begin_to_hang_at_once_keep_no_other_from_being_read() {
+    let hung = hangs().await;
+    // More of them than are asked at once, and all before it.
+    let mut targets: Vec<Target> = (0..2 * 16 + 1).map(|replica| target(replica, 1, hung)).collect();
+    targets.push(target(99, 1, serves(Arc::default()).await));
+    let pages = PageReader::new(|| Some(10)).pages(&targets).await;
+    assert!(pages.last().unwrap().is_some() && pages.iter().flatten().count() == 1);
+}

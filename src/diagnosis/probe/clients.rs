@@ -1,0 +1,179 @@
+//! The HTTP clients: a few that are kept, because making one reads the host's certificates, and some for one request.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use reqwest::{Client, ClientBuilder, dns};
+use tokio::sync::OnceCell;
+use url::Host;
+
+use super::USER_AGENT;
+use crate::{
+    config::{Service, forbidden_address},
+    edge_probe::HostNames,
+    process::with_cause,
+    route_check::Asking,
+};
+
+/// The most bytes of a file with certificates: far more than any has.
+const CERTIFICATES_MAX: u64 = 1024 * 1024;
+
+/// The clients.
+pub(super) struct Clients {
+    names: HostNames,
+    /// For origins that are asked in the clear.
+    plain: OnceCell<Client>,
+    /// For origins whose certificates are looked at.
+    verifying: OnceCell<Client>,
+    /// For origins whose certificates are not.
+    trusting: OnceCell<Client>,
+}
+
+/// How an origin is asked by HTTP.
+pub(super) struct Way<'a> {
+    pub(super) service: &'a Service,
+    pub(super) asking: &'a Asking,
+    /// The name that its certificate has to have, where it is not that in its address.
+    pub(super) name: Option<&'a str>,
+    /// Whether it is asked by TLS.
+    pub(super) tls: bool,
+}
+
+impl Clients {
+    pub(super) fn new(names: HostNames) -> Self {
+        Self { names, plain: OnceCell::new(), verifying: OnceCell::new(), trusting: OnceCell::new() }
+    }
+
+    /// The client that asks an origin so.
+    pub(super) async fn for_origin(&self, way: &Way<'_>) -> Result<Client, String> {
+        let Way { service, asking, name, tls } = *way;
+        let pool = asking.ca_pool.as_deref().filter(|_| tls && !asking.no_verify);
+        let is_common = matches!(service, Service::Url(_)) && pool.is_none() && (name.is_none() || !tls);
+        if is_common {
+            let (cell, verify) = match (tls, asking.no_verify) {
+                (false, _) => (&self.plain, false),
+                (true, false) => (&self.verifying, true),
+                (true, true) => (&self.trusting, false),
+            };
+            let made = async { built(self.resolving(origins(tls, verify))) };
+            return cell.get_or_try_init(|| made).await.cloned();
+        }
+        let mut builder = self.resolving(origins(tls, !asking.no_verify));
+        if let Some(pool) = pool {
+            let pool = PathBuf::from(pool);
+            let read = tokio::task::spawn_blocking(move || certificates(&pool)).await;
+            builder = builder.tls_certs_merge(read.map_err(|error| error.to_string())??);
+        }
+        match service {
+            Service::Unix(socket) | Service::UnixTls(socket) => builder = builder.unix_socket(socket.as_path()),
+            Service::Url(url) => {
+                if let Some(name) = name {
+                    let addresses = addresses(&self.names, url.host(), url.port()).await.map_err(|error| error.to_string())?;
+                    builder = builder.resolve_to_addrs(name, &addresses);
+                }
+            }
+            Service::HttpStatus(_) | Service::HelloWorld | Service::Bastion | Service::SocksProxy => {}
+        }
+        built(builder)
+    }
+
+    fn resolving(&self, builder: ClientBuilder) -> ClientBuilder {
+        builder.dns_resolver(OriginNames(self.names.clone()))
+    }
+}
+
+/// What all of them have in common.
+pub(super) fn builder() -> ClientBuilder {
+    // Fails only when the process has a provider already, which is then used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder()
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .no_gzip()
+        // A check that goes over a connection of the last one says nothing about the next visitor's.
+        .pool_max_idle_per_host(0)
+}
+
+fn origins(tls: bool, verify: bool) -> ClientBuilder {
+    let builder = builder().tls_danger_accept_invalid_certs(!verify);
+    // The host's certificates are not needed, and there may be none.
+    if tls && verify { builder } else { builder.tls_certs_only([]) }
+}
+
+pub(super) fn built(builder: ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|error| with_cause(&error))
+}
+
+/// The host's names, without those that lead where nobody may publish anything.
+struct OriginNames(HostNames);
+
+impl dns::Resolve for OriginNames {
+    fn resolve(&self, name: dns::Name) -> dns::Resolving {
+        let names = self.0.clone();
+        Box::pin(async move {
+            let found = addresses(&names, &Host::Domain(name.as_str().to_owned()), 0).await?;
+            Ok(Box::new(found.into_iter()) as dns::Addrs)
+        })
+    }
+}
+
+/// The addresses of an origin: those that may be published.
+pub(super) async fn addresses(names: &HostNames, host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let found = match host {
+        Host::Ipv4(address) => vec![SocketAddr::from((*address, port))],
+        Host::Ipv6(address) => vec![SocketAddr::from((*address, port))],
+        Host::Domain(name) => names.resolve(format!("{name}:{port}")).await?,
+    };
+    let refused = found.iter().find_map(|address| forbidden_address(address.ip()));
+    let allowed: Vec<SocketAddr> = found.into_iter().filter(|address| forbidden_address(address.ip()).is_none()).collect();
+    match (allowed.is_empty(), refused) {
+        (false, _) => Ok(allowed),
+        (true, Some(reason)) => Err(io::Error::other(format!("it is not asked: {reason}"))),
+        (true, None) => Err(io::Error::other("its name has no address")),
+    }
+}
+
+fn certificates(pool: &Path) -> Result<Vec<reqwest::Certificate>, String> {
+    let fault = |why: String| format!("caPool {pool:?} cannot be used: {why}");
+    let length = std::fs::metadata(pool).map_err(|error| fault(error.to_string()))?.len();
+    if length > CERTIFICATES_MAX {
+        return Err(fault("it is too large".to_owned()));
+    }
+    let pem = std::fs::read(pool).map_err(|error| fault(error.to_string()))?;
+    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fault(with_cause(&error)))
+}
+
+/// Names that were looked up before the request, for the client that visits.
+#[derive(Clone, Default)]
+pub(super) struct KnownNames(Arc<std::sync::Mutex<std::collections::BTreeMap<String, Vec<SocketAddr>>>>);
+
+/// How many names are remembered before they are forgotten together: more than there are hostnames.
+const KNOWN_NAMES_MAX: usize = 20_000;
+
+impl KnownNames {
+    /// Remembers where a name leads.
+    pub(super) fn put(&self, name: &str, addresses: Vec<SocketAddr>) {
+        let mut known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if known.len() >= KNOWN_NAMES_MAX {
+            known.clear();
+        }
+        known.insert(name.to_owned(), addresses);
+    }
+}
+
+impl dns::Resolve for KnownNames {
+    fn resolve(&self, name: dns::Name) -> dns::Resolving {
+        let known = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(name.as_str()).cloned();
+        Box::pin(async move {
+            let known = known.ok_or_else(|| io::Error::other("its name was forgotten"))?;
+            Ok(Box::new(known.into_iter()) as dns::Addrs)
+        })
+    }
+}

@@ -1,0 +1,152 @@
+//! At the origin, as a connector would.
+
+use std::{error::Error as _, io, time::Duration};
+
+use reqwest::{Method, header};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    time::timeout,
+};
+
+use super::{
+    Prober,
+    clients::{Way, addresses},
+};
+use crate::{
+    cloudflare::tame,
+    config::{Scheme, Service},
+    diagnosis::OriginFinding,
+    name::Hostname,
+    route_check::{Asking, Place},
+};
+
+/// How long an origin may take to accept a connection: it is on this host or near it.
+const CONNECT_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How long it may then take to say something.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// Why an origin that was asked by HTTP gave no status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// It took no connection: why.
+    NoConnection(String),
+    /// It took one, and then it failed: why.
+    NoAnswer(String),
+}
+
+/// Whether it takes a connection, and what it then answers.
+pub(super) async fn look(prober: &Prober, service: &Service, asking: &Asking, hostname: &Hostname, path: &str) -> OriginFinding {
+    let Some(place) = Place::of(service) else { return OriginFinding::NoServer };
+    if let Err(why) = connect(prober, &place).await {
+        return OriginFinding::Refused(why);
+    }
+    if let Service::Url(url) = service
+        && url.scheme() == Scheme::Tcp
+    {
+        return OriginFinding::Connected;
+    }
+    let host = asking.host.clone().unwrap_or_else(|| hostname.to_string());
+    match request(prober, service, asking, Some(&host), path, Method::HEAD).await {
+        Ok(status) => OriginFinding::Answered { path: path.to_owned(), status },
+        Err(Silence::NoConnection(why) | Silence::NoAnswer(why)) => OriginFinding::Spoiled(why),
+    }
+}
+
+/// Opens a connection and lets it go.
+pub(super) async fn connect(prober: &Prober, place: &Place) -> Result<(), String> {
+    let connecting = async {
+        match place {
+            Place::Tcp(host, port) => {
+                let addresses = addresses(&prober.names, host, *port).await?;
+                TcpStream::connect(addresses.as_slice()).await.map(drop)
+            }
+            Place::Unix(socket) => UnixStream::connect(socket).await.map(drop),
+        }
+    };
+    match timeout(CONNECT_TIME_MAX, connecting).await {
+        Ok(result) => result.map_err(|error: io::Error| error.to_string()),
+        Err(_) => Err(format!("no answer within {} s", CONNECT_TIME_MAX.as_secs())),
+    }
+}
+
+/// Asks once, over one connection.
+pub(super) async fn ask(
+    prober: &Prober,
+    service: &Service,
+    asking: &Asking,
+    host: Option<&str>,
+    path: &str,
+) -> Result<u16, Silence> {
+    request(prober, service, asking, host, path, Method::GET).await
+}
+
+async fn request(
+    prober: &Prober,
+    service: &Service,
+    asking: &Asking,
+    host: Option<&str>,
+    path: &str,
+    method: Method,
+) -> Result<u16, Silence> {
+    let no_answer = |why: String| Silence::NoAnswer(tame(&why, &[]));
+    let name = asking.name_of(host);
+    let (tls, authority) = match service {
+        Service::Url(url) => {
+            let tls = url.scheme() == Scheme::Https;
+            let address = url.host().to_string();
+            (tls, format!("{}:{}", name.filter(|_| tls).unwrap_or(&address), url.port()))
+        }
+        Service::Unix(_) => (false, host.unwrap_or("localhost").to_owned()),
+        Service::UnixTls(_) => (true, name.or(host).unwrap_or("localhost").to_owned()),
+        Service::HttpStatus(_) | Service::HelloWorld | Service::Bastion | Service::SocksProxy => {
+            return Err(no_answer("it is no server".to_owned()));
+        }
+    };
+    let asking_it = async {
+        let client = prober.clients.for_origin(&Way { service, asking, name, tls }).await.map_err(no_answer)?;
+        let scheme = if tls { "https" } else { "http" };
+        let mut request = client.request(method, format!("{scheme}://{authority}{path}"));
+        if let Some(host) = host {
+            request = request.header(header::HOST, host);
+        }
+        // Whatever body there is goes unread with the answer.
+        request.send().await.map(|answer| answer.status().as_u16()).map_err(|error| silence(&error))
+    };
+    match timeout(CONNECT_TIME_MAX + ANSWER_TIME_MAX, asking_it).await {
+        Ok(answer) => answer,
+        Err(_) => Err(no_answer(format!("it does not answer within {} s", (CONNECT_TIME_MAX + ANSWER_TIME_MAX).as_secs()))),
+    }
+}
+
+fn silence(error: &reqwest::Error) -> Silence {
+    let why = tame(&cause(error), &[]);
+    let mut source = error.source();
+    let mut is_of_tls = false;
+    while let Some(inner) = source {
+        is_of_tls |= is_of_tls_here(inner);
+        source = inner.source();
+    }
+    if error.is_connect() && !is_of_tls { Silence::NoConnection(why) } else { Silence::NoAnswer(why) }
+}
+
+/// Whether it is an error of TLS, also one that was wrapped to pass for one of I/O, which tells nobody its source.
+fn is_of_tls_here(error: &(dyn std::error::Error + 'static)) -> bool {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_of_tls_here(wrapped))
+}
+
+/// The innermost cause: what is around it repeats the address.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(inner) = innermost.source() {
+        innermost = inner;
+    }
+    match error.source() {
+        Some(_) => innermost.to_string(),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Origins that answer, and origins that do everything else.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, UnixListener},
+};
+
+use super::*;
+
+fn asking(rule: Value) -> Asking {
+    Asking::of(json!({ "httpHostHeader": "tunnel.example.com" }).as_object(), rule.as_object())
+}
+
+fn hostname() -> Hostname {
+    "app.example.com".parse().unwrap()
+}
+
+/// What a request said whose first bytes are all that is read, and that is answered with 204.
+async fn answer(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin) -> String {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        request.push(stream.read_u8().await.unwrap());
+    }
+    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+    String::from_utf8(request).unwrap().to_lowercase()
+}
+
+/// The next connection, once its request is there.
+async fn asked(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    stream.read_buf(&mut Vec::with_capacity(4_096)).await.unwrap();
+    stream
+}
+
+async fn listening() -> (TcpListener, SocketAddr, Service) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address, format!("http://{address}").parse().unwrap())
+}
+
+#[tokio::test]
+async fn an_origin_is_asked_once_as_its_rule_says() {
+    let (listener, _, service) = listening().await;
+    let asked = async {
+        // The first connection only sees whether there is anybody.
+        drop(listener.accept().await.unwrap());
+        answer(listener.accept().await.unwrap().0).await
+    };
+    let (asking, hostname) = (asking(json!({ "httpHostHeader": "inner.example.com" })), hostname());
+    let prober = Prober::new();
+    let (finding, request) = tokio::join!(prober.origin(&service, &asking, &hostname, "/a?b=c"), asked);
+    assert_eq!(finding, OriginFinding::Answered { path: "/a?b=c".to_owned(), status: 204 });
+    assert!(request.starts_with("head /a?b=c http/1.1\r\n") && request.contains("host: inner.example.com\r\n"), "{request}");
+}
+
+#[tokio::test]
+async fn an_origin_on_a_unix_socket_is_asked_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("app.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let service: Service = format!("unix:{}", socket.display()).parse().unwrap();
+    let asked = async {
+        drop(listener.accept().await.unwrap());
+        answer(listener.accept().await.unwrap().0).await
+    };
+    let (asking, hostname, prober) = (asking(json!({})), hostname(), Prober::new());
+    let (finding, request) = tokio::join!(prober.origin(&service, &asking, &hostname, "/"), asked);
+    assert_eq!(finding, OriginFinding::Answered { path: "/".to_owned(), status: 204 });
+    assert!(request.contains("host: tunnel.example.com\r\n"), "what the tunnel says holds for its rules: {request}");
+}
+
+#[tokio::test]
+async fn a_check_takes_one_connection_and_one_request() {
+    let (listener, address, service) = listening().await;
+    let (prober, asking) = (Prober::new(), Asking::default());
+    let asked = async { answer(listener.accept().await.unwrap().0).await };
+    let (status, request) = tokio::join!(ask(&prober, &service, &asking, None, "/healthz"), asked);
+    assert_eq!(status, Ok(204));
+    assert!(request.starts_with("get /healthz http/1.1\r\n") && request.contains(&format!("host: {address}\r\n")), "{request}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let (listener, _, service) = listening().await;
+    let (prober, asking) = (Prober::new(), Asking::default());
+    let redirecting = async {
+        let mut stream = asked(&listener).await;
+        stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    };
+    let (status, ()) = tokio::join!(ask(&prober, &service, &asking, None, "/"), redirecting);
+    assert_eq!(status, Ok(302));
+    assert!(tokio::time::timeout(Duration::from_millis(50), listener.accept()).await.is_err(), "nobody came again");
+}
+
+#[tokio::test]
+async fn an_origin_that_floods_is_left_after_its_first_lines() {
+    let (listener, _, service) = listening().await;
+    let (prober, asking) = (Prober::new(), Asking::default());
+    let flooding = async {
+        let mut stream = asked(&listener).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+        let chunk = [b"10000\r\n".as_slice(), &[b'x'; 0x1_0000], b"\r\n"].concat();
+        let mut written = 0_usize;
+        // It ends when nobody takes any more.
+        while stream.write_all(&chunk).await.is_ok() {
+            written += chunk.len();
+        }
+        written
+    };
+    let (status, written) = tokio::join!(ask(&prober, &service, &asking, None, "/"), flooding);
+    assert_eq!(status, Ok(200));
+    assert!(written < 64 * 1024 * 1024, "{written} bytes were taken, the kernel's buffers included");
+    let endless_head = async {
+        let mut stream = asked(&listener).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\n").await.unwrap();
+        while stream.write_all(b"X-Noise: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n").await.is_ok() {}
+    };
+    let (status, ()) = tokio::join!(ask(&prober, &service, &asking, None, "/"), endless_head);
+    assert!(matches!(status, Err(Silence::NoAnswer(_))), "{status:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_origin_that_hangs_is_not_waited_for_long() {
+    let (listener, _, service) = listening().await;
+    let (prober, asking) = (Prober::new(), Asking::default());
+    let hanging = async {
+        let _taken = listener.accept().await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let asked = ask(&prober, &service, &asking, None, "/");
+    let status = tokio::select! { status = asked => status, () = hanging => unreachable!("it hangs") };
+    assert_eq!(status, Err(Silence::NoAnswer("it does not answer within 5 s".to_owned())));
+}
+
+#[tokio::test]
+async fn a_name_that_leads_where_nobody_may_publish_is_not_asked() {
+    let names = crate::edge_probe::HostNames::new();
+    for host in ["169.254.169.254", "127.65.68.73", "[::ffff:169.254.169.254]"] {
+        let refused = addresses(&names, &url::Host::parse(host).unwrap(), 80).await.unwrap_err();
+        assert!(refused.to_string().starts_with("it is not asked: "), "{refused}");
+    }
+    let local = addresses(&names, &url::Host::parse("localhost").unwrap(), 80).await.unwrap();
+    assert!(local.iter().all(|address| address.ip().is_loopback()), "{local:?}");
+}
+
+#[tokio::test]
+async fn what_takes_no_connection_is_told_from_what_gives_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let service: Service = format!("unix:{}", folder.path().join("gone.sock").display()).parse().unwrap();
+    let (prober, asking) = (Prober::new(), Asking::default());
+    let gone = ask(&prober, &service, &asking, None, "/").await;
+    assert!(matches!(gone, Err(Silence::NoConnection(_))), "{gone:?}");
+
+    let (listener, address, service) = listening().await;
+    let silent = async { drop(listener.accept().await.unwrap()) };
+    let (status, ()) = tokio::join!(ask(&prober, &service, &asking, None, "/"), silent);
+    assert!(matches!(status, Err(Silence::NoAnswer(_))), "{status:?}");
+    // Plain words where TLS is expected.
+    let service: Service = format!("https://{address}").parse().unwrap();
+    let asking = Asking { no_verify: true, ..Asking::default() };
+    let plain = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        stream.read_buf(&mut Vec::with_capacity(4_096)).await.unwrap();
+    };
+    let (status, ()) = tokio::join!(ask(&prober, &service, &asking, None, "/"), plain);
+    assert!(matches!(status, Err(Silence::NoAnswer(_))), "{status:?}");
+}

@@ -1,0 +1,100 @@
+//! From single answers to a state: one failure may be chance, two in a row are not.
+
+use super::{Answer, CheckState};
+
+/// How many bad answers in a row turn a state down.
+const FAILURES_TO_DOWN: u8 = 2;
+
+/// What the answers so far come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Damping {
+    state: CheckState,
+    failures: u8,
+}
+
+/// What one more answer did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    /// The state from here on.
+    pub(super) state: CheckState,
+    /// Whether it is another one than before, of those that are told: the first good answer only ends not knowing.
+    pub(super) turned: bool,
+    /// Whether the next answer decides something, so that it should come soon.
+    pub(super) undecided: bool,
+}
+
+impl Damping {
+    pub(super) fn new() -> Self {
+        Self { state: CheckState::Unknown, failures: 0 }
+    }
+
+    /// Takes in an answer. While `is_new`, what is asked for may still be on its way into the world.
+    pub(super) fn take(&mut self, answer: Answer, is_new: bool) -> Step {
+        let before = self.state;
+        match answer {
+            Answer::Good => (self.state, self.failures) = (CheckState::Up, 0),
+            Answer::Bad | Answer::Missing => {
+                self.failures = self.failures.saturating_add(1);
+                self.state = match before {
+                    CheckState::Unknown | CheckState::Pending if is_new && answer == Answer::Missing => CheckState::Pending,
+                    CheckState::Unknown | CheckState::Pending | CheckState::Up if self.failures >= FAILURES_TO_DOWN => {
+                        CheckState::Down
+                    }
+                    CheckState::Unknown | CheckState::Pending => CheckState::Unknown,
+                    CheckState::Up | CheckState::Down => before,
+                };
+            }
+        }
+        Step {
+            state: self.state,
+            turned: match (before, self.state) {
+                (CheckState::Down, CheckState::Up) => true,
+                (before, CheckState::Down) => before != CheckState::Down,
+                (_, CheckState::Unknown | CheckState::Up | CheckState::Pending) => false,
+            },
+            undecided: answer != Answer::Good && self.state != CheckState::Down,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Answer::{Bad, Good, Missing};
+    use CheckState::{Down, Pending, Unknown, Up};
+
+    #[test]
+    fn two_failures_turn_it_down_and_one_success_turns_it_up() {
+        type Case<'a> = (&'a [(Answer, bool)], &'a [(CheckState, bool)]);
+        let cases: [Case<'_>; 8] = [
+            (&[(Good, false), (Good, false)], &[(Up, false), (Up, false)]),
+            (&[(Good, false), (Bad, false), (Good, false)], &[(Up, false), (Up, false), (Up, false)]),
+            (
+                &[(Good, false), (Bad, false), (Bad, false), (Bad, false)],
+                &[(Up, false), (Up, false), (Down, true), (Down, false)],
+            ),
+            (&[(Bad, false), (Bad, false), (Good, false)], &[(Unknown, false), (Down, true), (Up, true)]),
+            (&[(Missing, true), (Missing, true), (Missing, false)], &[(Pending, false), (Pending, false), (Down, true)]),
+            (&[(Missing, false), (Missing, false)], &[(Unknown, false), (Down, true)]),
+            (&[(Missing, true), (Bad, true)], &[(Pending, false), (Down, true)]),
+            (
+                &[(Missing, true), (Good, true), (Missing, true), (Bad, true)],
+                &[(Pending, false), (Up, false), (Up, false), (Down, true)],
+            ),
+        ];
+        for (answers, expected) in cases {
+            let mut damping = Damping::new();
+            let steps: Vec<_> = answers.iter().map(|(answer, is_new)| damping.take(*answer, *is_new)).collect();
+            let told: Vec<_> = steps.iter().map(|step| (step.state, step.turned)).collect();
+            assert_eq!(told, expected, "{answers:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_decides_nothing_is_asked_for_again_soon() {
+        let mut damping = Damping::new();
+        let undecided: Vec<bool> =
+            [Good, Bad, Bad, Bad, Good].into_iter().map(|answer| damping.take(answer, false).undecided).collect();
+        assert_eq!(undecided, [false, true, false, false, false]);
+    }
+}
