@@ -1,9 +1,11 @@
-# The machine: a Debian tree, booted by systemd-nspawn with no network but its own loopback.
+# The machine: a Debian tree, booted by systemd-nspawn with no network but the sandbox's loopback.
 
 tree=${ADIT_TREE:-/var/tmp/adit-tree}
 overlay=$(mktemp -d /var/tmp/adit-boot.XXXXXX)
 root=$overlay/root
-machine='' leader=''
+machine='' leader='' sandbox=''
+# What the tree holds beside Debian's essentials; another list makes another tree.
+packages=systemd,systemd-sysv,dbus,curl,procps,iproute2,ca-certificates
 
 inside() { nsenter -t "$leader" -a "$@"; }
 
@@ -18,69 +20,74 @@ shut_down() {
         kill -KILL "$leader" 2>/dev/null || true
         wait "$machine" 2>/dev/null || true
     fi
+    if [ -n "$sandbox" ]; then
+        kill "$sandbox" 2>/dev/null || true
+        wait "$sandbox" 2>/dev/null || true
+    fi
     umount "$root" 2>/dev/null || true
     rm -rf "$overlay"
 }
 
 make_tree() {
-    [ ! -x "$tree/usr/lib/systemd/systemd" ] || return 0
+    [ "$(cat "$tree/etc/adit-tree" 2>/dev/null)" != "$packages" ] || return 0
     step 'make the tree'
     rm -rf "$tree"
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,curl bookworm "$tree" >/dev/null
+    debootstrap --variant=minbase --include="$packages" bookworm "$tree" >/dev/null
+    # Written last: a tree that is not whole is made again.
+    echo "$packages" >"$tree/etc/adit-tree"
 }
 
-# Everything as a package would put it.
-install_adit() {
-    step 'install into a copy'
+make_copy() {
     mkdir "$overlay/upper" "$overlay/work" "$root"
     mount -t overlay overlay -o "lowerdir=$tree,upperdir=$overlay/upper,workdir=$overlay/work" "$root"
-    install -m 0755 "$1" "$root/usr/bin/adit"
-    install -m 0644 systemd/adit.service "$root/usr/lib/systemd/system/adit.service"
-    install -m 0644 packaging/adit.sysusers "$root/usr/lib/sysusers.d/adit.conf"
-    install -d -m 0755 "$root/etc/adit" "$root/opt/sandbox"
-    install -d -m 0700 "$root/etc/credstore.encrypted"
+    install -d -m 0755 "$root/opt/sandbox" "$root/opt/packages" "$root/etc/systemd/journald.conf.d"
+    # Nothing of what is logged is left out.
+    printf '[Journal]\nRateLimitIntervalSec=0\n' >"$root/etc/systemd/journald.conf.d/all.conf"
 }
+
+# A Cloudflare beside the machine, of the same program: it goes on when the machine starts anew. It has a network of its own, which
+# the machine shares, and the paths that the machine has.
+start_sandbox() {
+    step 'a sandbox beside it'
+    dpkg-deb --fsys-tarfile "$1" | tar -xO ./usr/bin/adit >"$root/opt/adit-sandbox"
+    chmod 0755 "$root/opt/adit-sandbox"
+    unshare --net --mount sh -c 'mount --rbind /proc "$0/proc" && exec chroot "$0" sh -c \
+        "ip link set lo up && exec /opt/adit-sandbox sandbox --directory /opt/sandbox"' "$root" >"$overlay/sandbox.log" 2>&1 &
+    sandbox=$!
+    until_true 'the sandbox is up' test -s "$root/opt/sandbox/sandbox.toml"
+    until_true 'the front says where it is' front_address
+    front=$(front_address)
+    # The sandbox's folder is root's; its cloudflared and switchboard are for the daemon's user as well, its token is for nobody.
+    chmod 0755 "$root/opt/sandbox"
+    chmod 0777 "$root/opt/sandbox/switchboard.sock"
+    mv "$root/opt/sandbox/token" "$overlay/token"
+}
+
+front_address() { sed -n 's|^front http://||p' "$overlay/sandbox.log" | grep .; }
 
 boot() {
     step 'boot'
     SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit \
-        --private-network --kill-signal=SIGRTMIN+3 \
-        --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' </dev/null >"$overlay/boot.log" 2>&1 &
+        --network-namespace-path="/proc/$sandbox/ns/net" --kill-signal=SIGRTMIN+3 \
+        --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' </dev/null >>"$overlay/boot.log" 2>&1 &
     machine=$!
     has_leader() { leader=$(pgrep -P "$machine" -o) && [ -n "$leader" ]; }
     until_true 'the container has a first process' has_leader
     has_leader
     until_true 'systemd is up' inside sh -c 'systemctl is-system-running 2>/dev/null | grep -qE "running|degraded"'
-    inside ip link set lo up 2>/dev/null || true
-    inside systemd-sysusers
 }
 
-# A Cloudflare beside it, with the token as an encrypted credential, and one tunnel with two connectors.
-start_sandbox() {
-    step 'a sandbox beside it, the token as an encrypted credential'
-    # The program of its own: the one in /usr/bin is replaced later.
-    cp "$root/usr/bin/adit" "$root/opt/adit-sandbox"
-    inside systemd-run --quiet --unit=sandbox --property=Type=exec /opt/adit-sandbox sandbox --directory /opt/sandbox
-    until_true 'the sandbox is up' test -s "$root/opt/sandbox/sandbox.toml"
-    inside systemd-creds encrypt --name=cloudflare-api-token /opt/sandbox/token \
-        /etc/credstore.encrypted/cloudflare-api-token 2>/dev/null
-    inside rm /opt/sandbox/token
-    # The sandbox's folder is root's; its cloudflared and switchboard are for the daemon's user as well.
-    inside chmod 0755 /opt/sandbox
-    inside chmod 0777 /opt/sandbox/switchboard.sock
-    {
-        sed 's|^api_token = .*|api_token = { credential = "cloudflare-api-token" }|' "$root/opt/sandbox/sandbox.toml"
-        printf '[tunnels.web]\nreplicas = 2\ningress = [{ hostname = "app.example.com", service = "http_status:204" }]\n'
-    } >"$root/etc/adit/adit.toml"
-    cp "$root/etc/adit/adit.toml" "$overlay/good.toml"
-    until_true 'the front says where it is' front_address
-    front=$(front_address)
+# The machine goes down and comes up again, with the same disk.
+reboot_machine() {
+    inside systemctl reboot || true
+    # It says by its own status that it is to be started again; the machine that went down is no failure.
+    wait "$machine" || true
+    machine='' leader=''
+    boot
 }
-
-front_address() { inside journalctl -u sandbox -o cat --no-pager | sed -n 's|^front http://||p' | tail -n 1 | grep .; }
 
 power_off() {
-    inside systemctl poweroff
+    inside systemctl poweroff || true
     wait "$machine" || true
     machine=''
 }

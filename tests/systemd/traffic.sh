@@ -61,3 +61,16 @@ expect_no_refusal() {
         if lost "$name" | grep -v -E 'exit (52|56) '; then fail "refused at $name"; fi
     done
 }
+
+# start_load: many visitors at once, beside those who ask one after another.
+start_load() {
+    nsenter --net="/proc/$sandbox/ns/net" python3 tests/systemd/load.py "$front" app.example.com >"$overlay/load" 2>&1 &
+    load=$!
+}
+
+# expect_no_load_lost: they stop, and all of them were answered.
+expect_no_load_lost() {
+    kill "$load"
+    wait "$load" || fail "visits were lost: $(cat "$overlay/load")"
+    cat "$overlay/load"
+}
