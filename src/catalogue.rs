@@ -34,6 +34,13 @@ pub struct Code {
     pub action: &'static str,
 }
 
+/// What there is to do where nothing is to be done.
+const NOTHING: &str = "";
+
+const fn code(word: &'static str, meaning: &'static str, action: &'static str) -> Code {
+    Code { word, meaning, action }
+}
+
 /// The page `events.md`.
 pub fn reference() -> String {
     let mut page = String::from(INTRODUCTION);

@@ -27,10 +27,10 @@ use zeroize::Zeroizing;
 pub use self::trusted::check;
 
 /// How long a program may take.
-pub const WITHIN: Duration = Duration::from_secs(10);
+const WITHIN: Duration = Duration::from_secs(10);
 
 /// The most that a program may print which is asked for all of its output, in bytes.
-pub const OUTPUT_MAX: usize = 64 * 1024;
+const OUTPUT_MAX: usize = 64 * 1024;
 
 /// How much of the end of its complaints is kept, and how much of their last line is shown.
 const COMPLAINT_MAX: usize = 4 * 1024;
@@ -45,7 +45,7 @@ pub type Printed = Zeroizing<Vec<u8>>;
 /// What is kept of a program's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// All of it. A program that prints more than [`OUTPUT_MAX`] bytes is killed.
+    /// All of it. A program that prints more than 64 KiB is killed.
     Whole,
     /// None of it; it may print as much as it likes.
     Nothing,

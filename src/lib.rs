@@ -12,8 +12,11 @@
 //!
 //!  reconciler, supervisor ── Event ─▶ recorder ─┬─▶ log line
 //!                                               ├─▶ metrics ──────────────▶ /metrics
-//!                                               ├─▶ feed (kept on disk)
+//!                                               ├─▶ feed (kept on disk) ──▶ hook: a command, a webhook
 //!                                               └─▶ Status ─▶ Health ─────▶ control socket ─▶ CLI
+//!
+//!  route_check ── Question ─▶ diagnosis::probe ── Outcome ─▶ route_check ── Event ─▶ recorder
+//!  connectors' own metrics ─▶ probe ─▶ exposition ───────────────────────────────▶ /metrics
 //! ```
 //!
 //! The modules stand below in reading order. **A module may import from those on lines below it, never from those above; modules
@@ -23,9 +26,9 @@
 //!
 //! - Everything from [`health`] down performs no I/O, spawns nothing and reads no clock, file or environment. [`failpoint`] alone
 //!   does, for tests: in a release build it is empty.
-//! - Only [`process`] knows PIDs and signals; only [`cloudflare`] knows the API's URLs and JSON; only [`control`] knows the
-//!   control routes; only [`cli`] and [`demo`] print, and [`mcp`] writes its protocol to stdout. Only [`screen`] takes the terminal over,
-//!   and stops its own process on Ctrl-Z.
+//! - Only [`process`] knows PIDs and signals, and [`command`] those of the programs that the configuration names; only [`cloudflare`]
+//!   knows the API's URLs and JSON; only [`control`] knows the control routes; only [`cli`] and [`demo`] print, and [`mcp`] writes its
+//!   protocol to stdout. Only [`screen`] takes the terminal over, and stops its own process on Ctrl-Z.
 //! - The reconciler and the supervisor share a `watch` channel and no code. Metrics, health and control only read; they change
 //!   something by calling a handle.
 
@@ -79,8 +82,9 @@ pub mod notify;
 pub mod store;
 pub mod config_files;
 
-// line: command
+// line: command | http_client
 pub mod command;
+pub mod http_client;
 
 // line: metrics
 pub mod metrics;

@@ -7,25 +7,14 @@
 # The rules are the shipped ones with each minute made a second. Needs prometheus and promtool (Debian: prometheus), curl and python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. tests/support/wait.sh
-. tests/support/prometheus.sh
 adit=$(realpath "${1:-${ADIT:-target/release/adit}}")
+. tests/support/wait.sh
+. tests/support/host.sh
+. tests/support/prometheus.sh
 rules=packaging/prometheus/adit.rules.yml
-work=$(mktemp -d)
 metrics=$(loopback_address):9738
 origin_address=$(loopback_address):8080
-sandbox='' daemon='' rogue='' origin=''
 seen=()
-
-cleanup() {
-    stop_prometheus
-    for process in $rogue $origin $daemon $sandbox; do
-        kill "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-    done
-    rm -rf "$work"
-}
-trap cleanup EXIT
 
 on_failure() {
     [ -z "$prometheus" ] || alerts || true
@@ -33,15 +22,10 @@ on_failure() {
     adit status || true
 }
 
-adit() { "$adit" --socket "$work/adit.sock" "$@"; }
-
 # The configuration, with what is given besides.
 write_configuration() {
     {
-        sed 's/^\[health\]$/&\ninterval = "1s"/' "$work/sandbox.toml"
-        printf '[daemon]\nstate_dir = "%s/state"\nruntime_dir = "%s/run"\nsync_interval = "1s"\n' "$work" "$work"
-        printf '[control]\nsocket = "%s/adit.sock"\n[metrics]\nlisten = "%s"\n' "$work" "$metrics"
-        printf '[access]\nadmin = ["%s"]\n' "$(id -u)"
+        host_configuration | sed -e '/^\[health\]$/a interval = "1s"' -e '/^\[daemon\]$/a sync_interval = "1s"'
         tunnel origin '' "http://$origin_address"
         tunnel storm 'replicas = 6'
         tunnel pair 'replicas = 2'
@@ -56,43 +40,21 @@ write_configuration() {
     mv "$work/adit.toml.new" "$work/adit.toml"
 }
 
-# tunnel NAME LINES [SERVICE]: a table of the configuration.
-tunnel() {
-    printf '[tunnels.%s]\n%s\ningress = [{ hostname = "%s.example.com", service = "%s" }]\n' "$1" "$2" "$1" "${3:-http_status:204}"
-}
-
 # What stands behind a tunnel: it takes connections.
 start_origin() {
     python3 -m http.server --bind "${origin_address%:*}" --directory "$work/empty" "${origin_address##*:}" >"$work/origin.log" 2>&1 &
     origin=$!
+    companion "$origin"
     until_true 'the origin answers' curl -sS --fail --max-time 5 "http://$origin_address/"
 }
-
-start_daemon() {
-    "$adit" daemon --config "$work/adit.toml" 2>>"$work/daemon.log" &
-    daemon=$!
-}
-
-# A word to the sandbox, which breaks or mends something.
-tell() { printf '%s\n' "$1" >&7; }
 
 # reload: good files are in force when it returns.
 reload() { adit config reload >/dev/null 2>"$work/reload.log"; }
 
 # pids TUNNEL: its connectors' processes.
-pids() { adit tunnel show "$1" -o json | jq_like 'print(*(each["pid"] for each in it["connectors"] if each["pid"]))'; }
+pids() { adit tunnel show "$1" -o json | of_json '*(each["pid"] for each in it["connectors"] if each["pid"])'; }
 
-# jq_like CODE: Python over the JSON `it` on standard input.
-jq_like() { python3 -c "import json, sys; it = json.load(sys.stdin); $1"; }
-
-# api METHOD PATH [CURL ARGUMENT...]: what somebody else does at Cloudflare.
-api() {
-    local method=$1 path=$2
-    shift 2
-    curl -sS --fail-with-body --max-time 10 -X "$method" -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$base$path" "$@"
-}
-
-tunnel_id() { adit tunnel show "$1" -o json | jq_like 'print(it["id"])'; }
+tunnel_id() { adit tunnel show "$1" -o json | of_json 'it["id"]'; }
 
 # fires ALERT...: each fires, within a minute.
 fires() {
@@ -127,22 +89,15 @@ nothing_is_told() { [ -z "$(alerts)" ]; }
 all_ready() { adit status >/dev/null; }
 
 step 'a host where all is well'
-mkfifo "$work/words"
-"$adit" sandbox --directory "$work" <"$work/words" >"$work/sandbox.out" 2>"$work/sandbox.err" &
-sandbox=$!
-exec 7>"$work/words"
-until_true 'the sandbox is up' test -s "$work/sandbox.toml"
+start_sandbox
 mkdir "$work/empty"
 start_origin
 write_configuration
 start_daemon
 until_true 'all tunnels are ready' all_ready
 adit tunnel stop stopped --yes >/dev/null 2>&1
-base=$(sed -n 's/^api_base = "\(.*\)"/\1/p' "$work/sandbox.toml")
-edge=$(sed -n 's/.*TUNNEL_EDGE = "\([^"]*\)".*/\1/p' "$work/sandbox.toml")
-token=$(cat "$work/account-token")
-account=$(adit status -o json | jq_like 'print(it["accounts"][0]["id"])')
-zone=$(api GET '/zones?name=example.com' | jq_like 'print(it["result"][0]["id"])')
+account=$(adit status -o json | of_json 'it["accounts"][0]["id"]')
+zone=$(api GET '/zones?name=example.com' | of_json 'it["result"][0]["id"]')
 
 # A minute of the rules is a second here; nothing else of them is changed.
 sed -E 's/(for: [0-9]+)m$/\1s/; s/\[([0-9]+)m\]/[\1s]/g' "$rules" >"$work/rules.yml"
@@ -152,15 +107,16 @@ sleep 17
 nothing_fires
 
 step 'somebody at Cloudflare: a leaked token, edits, few requests left, an API token that ends'
-cat "$work/expiring-token" >"$work/token"
+cat "$work/sandbox/expiring-token" >"$work/sandbox/token"
 tell 'requests 100'
-secret=$(api GET "/accounts/$account/cfd_tunnel/$(tunnel_id leaked)/token" | jq_like 'print(it["result"])')
-TUNNEL_EDGE=$edge TUNNEL_TOKEN=$secret "$work/cloudflared" tunnel --metrics 127.0.0.1:0 run >"$work/rogue.log" 2>&1 &
+secret=$(api GET "/accounts/$account/cfd_tunnel/$(tunnel_id leaked)/token" | of_json 'it["result"]')
+TUNNEL_EDGE=$edge TUNNEL_TOKEN=$secret "$work/sandbox/cloudflared" tunnel --metrics 127.0.0.1:0 run >"$work/rogue.log" 2>&1 &
 rogue=$!
+companion "$rogue"
 configuration=/accounts/$account/cfd_tunnel/$(tunnel_id edited)/configurations
-api GET "$configuration" | jq_like 'print(json.dumps({"config": {"ingress": it["result"]["config"]["ingress"]}}))' >"$work/before.json"
+api GET "$configuration" | of_json 'json.dumps({"config": {"ingress": it["result"]["config"]["ingress"]}})' >"$work/before.json"
 api PUT "$configuration" --data '{"config": {"ingress": [{"service": "http_status:418"}]}}' >/dev/null
-repaired_record() { api GET "/zones/$zone/dns_records?name=repaired.example.com" | jq_like 'print(it["result"][0]["id"])'; }
+repaired_record() { api GET "/zones/$zone/dns_records?name=repaired.example.com" | of_json 'it["result"][0]["id"]'; }
 for round in 1 2 3 4; do
     until_true "the record is there again ($round)" repaired_record
     api DELETE "/zones/$zone/dns_records/$(repaired_record)" >/dev/null
@@ -178,15 +134,13 @@ fires AditRestartStorm AditBudgetLow
 tell 'requests 1200'
 
 step 'a service that is down'
-kill "$origin"
-wait "$origin" 2>/dev/null || true
-origin=''
+end_companion "$origin"
 fires AditOriginDown
 start_origin
 
 step 'names of others, a hostname without a zone, and then files with a mistake'
 foreign=$(api POST "/zones/$zone/dns_records" --data '{"type": "A", "name": "taken.example.com", "content": "192.0.2.1", "ttl": 1, "proxied": true}' |
-    jq_like 'print(it["result"]["id"])')
+    of_json 'it["result"]["id"]')
 write_configuration '[tunnels.taken]' \
     'ingress = [{ hostname = "taken.example.com", service = "http_status:204" }, { hostname = "app.example.org", service = "http_status:204" }]'
 reload
@@ -195,10 +149,8 @@ reload && fail 'files with a mistake were taken'
 fires AditConfigRefused AditDrift AditRogueConnector AditHold AditConflict AditTokenExpiring AditTokenExpiresToday
 
 step 'all of that is mended'
-kill "$rogue"
-wait "$rogue" || true
-rogue=''
-printf '%s' "$token" >"$work/token"
+end_companion "$rogue"
+cat "$work/sandbox/account-token" >"$work/sandbox/token"
 api PUT "$configuration" --data @"$work/before.json" >"$work/answer.json" || fail "$(cat "$work/before.json" "$work/answer.json")"
 api DELETE "/zones/$zone/dns_records/$foreign" >/dev/null
 write_configuration
@@ -233,8 +185,7 @@ tell 'edge up'
 resolves AditUplinkDown
 
 step 'the daemon is killed, and stays away'
-kill -KILL "$daemon"
-wait "$daemon" 2>/dev/null || true
+kill_daemon
 fires AditDown
 start_daemon
 fires AditDaemonDied
@@ -243,9 +194,7 @@ resolves AditDown AditDaemonDied AditRestartStorm AditDriftReturns
 step 'all is well again'
 until_true 'all tunnels are ready' all_ready
 until_true 'no alert is left' nothing_is_told
-kill -TERM "$daemon"
-wait "$daemon" || fail "the daemon did not stop cleanly: $(tail -n 5 "$work/daemon.log")"
-daemon=''
+stop_daemon
 
 unseen=0
 for alert in $(sed -n 's/^ *- alert: //p' "$rules"); do

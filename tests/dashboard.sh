@@ -7,59 +7,15 @@
 # Needs Prometheus with promtool (Debian: prometheus), curl and python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. tests/support/wait.sh
-. tests/support/prometheus.sh
 adit=${1:-$PWD/target/release/adit}
-work=$(mktemp -d)
+. tests/support/wait.sh
+. tests/support/host.sh
+. tests/support/prometheus.sh
 metrics=$(loopback_address):9738
-export ADIT_SOCKET=$work/adit.sock
-sandbox='' daemon='' visitors='' stranger=''
-
-cleanup() {
-    local process
-    stop_prometheus
-    for process in $visitors $stranger $daemon $sandbox; do
-        kill "$process" 2>/dev/null || true
-        wait "$process" 2>/dev/null || true
-    done
-    # Connectors outlive a daemon that was killed, when this ends before the next one has found them.
-    for process in /proc/[0-9]*; do
-        if grep -qsF "$work/cloudflared" "$process/cmdline"; then kill -KILL "${process#/proc/}" 2>/dev/null || true; fi
-    done
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-on_failure() {
-    tail -n 20 "$work/daemon.log"
-}
-
-# field PATH: a value of the JSON on standard input, as in .result.0.id
-field() {
-    python3 -c '
-import json, sys
-
-value = json.load(sys.stdin)
-for key in sys.argv[1].strip(".").split("."):
-    value = value[int(key) if isinstance(value, list) else key]
-print(value)' "$1"
-}
-
-# api METHOD PATH [BODY]: asks the API of the sandbox, as somebody else who has a token.
-api() {
-    curl -sS --fail-with-body --max-time 10 --request "$1" --header "Authorization: Bearer $(cat "$work/token")" \
-        ${3:+--header 'Content-Type: application/json' --data "$3"} "$base$2"
-}
-
-start_daemon() {
-    "$adit" daemon --config "$work/adit.toml" 2>>"$work/daemon.log" &
-    daemon=$!
-    until_true 'the daemon answers' "$adit" whoami
-}
 
 # connector TUNNEL: the number of its first connector's process.
 connector() {
-    "$adit" -o json tunnel show "$1" | field .connectors.0.pid
+    adit -o json tunnel show "$1" | of_json 'it["connectors"][0]["pid"]'
 }
 
 # metric LINE: whether the daemon exports what begins so.
@@ -76,25 +32,18 @@ visit() {
 }
 
 step 'the sandbox, in which somebody holds a name'
-"$adit" sandbox --directory "$work" >"$work/sandbox.out" 2>"$work/sandbox.err" &
-sandbox=$!
-until_true 'the sandbox is up' test -s "$work/sandbox.toml" -a -s "$work/sandbox.out"
-base=$(sed -n 's/^api_base = "\(.*\)"$/\1/p' "$work/sandbox.toml")
-front=$(sed -n 's/^front //p' "$work/sandbox.out")
-account=$(api GET /accounts | field .result.0.id)
-zone=$(api GET '/zones?name=example.com' | field .result.0.id)
-api POST "/zones/$zone/dns_records" '{ "type": "A", "name": "taken.example.com", "content": "192.0.2.1", "ttl": 300 }' >"$work/record.json"
+start_sandbox
+account=$(api GET /accounts | of_json 'it["result"][0]["id"]')
+zone=$(api GET '/zones?name=example.com' | of_json 'it["result"][0]["id"]')
+api POST "/zones/$zone/dns_records" --data '{ "type": "A", "name": "taken.example.com", "content": "192.0.2.1", "ttl": 300 }' >"$work/record.json"
 
 step 'the daemon, with a token that expires, and an account whose token is refused'
 (umask 077 && printf 'no-such-token-0123456789abcdefghijklmnop' >"$work/other-token")
 {
     # Routes are checked as often as everything else.
-    sed -e "s|$work/token|$work/expiring-token|" \
-        -e '/^\[health\]/a interval = "1s"\noutside_interval = "1s"' "$work/sandbox.toml"
+    host_configuration | sed -e "s|/sandbox/token\"|/sandbox/expiring-token\"|" -e '/^\[daemon\]$/a sync_interval = "1s"' \
+        -e '/^\[health\]$/a interval = "1s"\noutside_interval = "1s"'
     printf '[accounts.other]\napi_token = { file = "%s/other-token" }\napi_base = "%s"\n' "$work" "$base"
-    printf '[daemon]\nstate_dir = "%s/state"\nruntime_dir = "%s/run"\nsync_interval = "1s"\n' "$work" "$work"
-    printf '[control]\nsocket = "%s"\n[metrics]\nlisten = "%s"\n' "$ADIT_SOCKET" "$metrics"
-    printf '[access]\nadmin = ["%s"]\n' "$(id -u)"
     printf '[hooks]\non_event = ["/usr/bin/cat"]\n'
     cat <<'TUNNELS'
 [tunnels.web]
@@ -132,7 +81,7 @@ for tunnel in web shop dead taken edited refused; do
 done
 for host in app shop dead; do
     visit "$host.example.com" &
-    visitors+=" $!"
+    companion $!
 done
 start_prometheus "$metrics" packaging/prometheus/adit.rules.yml
 scraped_from=$(date +%s)
@@ -140,35 +89,33 @@ scraped_from=$(date +%s)
 until_true 'a bar of the graphs is over' has_series 'adit_build_info offset 5s'
 
 step 'somebody edits a configuration, and uses the token of a tunnel'
-edited=$("$adit" -o json tunnel show edited | field .id)
+edited=$(adit -o json tunnel show edited | of_json 'it["id"]')
 api PUT "/accounts/$account/cfd_tunnel/$edited/configurations" \
-    '{ "config": { "ingress": [{ "service": "http_status:418" }] } }' >"$work/edit.json"
-web=$("$adit" -o json tunnel show web | field .id)
-(umask 077 && api GET "/accounts/$account/cfd_tunnel/$web/token" | field .result >"$work/tunnel-token")
-edge=$(sed -n 's/.*TUNNEL_EDGE = "\([^"]*\)".*/\1/p' "$work/sandbox.toml")
-env -i TUNNEL_EDGE="$edge" "$work/cloudflared" tunnel --config "" --no-autoupdate --metrics 127.0.0.1:0 run \
+    --data '{ "config": { "ingress": [{ "service": "http_status:418" }] } }' >"$work/edit.json"
+web=$(adit -o json tunnel show web | of_json 'it["id"]')
+(umask 077 && api GET "/accounts/$account/cfd_tunnel/$web/token" | of_json 'it["result"]' >"$work/tunnel-token")
+env -i TUNNEL_EDGE="$edge" "$work/sandbox/cloudflared" tunnel --config "" --no-autoupdate --metrics 127.0.0.1:0 run \
     --token-file "$work/tunnel-token" --token "" >"$work/stranger.log" 2>&1 &
-stranger=$!
+companion $!
 
 step 'a configuration changes'
 sed -i 's|http_status:204" },|http_status:200" },|' "$work/adit.toml"
-"$adit" config reload
+adit config reload
 
 step 'a tunnel gets another secret behind our back, and connectors die and hang'
-refused=$("$adit" -o json tunnel show refused | field .id)
+refused=$(adit -o json tunnel show refused | of_json 'it["id"]')
 api PATCH "/accounts/$account/cfd_tunnel/$refused" \
-    "{ \"tunnel_secret\": \"$(head -c 32 /dev/zero | base64)\" }" >"$work/secret.json"
+    --data "{ \"tunnel_secret\": \"$(head -c 32 /dev/zero | base64)\" }" >"$work/secret.json"
 kill -KILL "$(connector refused)" "$(connector web)"
 kill -STOP "$(connector shop)"
-"$adit" tunnel stop --yes taken
+adit tunnel stop --yes taken
 
 step 'the daemon dies, and another one goes on'
-kill -KILL "$daemon"
-wait "$daemon" 2>/dev/null || true
+kill_daemon
 start_daemon
 
 # It names what is missing of a token that is refused, and learns when the other one ends.
-"$adit" credential check >"$work/check.out" 2>&1 || true
+adit credential check >"$work/check.out" 2>&1 || true
 
 step 'everything that went wrong shows'
 for series in adit_hold 'adit_drift_items > 0' 'adit_conflicts > 0' 'adit_rogue_connectors > 0' 'adit_unclean_ends_total == 1' \

@@ -6,19 +6,10 @@
 # Needs Python 3.11 with venv, and what tests/sdk/requirements.txt names, from wherever pip is told to look.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. tests/support/wait.sh
-. tests/support/python.sh
 adit=${1:-$PWD/target/release/adit}
-work=$(mktemp -d)
-sandbox=''
-
-cleanup() {
-    [ -z "$sandbox" ] || kill "$sandbox" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-[ -x "$adit" ] || fail "there is no binary \"$adit\": it has to be built first"
+. tests/support/wait.sh
+. tests/support/host.sh
+. tests/support/python.sh
 install_python tests/sdk/requirements.txt
 start_sandbox --no-rate-limit
 PYTHONDONTWRITEBYTECODE=1 "$work/venv/bin/python" tests/sdk/read_everything.py "$work/sandbox" ||

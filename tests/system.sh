@@ -7,35 +7,9 @@
 # The packages need what tests/packages.sh says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. tests/support/wait.sh
 adit=${ADIT:-$PWD/target/release/adit}
-work=$(mktemp -d)
-sandbox='' daemon=''
-
-cleanup() {
-    [ -z "$daemon" ] || kill "$daemon" 2>/dev/null || true
-    [ -z "$daemon" ] || wait "$daemon" 2>/dev/null || true
-    [ -z "$sandbox" ] || kill "$sandbox" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap cleanup EXIT
-
-# A sandbox and a daemon with one tunnel, in $work.
-start_host() {
-    "$adit" sandbox --directory "$work" >"$work/sandbox.out" 2>"$work/sandbox.err" &
-    sandbox=$!
-    until_true 'the sandbox is up' test -s "$work/sandbox.toml"
-    {
-        cat "$work/sandbox.toml"
-        printf '[daemon]\nstate_dir = "%s/state"\nruntime_dir = "%s/run"\n' "$work" "$work"
-        printf '[control]\nsocket = "%s/adit.sock"\n[metrics]\nlisten = "unix:%s/metrics.sock"\n' "$work" "$work"
-        printf '[access]\nadmin = ["%s"]\n' "$(id -u)"
-        printf '[tunnels.web]\ningress = [{ hostname = "app.example.com", service = "http_status:204" }]\n'
-    } >"$work/adit.toml"
-    "$adit" daemon --config "$work/adit.toml" 2>"$work/daemon.log" &
-    daemon=$!
-    until_true 'the tunnel is ready' "$adit" --socket "$work/adit.sock" status
-}
+. tests/support/wait.sh
+. tests/support/host.sh
 
 # What Cloudflare's own SDK makes of the sandbox's answers.
 check_sdk() {
@@ -57,7 +31,13 @@ check_demo() {
 }
 
 check_metrics() {
-    start_host
+    start_sandbox
+    {
+        host_configuration
+        tunnel web
+    } >"$work/adit.toml"
+    start_daemon
+    until_true 'the tunnel is ready' adit status
     curl -sS --fail --unix-socket "$work/metrics.sock" http://localhost/metrics >"$work/metrics.txt"
     # Adit's own families are without fault. cloudflared's keep their names, some of which promtool would rather have otherwise; that
     # it reads the whole page is what counts there (1 says that it cannot, 3 that it would have words otherwise).
@@ -73,9 +53,7 @@ check_metrics() {
         adit_relay_up adit_relay_dropped_series_total cloudflared_tunnel_total_requests quic_client_smoothed_rtt; do
         grep -q "^$family[{ ]" "$work/metrics.txt" || fail "no $family in /metrics"
     done
-    kill -TERM "$daemon"
-    wait "$daemon" || fail "the daemon did not stop cleanly: $(tail -n 5 "$work/daemon.log")"
-    daemon=''
+    stop_daemon
 }
 
 # What a real Prometheus has for every panel of the dashboard.

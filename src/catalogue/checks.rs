@@ -1,13 +1,6 @@
 //! What the checks of routes find, and what that says of a route.
 
-use super::Code;
-
-const fn code(word: &'static str, meaning: &'static str, action: &'static str) -> Code {
-    Code { word, meaning, action }
-}
-
-/// Nothing is to be done about it.
-const NOTHING: &str = "";
+use super::{Code, NOTHING, code};
 
 /// Reasons of a check of an origin, or of a public hostname from outside.
 pub const CHECK_REASONS: &[Code] = &[

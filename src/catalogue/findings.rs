@@ -1,10 +1,6 @@
 //! What health finds by itself; of holds, connectors and the program it takes over the code.
 
-use super::Code;
-
-const fn code(word: &'static str, meaning: &'static str, action: &'static str) -> Code {
-    Code { word, meaning, action }
-}
+use super::{Code, code};
 
 /// Codes of health's own findings.
 pub const FINDINGS: &[Code] = &[

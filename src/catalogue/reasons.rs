@@ -1,13 +1,6 @@
 //! Why a connector, the program that it is, or the host's uplink is as it is.
 
-use super::Code;
-
-const fn code(word: &'static str, meaning: &'static str, action: &'static str) -> Code {
-    Code { word, meaning, action }
-}
-
-/// Nothing is to be done about it.
-const NOTHING: &str = "";
+use super::{Code, NOTHING, code};
 
 /// Reasons of connectors, also while nothing is wrong with them.
 pub const CONNECTOR_REASONS: &[Code] = &[

@@ -25,11 +25,14 @@ pub(super) struct Yes {
     pub(super) yes: bool,
 }
 
+/// The main configuration file of the package's unit.
+pub(super) const MAIN_FILE: &str = "/etc/adit/adit.toml";
+
 /// The configuration on this host's disk.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Files {
     /// The main file; every *.toml in the folder conf.d beside it belongs to it.
-    #[arg(long = "config", value_name = "FILE", default_value = "/etc/adit/adit.toml")]
+    #[arg(long = "config", value_name = "FILE", default_value = MAIN_FILE)]
     pub(super) main: PathBuf,
 }
 

@@ -2,6 +2,7 @@
 
 use std::{fs, io, os::unix::fs::FileTypeExt, os::unix::fs::MetadataExt, path::Path};
 
+use super::arguments::MAIN_FILE;
 use crate::{config, config_files};
 
 /// What is to be seen of a daemon that does not answer.
@@ -101,15 +102,12 @@ fn service() -> Service {
     }
     let folders = ["/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
     let is_installed = folders.iter().any(|folder| Path::new(folder).join("adit.service").exists());
-    match (is_installed, is_configured(Path::new(MAIN))) {
+    match (is_installed, is_configured(Path::new(MAIN_FILE))) {
         (true, true) => Service::Rests,
         (true, false) => Service::Unconfigured,
         (false, _) => Service::Missing,
     }
 }
-
-/// The main file of the service's configuration.
-const MAIN: &str = "/etc/adit/adit.toml";
 
 /// Whether there is an account, as far as the caller may know: files that cannot be read or used are somebody's configuration.
 fn is_configured(main: &Path) -> bool {

@@ -5,11 +5,13 @@ use std::{fmt, time::Duration};
 use reqwest::{
     Response, Url,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue},
-    redirect,
 };
 use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::{
+    http_client::{self, Trust},
+    secret::Secret,
+};
 
 use super::{Error, call::Call, retry};
 
@@ -77,28 +79,17 @@ pub(super) enum Unanswered {
 impl Http {
     /// A client for the API at `base`: `https`, or `http` on a loopback address, where no token crosses a network.
     ///
-    /// It follows no redirects (the API has none, and a token must not travel to another address), repeats nothing by itself,
-    /// and uses no proxy, whatever the environment says: the daemon's environment is no configuration, and cloudflared's own
-    /// connections to the edge take no proxy either.
+    /// A redirect, which the API does not have, would take the token to another address; and cloudflared's own connections to the edge
+    /// take no proxy either.
     pub(super) fn new(base: &Url, user_agent: &str, limits: &Limits) -> Result<Self, Error> {
         let task = || format!("use the API base URL \"{base}\"");
         check_base(base).map_err(|rule| Error::settings(task(), rule))?;
-        // Fails only when the process has a provider already, which is then used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
+        let builder = http_client::builder(Trust::of_scheme(base.scheme()))
             .user_agent(user_agent)
             .connect_timeout(limits.connect)
             .read_timeout(limits.read)
             .timeout(limits.total)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy();
-        if base.scheme() == "http" {
-            // The host's certificates are not needed, and there may be none.
-            builder = builder.tls_certs_only([]);
-        }
+            .pool_idle_timeout(IDLE_CONNECTION);
         let client =
             builder.build().map_err(|error| Error::settings(task(), "the HTTP client cannot be made").caused_by(error))?;
         Ok(Self { client, base: base.clone(), body_max: limits.body_max })

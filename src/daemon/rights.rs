@@ -15,8 +15,7 @@ pub(super) fn become_owner(folder: &Path) -> io::Result<()> {
     if !geteuid().is_root() || metadata.uid() == Uid::from_raw(0).as_raw() {
         return Ok(());
     }
-    setgroups(&[])?;
-    change(Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()))
+    become_user_of(&metadata)
 }
 
 /// Goes on as the daemon's user with the groups that systemd would give it: the user to whom the state directory belongs, and before
@@ -26,23 +25,30 @@ pub(super) fn become_daemon(state_dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     // A link to the state directory is root's, as is the folder that it stands in.
-    let (uid, user) = match fs::metadata(state_dir) {
-        Ok(metadata) => (Uid::from_raw(metadata.uid()), User::from_uid(Uid::from_raw(metadata.uid()))?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match User::from_name(DAEMON_USER)? {
-            Some(user) => (user.uid, Some(user)),
-            None => return Ok(()),
+    match fs::metadata(state_dir) {
+        Ok(metadata) => match User::from_uid(Uid::from_raw(metadata.uid()))? {
+            Some(user) => become_user(user),
+            None => become_user_of(&metadata),
         },
-        Err(error) => return Err(error),
-    };
-    match user {
-        _ if uid.is_root() => Ok(()),
-        Some(user) => {
-            let name = CString::new(user.name).map_err(|_| io::Error::other("the daemon's user has a name with a zero byte"))?;
-            initgroups(&name, user.gid)?;
-            change(user.uid, user.gid)
-        }
-        None => become_owner(state_dir),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => User::from_name(DAEMON_USER)?.map_or(Ok(()), become_user),
+        Err(error) => Err(error),
     }
+}
+
+/// Goes on as this user with all groups that it is in.
+fn become_user(user: User) -> io::Result<()> {
+    if user.uid.is_root() {
+        return Ok(());
+    }
+    let name = CString::new(user.name).map_err(|_| io::Error::other("the daemon's user has a name with a zero byte"))?;
+    initgroups(&name, user.gid)?;
+    change(user.uid, user.gid)
+}
+
+/// Goes on as the user and the group to which this belongs, without any other group.
+fn become_user_of(metadata: &fs::Metadata) -> io::Result<()> {
+    setgroups(&[])?;
+    change(Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()))
 }
 
 fn change(user: Uid, group: Gid) -> io::Result<()> {

@@ -34,7 +34,7 @@ const TOGETHER: Duration = Duration::from_millis(500);
 /// How soon after a look at the status the next one comes at the earliest: it changes many times a second on a large host.
 const LOOK_PAUSE: Duration = Duration::from_millis(500);
 
-/// How often old results are looked for when none is known to get old.
+/// How long the next look for old results waits at most.
 const EXPIRY_PAUSE: Duration = Duration::from_secs(30);
 
 /// Checks routes, for ever.
@@ -82,15 +82,22 @@ pub(super) async fn keep(intent: Intent, recorder: Recorder, prober: Prober, eve
 
 /// Makes results that are too old stand for nothing, for ever.
 pub(super) async fn expire(recorder: Recorder, events: Sink) {
+    let mut happened = recorder.watch();
     loop {
         let now = Timestamp::now();
+        happened.mark_unchanged();
         let (stale, next) = recorder.status().stale_checks(now);
         if !stale.is_empty() {
             events.tell(RouteCheckEvent::Read(stale));
         }
-        let until_next = next.map(|next| Duration::try_from(next.duration_since(now)).unwrap_or_default());
+        let until_next = match next {
+            Some(next) => Duration::try_from(next.duration_since(now)).unwrap_or_default(),
+            // Nothing is known to get old; what comes gets old later than the pause is over.
+            None if happened.changed().await.is_err() => return,
+            None => EXPIRY_PAUSE,
+        };
         // Results that come later get old later; a clock that is set is noticed after the pause.
-        sleep(until_next.map_or(EXPIRY_PAUSE, |until| until.min(EXPIRY_PAUSE)) + TOGETHER).await;
+        sleep(until_next.min(EXPIRY_PAUSE) + TOGETHER).await;
     }
 }
 

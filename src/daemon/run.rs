@@ -383,8 +383,8 @@ async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
     }
 }
 
-/// The file that an account's API token or the webhook's secret lies in. Landlock cannot close a file in `/etc` without closing what is replaced there
-/// while connectors run, above all `/etc/resolv.conf`.
+/// The file that an account's API token or the webhook's secret lies in. Landlock cannot close a file in `/etc` without closing what is
+/// replaced there while connectors run, above all `/etc/resolv.conf`.
 fn token_file(source: &TokenSource) -> Option<PathBuf> {
     match source {
         TokenSource::File(path) if !path.starts_with("/etc") => Some(path.clone()),

@@ -22,9 +22,6 @@ use crate::{
 
 pub use visitor::Vantage;
 
-/// As whom we ask.
-const USER_AGENT: &str = concat!("adit/", env!("CARGO_PKG_VERSION"));
-
 /// Who goes and looks; cheap to clone.
 #[derive(Clone)]
 pub struct Prober {
@@ -52,7 +49,7 @@ impl Prober {
 
     /// Asks for the public hostname, as a visitor. It takes ten seconds at most.
     pub async fn public(&self, from: Vantage, hostname: &Hostname, path: &str) -> PublicFinding {
-        visitor::look(from, hostname, path, reqwest::Method::HEAD).await
+        visitor::look(self, from, hostname, path, reqwest::Method::HEAD).await
     }
 
     /// Asks a question of the regular checks, and judges the answer. Those for an origin take five seconds at most, those for a public
@@ -65,7 +62,7 @@ impl Prober {
                 judge::asked(origin::ask(self, service, asking, host.as_deref(), path).await, path, *expect)
             }
             Question::Visit { hostname, path, expect } => {
-                judge::visited(&visitor::look(from, hostname, path, reqwest::Method::GET).await, *expect)
+                judge::visited(&visitor::look(self, from, hostname, path, reqwest::Method::GET).await, *expect)
             }
         };
         Outcome { answer, reason, took: started.elapsed() }

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use reqwest::{
     Client, Url,
     header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
-    redirect,
 };
 
 use super::{courier::Parcel, signature, verdict::Outcome};
 use crate::{
     credential::{self, Source},
+    http_client::{self, Trust},
     secret::Secret,
 };
 
@@ -46,21 +46,10 @@ impl Sender {
     ///
     /// In words, when the host lacks what TLS needs.
     pub(super) fn new(url: Url, secret: Source) -> Result<Self, String> {
-        // Fails only when the process has a provider already, which is then used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .user_agent(concat!("adit/", env!("CARGO_PKG_VERSION")))
+        let builder = http_client::builder(Trust::of_scheme(url.scheme()))
             .connect_timeout(CONNECT_WITHIN)
             .timeout(ANSWER_WITHIN)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy();
-        if url.scheme() == "http" {
-            // The host's certificates are not needed, and there may be none.
-            builder = builder.tls_certs_only([]);
-        }
+            .pool_idle_timeout(IDLE_CONNECTION);
         let client = builder.build().map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
         Ok(Self { client, url, secret, known: Mutex::new(None) })
     }
@@ -87,7 +76,7 @@ impl Sender {
                 }
                 Outcome::Answered { status, retry_after: retry_after(answer.headers()) }
             }
-            Err(error) => Outcome::Unanswered(in_words(&error)),
+            Err(error) => Outcome::Unanswered(in_words(error)),
         }
     }
 
@@ -117,15 +106,11 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// What the client says, without the URL: its innermost cause is what a person can act on.
-fn in_words(error: &reqwest::Error) -> String {
+/// What the client says, without the URL.
+fn in_words(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer came in time".to_owned();
     }
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
     let what = if error.is_connect() { "there is no connection" } else { "no answer came" };
-    format!("{what}: {cause}")
+    format!("{what}: {}", http_client::cause(error))
 }

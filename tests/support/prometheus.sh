@@ -1,6 +1,7 @@
-# What the scripts share that look through a real Prometheus: one in $work/prometheus that scrapes a daemon. Needs wait.sh, curl and python3.
+# What the scripts share that look through a real Prometheus: one in $work/prometheus that scrapes a daemon. Needs host.sh, curl and
+# python3.
 #
-# The caller's cleanup calls `stop_prometheus`. Nothing needs root, and everything listens on a loopback address of this run alone.
+# Nothing needs root, and everything listens on a loopback address of this run alone.
 
 prometheus='' prometheus_url=''
 
@@ -28,6 +29,7 @@ start_prometheus() {
     prometheus --config.file="$work/prometheus/prometheus.yml" --storage.tsdb.path="$work/prometheus/data" \
         --web.listen-address="$(loopback_address):0" >"$work/prometheus/prometheus.log" 2>&1 &
     prometheus=$!
+    companion "$prometheus"
     until_true 'Prometheus listens, or has ended' prometheus_listens_or_is_gone
     kill -0 "$prometheus" 2>/dev/null || fail "Prometheus ended: $(tail -n 5 "$work/prometheus/prometheus.log")"
     prometheus_url=http://$(prometheus_address)
@@ -41,13 +43,6 @@ prometheus_address() {
 
 prometheus_listens_or_is_gone() {
     [ -n "$(prometheus_address)" ] || ! kill -0 "$prometheus" 2>/dev/null
-}
-
-stop_prometheus() {
-    [ -n "$prometheus" ] || return 0
-    kill "$prometheus" 2>/dev/null || true
-    wait "$prometheus" 2>/dev/null || true
-    prometheus=''
 }
 
 # query QUERY: its value now, a line for each series: the value, a tab, the labels as sorted JSON. No series, no line.

@@ -6,12 +6,9 @@ use nix::unistd::{Gid, Uid, User, geteuid};
 
 use super::{Failure, programs::Programs};
 use crate::{
-    cli::Ending,
+    cli::{Ending, arguments::MAIN_FILE},
     daemon::{DAEMON_USER, Environment},
 };
-
-/// The main configuration file of the package's unit.
-pub(super) const MAIN: &str = "/etc/adit/adit.toml";
 
 /// Whose daemon is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +49,7 @@ impl Host {
     pub(super) fn of(main: Option<&Path>, environment: &Environment) -> Result<Self, Failure> {
         let path = environment.path.clone();
         let programs = Programs::on(path.as_deref());
-        match main.filter(|main| *main != Path::new(MAIN)) {
+        match main.filter(|main| *main != Path::new(MAIN_FILE)) {
             Some(main) => Self::of_own_daemon(main, programs, path),
             None => Self::of_service(programs, path),
         }
@@ -70,7 +67,7 @@ impl Host {
         };
         Ok(Self {
             kind: Kind::Service,
-            main: PathBuf::from(MAIN),
+            main: PathBuf::from(MAIN_FILE),
             tokens: PathBuf::from("/etc/adit/credentials"),
             encrypted: PathBuf::from("/etc/credstore.encrypted"),
             drop_ins: PathBuf::from("/etc/systemd/system/adit.service.d"),

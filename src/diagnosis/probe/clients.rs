@@ -11,10 +11,11 @@ use reqwest::{Client, ClientBuilder, dns};
 use tokio::sync::OnceCell;
 use url::Host;
 
-use super::USER_AGENT;
+use super::visitor::Visitor;
 use crate::{
     config::{Service, forbidden_address},
     edge_probe::HostNames,
+    http_client::{self, Trust},
     process::with_cause,
     route_check::Asking,
 };
@@ -31,6 +32,7 @@ pub(super) struct Clients {
     verifying: OnceCell<Client>,
     /// For origins whose certificates are not.
     trusting: OnceCell<Client>,
+    visitor: OnceCell<Visitor>,
 }
 
 /// How an origin is asked by HTTP.
@@ -45,7 +47,12 @@ pub(super) struct Way<'a> {
 
 impl Clients {
     pub(super) fn new(names: HostNames) -> Self {
-        Self { names, plain: OnceCell::new(), verifying: OnceCell::new(), trusting: OnceCell::new() }
+        Self { names, plain: OnceCell::new(), verifying: OnceCell::new(), trusting: OnceCell::new(), visitor: OnceCell::new() }
+    }
+
+    /// Who asks for public hostnames.
+    pub(super) async fn visitor(&self) -> Result<&Visitor, String> {
+        self.visitor.get_or_try_init(|| async { Visitor::new() }).await
     }
 
     /// The client that asks an origin so.
@@ -87,24 +94,16 @@ impl Clients {
 }
 
 /// What all of them have in common.
-pub(super) fn builder() -> ClientBuilder {
-    // Fails only when the process has a provider already, which is then used.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder()
-        .user_agent(USER_AGENT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
+pub(super) fn builder(trust: Trust) -> ClientBuilder {
+    http_client::builder(trust)
         .no_gzip()
         // A check that goes over a connection of the last one says nothing about the next visitor's.
         .pool_max_idle_per_host(0)
 }
 
 fn origins(tls: bool, verify: bool) -> ClientBuilder {
-    let builder = builder().tls_danger_accept_invalid_certs(!verify);
-    // The host's certificates are not needed, and there may be none.
-    if tls && verify { builder } else { builder.tls_certs_only([]) }
+    let trust = if tls && verify { Trust::Host } else { Trust::Nobody };
+    builder(trust).tls_danger_accept_invalid_certs(!verify)
 }
 
 pub(super) fn built(builder: ClientBuilder) -> Result<Client, String> {

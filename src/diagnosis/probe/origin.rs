@@ -16,6 +16,7 @@ use crate::{
     cloudflare::tame,
     config::{Scheme, Service},
     diagnosis::OriginFinding,
+    http_client,
     name::Hostname,
     route_check::{Asking, Place},
 };
@@ -111,7 +112,7 @@ async fn request(
             request = request.header(header::HOST, host);
         }
         // Whatever body there is goes unread with the answer.
-        request.send().await.map(|answer| answer.status().as_u16()).map_err(|error| silence(&error))
+        request.send().await.map(|answer| answer.status().as_u16()).map_err(silence)
     };
     match timeout(CONNECT_TIME_MAX + ANSWER_TIME_MAX, asking_it).await {
         Ok(answer) => answer,
@@ -119,33 +120,22 @@ async fn request(
     }
 }
 
-fn silence(error: &reqwest::Error) -> Silence {
-    let why = tame(&cause(error), &[]);
+fn silence(error: reqwest::Error) -> Silence {
     let mut source = error.source();
     let mut is_of_tls = false;
     while let Some(inner) = source {
         is_of_tls |= is_of_tls_here(inner);
         source = inner.source();
     }
-    if error.is_connect() && !is_of_tls { Silence::NoConnection(why) } else { Silence::NoAnswer(why) }
+    let is_connection = error.is_connect() && !is_of_tls;
+    let why = tame(&http_client::cause(error), &[]);
+    if is_connection { Silence::NoConnection(why) } else { Silence::NoAnswer(why) }
 }
 
 /// Whether it is an error of TLS, also one that was wrapped to pass for one of I/O, which tells nobody its source.
 fn is_of_tls_here(error: &(dyn std::error::Error + 'static)) -> bool {
     let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     error.is::<rustls::Error>() || wrapped.is_some_and(|wrapped| is_of_tls_here(wrapped))
-}
-
-/// The innermost cause: what is around it repeats the address.
-pub(super) fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(inner) = innermost.source() {
-        innermost = inner;
-    }
-    match error.source() {
-        Some(_) => innermost.to_string(),
-        None => error.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -6,13 +6,20 @@ use std::{
 };
 
 use reqwest::{Client, Method, Response, header};
-use tokio::{sync::OnceCell, time::timeout};
+use tokio::time::timeout;
 
 use super::{
+    Prober,
     clients::{KnownNames, builder, built},
-    origin::cause,
 };
-use crate::{cloudflare::tame, diagnosis::PublicFinding, dns_lookup, name::Hostname, process::with_cause};
+use crate::{
+    cloudflare::tame,
+    diagnosis::PublicFinding,
+    dns_lookup,
+    http_client::{self, Trust},
+    name::Hostname,
+    process::with_cause,
+};
 
 /// How long a visitor's request may take, once its address is known.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
@@ -33,20 +40,25 @@ pub struct Vantage {
 }
 
 /// Who visits: one client for all, because making one reads the host's certificates.
-struct Visitor {
+pub(super) struct Visitor {
     client: Client,
     names: KnownNames,
 }
 
-static VISITOR: OnceCell<Visitor> = OnceCell::const_new();
+impl Visitor {
+    pub(super) fn new() -> Result<Self, String> {
+        let names = KnownNames::default();
+        built(builder(Trust::Host).dns_resolver(names.clone())).map(|client| Self { client, names })
+    }
+}
 
 /// Looks up the hostname and asks for `path` once.
-pub(super) async fn look(from: Vantage, hostname: &Hostname, path: &str, method: Method) -> PublicFinding {
+pub(super) async fn look(prober: &Prober, from: Vantage, hostname: &Hostname, path: &str, method: Method) -> PublicFinding {
     let addresses: Vec<IpAddr> = match dns_lookup::addresses(from.resolver, hostname).await {
         Ok(addresses) => addresses,
         Err(error) => return PublicFinding::NoAddress(with_cause(&error)),
     };
-    match timeout(ANSWER_TIME_MAX, visit(from, &addresses, hostname, path, method)).await {
+    match timeout(ANSWER_TIME_MAX, visit(prober, from, &addresses, hostname, path, method)).await {
         Ok(Ok(finding)) => finding,
         Ok(Err(why)) => PublicFinding::Silent { addresses, why: tame(&why, &[]) },
         Err(_) => PublicFinding::Silent { addresses, why: format!("no answer within {} s", ANSWER_TIME_MAX.as_secs()) },
@@ -54,18 +66,14 @@ pub(super) async fn look(from: Vantage, hostname: &Hostname, path: &str, method:
 }
 
 async fn visit(
+    prober: &Prober,
     from: Vantage,
     addresses: &[IpAddr],
     hostname: &Hostname,
     path: &str,
     method: Method,
 ) -> Result<PublicFinding, String> {
-    let visitor = VISITOR
-        .get_or_try_init(|| async {
-            let names = KnownNames::default();
-            built(builder().dns_resolver(names.clone())).map(|client| Visitor { client, names })
-        })
-        .await?;
+    let visitor = prober.clients.visitor().await?;
     let request = match from.front {
         Some(front) => visitor.client.request(method, format!("http://{front}{path}")).header(header::HOST, hostname.as_str()),
         None => {
@@ -73,7 +81,7 @@ async fn visit(
             visitor.client.request(method, format!("https://{hostname}{path}"))
         }
     };
-    let answer = request.send().await.map_err(|error| cause(&error))?;
+    let answer = request.send().await.map_err(http_client::cause)?;
     let status = answer.status().as_u16();
     let through_cloudflare = answer.headers().contains_key("cf-ray");
     let to_login = leads_to_login(answer.headers().get(header::LOCATION));
