@@ -64,7 +64,7 @@ pub use self::{
     cloudflared::{Cloudflared, JournalLines},
     daemon::{ApplyMode, Control, Daemon, Metrics, MetricsListen},
     definition::{DefinitionError, tunnel_toml},
-    forbidden::{CONNECTOR_METRICS, forbidden_address},
+    forbidden::{CONNECTOR_METRICS, forbidden_address, is_public_address},
     health::{HealthChecks, HttpCheck, OriginHealth, OutsideHealth, RouteHealth},
     hooks::{Hooks, Webhook},
     ingress::IngressRule,

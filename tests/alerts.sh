@@ -25,8 +25,11 @@ on_failure() {
 # The configuration, with what is given besides.
 write_configuration() {
     {
-        host_configuration | sed -e '/^\[health\]$/a interval = "1s"' -e '/^\[daemon\]$/a sync_interval = "1s"'
+        host_configuration | sed -e '/^\[health\]$/a interval = "1s"\noutside_interval = "1s"' -e '/^\[daemon\]$/a sync_interval = "1s"'
+        # It fails while the file is there.
+        printf '[hooks]\non_event = ["/usr/bin/test", "!", "-e", "%s/hook-fails"]\n' "$work"
         tunnel origin '' "http://$origin_address"
+        tunnel visited 'health = { origin = "off", outside = { http = "/page" } }' "http://$origin_address"
         tunnel storm 'replicas = 6'
         tunnel pair 'replicas = 2'
         tunnel lonely ''
@@ -40,9 +43,9 @@ write_configuration() {
     mv "$work/adit.toml.new" "$work/adit.toml"
 }
 
-# What stands behind a tunnel: it takes connections.
+# What stands behind two tunnels: it takes connections, and has a page.
 start_origin() {
-    python3 -m http.server --bind "${origin_address%:*}" --directory "$work/empty" "${origin_address##*:}" >"$work/origin.log" 2>&1 &
+    python3 -m http.server --bind "${origin_address%:*}" --directory "$work/pages" "${origin_address##*:}" >"$work/origin.log" 2>&1 &
     origin=$!
     companion "$origin"
     until_true 'the origin answers' curl -sS --fail --max-time 5 "http://$origin_address/"
@@ -90,7 +93,8 @@ all_ready() { adit status >/dev/null; }
 
 step 'a host where all is well'
 start_sandbox
-mkdir "$work/empty"
+mkdir "$work/pages"
+touch "$work/pages/page"
 start_origin
 write_configuration
 start_daemon
@@ -133,6 +137,14 @@ done
 fires AditRestartStorm AditBudgetLow
 tell 'requests 1200'
 
+step 'a page that is gone, and a hook that fails to tell of it'
+touch "$work/hook-fails"
+rm "$work/pages/page"
+fires AditProbeFailing AditHookFailing
+rm "$work/hook-fails"
+touch "$work/pages/page"
+resolves AditProbeFailing
+
 step 'a service that is down'
 end_companion "$origin"
 fires AditOriginDown
@@ -155,7 +167,7 @@ api PUT "$configuration" --data @"$work/before.json" >"$work/answer.json" || fai
 api DELETE "/zones/$zone/dns_records/$foreign" >/dev/null
 write_configuration
 reload
-resolves AditOriginDown AditConfigRefused AditDrift AditHold AditConflict AditTokenExpiring AditTokenExpiresToday AditBudgetLow AditRogueConnector
+resolves AditHookFailing AditOriginDown AditConfigRefused AditDrift AditHold AditConflict AditTokenExpiring AditTokenExpiresToday AditBudgetLow AditRogueConnector
 
 step 'connectors that are refused'
 tell 'registrations refused'

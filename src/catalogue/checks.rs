@@ -16,6 +16,11 @@ pub const CHECK_REASONS: &[Code] = &[
     ),
     code("not-checked-yet", "It was not checked yet.", NOTHING),
     code(
+        "not-public",
+        "The hostname leads only to addresses that no server on the internet has; none of them is asked.",
+        "Look at its record, and at who answers as `health.resolver`.",
+    ),
+    code(
         "not-through-cloudflare",
         "Somebody else than Cloudflare answers for the hostname.",
         "Look where the hostname's record leads; another resolver may tell it differently.",

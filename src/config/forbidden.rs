@@ -75,6 +75,42 @@ pub fn forbidden_address(address: IpAddr) -> Option<String> {
     })
 }
 
+/// The ranges of addresses that lead nowhere on the internet, or elsewhere than to one server there (the special-purpose registries of
+/// IANA). IPv6 beyond `2000::/3` is not given out at all.
+const NOT_PUBLIC: &[&str] = &[
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/3",
+    "168.63.129.16/32",
+    "::/3",
+    "4000::/2",
+    "8000::/1",
+    "2001::/23",
+    "2001:db8::/32",
+    "3fff::/20",
+];
+
+/// Whether a server on the internet can have `address`. Whoever visits a public hostname goes nowhere else, whatever its name leads to:
+/// neither to this host nor to its neighbours.
+pub fn is_public_address(address: IpAddr) -> bool {
+    let address = match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => embedded(address).map_or(IpAddr::V6(address), IpAddr::V4),
+    };
+    !NOT_PUBLIC.iter().any(|range| range.parse::<ipnet::IpNet>().expect("each is a range").contains(&address))
+}
+
 fn address_reason(address: IpAddr) -> Option<String> {
     if address == IpAddr::V4(CONNECTOR_METRICS) {
         return Some(format!("{address} is where connectors' metrics servers listen"));
@@ -147,4 +183,43 @@ fn path_reason(path: &Path, own: Own<'_>) -> Option<String> {
         ));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_servers_on_the_internet_have_public_addresses() {
+        let is_public = |address: &str| is_public_address(address.parse().unwrap());
+        for address in ["104.16.1.1", "188.114.97.3", "2606:4700::6810:101", "2a06:98c1:3120::3", "64:ff9b::6810:101", "1.1.1.1"]
+        {
+            assert!(is_public(address), "{address}");
+        }
+        for address in [
+            "127.0.0.1",
+            "127.65.68.73",
+            "0.0.0.0",
+            "10.0.0.5",
+            "100.100.100.200",
+            "168.63.129.16",
+            "169.254.169.254",
+            "172.31.0.1",
+            "192.168.1.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::ffff:a9fe:a9fe",
+            "64:ff9b::a9fe:a9fe",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "fd00:ec2::254",
+            "fe80::1",
+            "ff02::1",
+        ] {
+            assert!(!is_public(address), "{address}");
+        }
+    }
 }

@@ -35,6 +35,8 @@ pub enum OriginFinding {
 pub enum PublicFinding {
     /// The resolver knows no address.
     NoAddress(String),
+    /// The resolver knows only these, which no server on the internet has. None of them is asked.
+    NotPublic(Vec<IpAddr>),
     /// Nobody answered at these addresses.
     Silent {
         /// The addresses.
@@ -118,6 +120,11 @@ pub(super) fn public(case: &Case<'_>, rule: Option<&IngressRule>) -> DiagnosisLi
                 Some("a record that was just made takes a while; health.resolver says who is asked".to_owned()),
                 at,
             )
+        }
+        Some(PublicFinding::NotPublic(addresses)) => {
+            let sentence = format!("{hostname} leads to {}, where nothing public is; it was not asked", listed(addresses));
+            let action = "look at its record, and who answers as health.resolver";
+            broken(link, sentence, action, at)
         }
         Some(PublicFinding::Silent { addresses, why }) => {
             let sentence = format!("nobody answers at {}: {why}", listed(addresses));

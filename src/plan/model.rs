@@ -215,12 +215,16 @@ impl Model {
     pub(super) fn settle(&mut self, desired: &Desired) -> Plan {
         self.connectors_catch_up();
         let mut last = self.plan(desired);
+        let mut before = String::new();
         for _ in 0..16 {
-            if last.is_empty() {
+            // A step that something of somebody else obstructs comes again in every plan, and keeps nothing else from its time.
+            let plan = last.to_string();
+            if last.is_empty() || plan == before {
                 let Some(due) = last.due else { break };
                 assert!(due > self.now, "what is due is not in the plan:\n{last}");
                 self.now = due;
             }
+            before = plan;
             let steps = last.confirmed();
             self.apply(&steps);
             self.connectors_catch_up();

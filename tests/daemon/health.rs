@@ -189,6 +189,30 @@ async fn a_hostname_that_no_resolver_knows_yet_is_pending_and_not_failing() {
 }
 
 #[tokio::test]
+async fn a_hostname_that_leads_to_this_host_sends_no_visitor_there() {
+    let host = Host::prepare().await;
+    let tunnels =
+        "[tunnels.web]\nhealth = { outside = \"on\" }\ningress = [{ hostname = \"app.example.com\", service = \"ORIGIN\" }]\n";
+    let text = host.configuration(tunnels).replace("[health]\n", "[health]\noutside_interval = \"1s\"\n");
+    // The resolver of the sandbox tells a loopback address for every hostname.
+    let without_front: Vec<&str> = text.lines().filter(|line| !line.starts_with("front = ")).collect();
+    host.write_configuration(&without_front.join("\n"));
+    host.start().await;
+    host.until_all_serve().await;
+    let down = until_verdict(&host, "app.example.com", RouteVerdict::Failing).await;
+    let outside = down.outside.expect("it is checked");
+    assert_eq!((outside.state, outside.reason.code.as_str()), (CheckState::Down, "not-public"));
+    let known = host.client.diagnose("app.example.com", "/", false, true).await.unwrap();
+    let public = known.links.last().unwrap();
+    assert!(
+        public
+            .sentence
+            .ends_with("leads to 127.0.0.1 (no addresses that Cloudflare publishes), where nothing public is; it was not asked"),
+        "{public:?}"
+    );
+}
+
+#[tokio::test]
 async fn a_stopped_tunnel_is_asked_nothing_and_nothing_is_known_of_it() {
     let beside = Origin::start("beside").unwrap();
     let host = watching(&format!(

@@ -31,6 +31,10 @@ pub(super) fn visited(finding: &PublicFinding, expect: Option<u16>) -> (Answer, 
     let missing = |code: &'static str, sentence: String| (Answer::Missing, Reason::new(code, sentence));
     match finding {
         PublicFinding::NoAddress(why) => missing("no-address", format!("leads nowhere: {why}")),
+        PublicFinding::NotPublic(addresses) => {
+            let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            bad("not-public", format!("leads to {}, where nothing public is; it is not asked", addresses.join(", ")))
+        }
         PublicFinding::Silent { why, .. } => missing("no-answer", format!("gives no answer: {why}")),
         PublicFinding::Answered { status, through_cloudflare: false, .. } => {
             bad("not-through-cloudflare", format!("is answered with {status} by somebody else than Cloudflare"))
@@ -108,6 +112,7 @@ mod tests {
             (elsewhere, None, Answer::Bad, "not-through-cloudflare"),
             (answered(502), None, Answer::Bad, "origin-unreachable"),
             (answered(522), Some(200), Answer::Bad, "server-error"),
+            (PublicFinding::NotPublic(vec!["127.0.0.1".parse().unwrap()]), None, Answer::Bad, "not-public"),
             (PublicFinding::NoAddress("gone".to_owned()), None, Answer::Missing, "no-address"),
             (PublicFinding::Silent { addresses: Vec::new(), why: "refused".to_owned() }, None, Answer::Missing, "no-answer"),
         ] {

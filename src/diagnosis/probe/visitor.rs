@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     cloudflare::tame,
+    config::is_public_address,
     diagnosis::PublicFinding,
     dns_lookup,
     http_client::{self, Trust},
@@ -57,6 +58,14 @@ pub(super) async fn look(prober: &Prober, from: Vantage, hostname: &Hostname, pa
     let addresses: Vec<IpAddr> = match dns_lookup::addresses(from.resolver, hostname).await {
         Ok(addresses) => addresses,
         Err(error) => return PublicFinding::NoAddress(with_cause(&error)),
+    };
+    let addresses = match from.front {
+        Some(_) => addresses,
+        // Whoever writes a record, or answers for the resolver, must not send us to what only this host and its neighbours reach.
+        None => match addresses.iter().copied().filter(|address| is_public_address(*address)).collect::<Vec<IpAddr>>() {
+            public if public.is_empty() => return PublicFinding::NotPublic(addresses),
+            public => public,
+        },
     };
     match timeout(ANSWER_TIME_MAX, visit(prober, from, &addresses, hostname, path, method)).await {
         Ok(Ok(finding)) => finding,
