@@ -57,3 +57,41 @@ fn the_table_of_commands_names_every_command() {
         assert!(table.iter().any(|row| row.contains(&named)), "the README's table of commands lacks {command:?}");
     }
 }
+
+/// The name by which a heading can be linked to, as web sites and editors make it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' '));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+/// The lines of a document that are no code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_code = false;
+    text.lines().filter(move |line| {
+        is_code ^= line.trim_start().starts_with("```");
+        !is_code
+    })
+}
+
+#[test]
+fn every_link_of_the_readme_and_the_guides_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guides = fs::read_dir(root.join("packaging/docs")).unwrap().map(|entry| entry.unwrap().path());
+    let documents: Vec<_> = guides.chain([root.join("README.md")]).collect();
+    let mut looked_at = 0;
+    for document in &documents {
+        let text = fs::read_to_string(document).unwrap();
+        let targets = prose(&text).flat_map(|line| line.split("](").skip(1)).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            looked_at += 1;
+            let (file, heading) = target.split_once('#').map_or((target, None), |(file, heading)| (file, Some(heading)));
+            let path = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
+            let there = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{document:?} leads to {target:?}: {error}"));
+            if let Some(heading) = heading {
+                let is_there = prose(&there).any(|line| line.starts_with('#') && anchor(line) == heading);
+                assert!(is_there, "{document:?} leads to {target:?}, and there is no such heading");
+            }
+        }
+    }
+    assert!(looked_at > 40, "{looked_at} links");
+}

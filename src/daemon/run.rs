@@ -254,7 +254,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         })),
     ];
     events.tell(DaemonEvent::Started { version: env!("CARGO_PKG_VERSION") });
-    manager.ready("running");
+    manager.ready();
 
     let end = signals.end(&reload).await;
     match end {

@@ -42,9 +42,9 @@ impl ServiceManager {
         Self { watchdog: sd_notify::watchdog_enabled(), voice: talking.is_ok().then_some(voice) }
     }
 
-    /// The control socket answers and every known tunnel is being started.
-    pub(super) fn ready(&self, status: &str) {
-        self.announce(&[NotifyState::Ready, NotifyState::Status(status)]);
+    /// The control socket answers and every known tunnel is being started. What the status line says is left as it is.
+    pub(super) fn ready(&self) {
+        self.announce(&[NotifyState::Ready]);
     }
 
     /// A reload begins; [`Self::ready`] ends it, also when the new configuration was refused.

@@ -3,7 +3,7 @@
 tree=${ADIT_TREE:-/var/tmp/adit-tree}
 overlay=$(mktemp -d /var/tmp/adit-boot.XXXXXX)
 root=$overlay/root
-machine='' leader='' sandbox=''
+machine='' leader='' sandbox='' receiver=''
 # What the tree holds beside Debian's essentials; another list makes another tree.
 packages=systemd,systemd-sysv,dbus,curl,procps,iproute2,ca-certificates
 
@@ -17,15 +17,19 @@ on_failure() {
 
 shut_down() {
     if [ -n "$machine" ]; then
-        kill -KILL "$leader" 2>/dev/null || true
+        kill -KILL "${leader:-$machine}" 2>/dev/null || true
         wait "$machine" 2>/dev/null || true
     fi
     if [ -n "$sandbox" ]; then
         kill "$sandbox" 2>/dev/null || true
         wait "$sandbox" 2>/dev/null || true
     fi
+    [ -z "$receiver" ] || kill "$receiver" 2>/dev/null || true
     umount "$root" 2>/dev/null || true
     rm -rf "$overlay"
+    local cgroups
+    mapfile -t cgroups < <(own_cgroups)
+    find "${cgroups[@]}" -depth -type d -exec rmdir {} + 2>/dev/null || true
 }
 
 make_tree() {
@@ -65,11 +69,29 @@ start_sandbox() {
 
 front_address() { sed -n 's|^front http://||p' "$overlay/sandbox.log" | grep .; }
 
+# The machine's own cgroup in each hierarchy that a systemd makes use of. Machines that were booted from one and the same would share all
+# that is below it: connectors of the same name would be in the same cgroup, and one machine would kill those of the other.
+own_cgroups() {
+    local mounted
+    for mounted in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+        [ ! -e "$mounted/cgroup.procs" ] || echo "$mounted$(sed -n 's/^0:://p' /proc/self/cgroup)/${overlay##*/}"
+    done
+    [ ! -e /sys/fs/cgroup/systemd/cgroup.procs ] ||
+        echo "/sys/fs/cgroup/systemd$(sed -n 's/^[0-9]*:name=systemd://p' /proc/self/cgroup)/${overlay##*/}"
+}
+
 boot() {
     step 'boot'
-    SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit \
-        --network-namespace-path="/proc/$sandbox/ns/net" --kill-signal=SIGRTMIN+3 \
-        --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' </dev/null >>"$overlay/boot.log" 2>&1 &
+    local cgroups cgroup
+    mapfile -t cgroups < <(own_cgroups)
+    mkdir -p "${cgroups[@]}"
+    # Nothing is started in there before the machine: its first process is the first child.
+    (
+        for cgroup in "${cgroups[@]}"; do echo "$BASHPID" >"$cgroup/cgroup.procs"; done
+        SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 exec systemd-nspawn --quiet --directory="$root" --boot --register=no --keep-unit \
+            --network-namespace-path="/proc/$sandbox/ns/net" --kill-signal=SIGRTMIN+3 \
+            --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' </dev/null >>"$overlay/boot.log" 2>&1
+    ) &
     machine=$!
     has_leader() { leader=$(pgrep -P "$machine" -o) && [ -n "$leader" ]; }
     until_true 'the container has a first process' has_leader

@@ -1,8 +1,8 @@
-"""secrets.py MACHINE TOKEN RECORD...: looks for secrets of the machine, whose root directory is given, where none may be.
+"""secrets.py MACHINE TOKEN WEBHOOK-SECRET RECORD...: looks for secrets of the machine, whose root directory is given, where none may be.
 
-TOKEN is the file with the API token; the tunnels' secrets and the connectors' tokens are those of the machine's records and of these
-former ones. Looked at is what is piped in (the journal), everything that the daemon keeps but the records and what connectors are
-handed, and every process's arguments and environment.
+TOKEN and WEBHOOK-SECRET are the files with the API token and with what deliveries are signed with; the tunnels' secrets and the
+connectors' tokens are those of the machine's records and of these former ones. Looked at is what is piped in (the journal), everything
+that the daemon keeps but the records and what connectors are handed, and every process's arguments and environment.
 """
 
 import base64
@@ -13,12 +13,13 @@ import tomllib
 
 machine = pathlib.Path(sys.argv[1])
 state, run = machine / "var/lib/adit", machine / "run/adit"
-token = pathlib.Path(sys.argv[2]).read_text().strip()
+token, webhook_secret = (pathlib.Path(path).read_text().strip() for path in sys.argv[2:4])
 
 
 def secrets():
     yield "the API token", token
-    for path in [*(state / "records").glob("*.toml"), *map(pathlib.Path, sys.argv[3:])]:
+    yield "the webhook's secret", webhook_secret
+    for path in [*(state / "records").glob("*.toml"), *map(pathlib.Path, sys.argv[4:])]:
         secret = tomllib.loads(path.read_text())["secret"]
         yield f"the secret in {path}", secret
         # A connector's token holds the secret in base64 of JSON, which has three forms by what stands before.
@@ -49,6 +50,6 @@ for place, content in places():
     for name, secret in known.items():
         if secret.encode() in content:
             sys.exit(f"{name} is in {place}")
-if len(known) < 9 or looked_at < 20:
+if len(known) < 10 or looked_at < 20:
     sys.exit(f"too little to look at: {len(known)} secrets, {looked_at} places")
 print(f"{len(known)} secrets, {looked_at} places, found nowhere")

@@ -3,8 +3,11 @@ remember
 printf 'nonsense = 1\n' >>"$root/etc/adit/adit.toml"
 if inside systemctl reload adit 2>/dev/null; then fail 'the reload of a bad file succeeded'; fi
 is_state active || fail 'the unit is not active after a refused reload'
+says_mistake() { property StatusText | grep -q "the configuration's files are not in force: .*nonsense"; }
+until_true 'the status line tells of the mistake' says_mistake
 cp "$overlay/good.toml" "$root/etc/adit/adit.toml"
 inside systemctl reload adit || fail 'the reload of a good file failed'
+until_true 'the status line counts again' counts
 [ "$(connectors)" = "$before" ] || fail 'a reload started connectors'
 expect_nothing_lost front control metrics
 

@@ -24,7 +24,13 @@ rm "$root/usr/local/share/token"
 [ "$(connectors)" = "$before" ] || fail 'another token started connectors'
 
 step 'nothing that the service can write is run'
+of_service() { inside nsenter --mount --target "$(daemon)" "$@"; }
+for folder in /var/lib/adit /run/adit /tmp /var/tmp /dev/shm; do
+    of_service cp /usr/bin/true "$folder/true"
+    of_service test -s "$folder/true" || fail "$folder cannot be written"
+    of_service "$folder/true" 2>/dev/null && fail "the service can run what is in $folder"
+    of_service rm "$folder/true"
+done
 inside cp /usr/bin/true /var/lib/adit/true
 inside /var/lib/adit/true || fail 'nobody can run it'
-inside nsenter --mount --target "$(daemon)" /var/lib/adit/true 2>/dev/null && fail 'the service can run it'
 inside rm /var/lib/adit/true

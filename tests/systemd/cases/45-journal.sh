@@ -24,15 +24,19 @@ sed 's|^journal = "all"$|&\nextra_args = ["--loglevel", "debug"]|' "$overlay/goo
 inside systemctl restart adit
 until_true 'the connectors are loud' loud 2
 before=$(connectors)
+delivered=$(deliveries)
 inside kill -KILL "${before%% *}"
 until_true 'it is replaced' loud 2
+is_delivered_again() { [ "$(deliveries)" -gt "$delivered" ]; }
+until_true 'the receiver is told' is_delivered_again
 inside adit credential check >/dev/null || fail 'the credential is not what it should be'
 inside adit tunnel rotate web --yes --wait 2>/dev/null || fail 'the secret is not rotated'
 is_loud() { [ -n "$(inside journalctl -u adit PRIORITY=7 --no-pager -o cat -n 1)" ]; }
 until_true 'the journal holds what is loudest' is_loud
 inside journalctl --no-pager --all -o export |
-    python3 tests/systemd/secrets.py "/proc/$leader/root" "$overlay/token" "$overlay/former.toml" || fail 'a secret is told'
+    python3 tests/systemd/secrets.py "/proc/$leader/root" "$overlay/token" "$overlay/webhook-secret" "$overlay/former.toml" || fail 'a secret is told'
 drop_out loud
+stop_hooks
 cp "$overlay/good.toml" "$root/etc/adit/adit.toml"
 inside systemctl restart adit
 until_true 'the connectors are as they were' loud 0
