@@ -15,7 +15,7 @@ pub use self::{
     kind::Kind,
     merged::{Merged, Place, Source},
     page::{ADDED_LABELS, Page, PageBuilder, RELAYED},
-    write::{Format, Head, Labels, write_end, write_head, write_sample},
+    write::{Format, Head, Labels, write_end, write_head, write_label_value, write_number, write_sample},
 };
 
 /// The longest line that is read, in bytes; a longer one is passed over. Those of cloudflared have less than 200, and help texts are

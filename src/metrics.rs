@@ -8,7 +8,9 @@ mod reference;
 mod registry;
 mod relay;
 mod render;
+mod restarts;
 mod routes;
+mod series;
 
 use std::{
     collections::BTreeSet,
@@ -19,12 +21,12 @@ use std::{
 use jiff::Timestamp;
 use prometheus::{Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, core::Collector};
 
-use self::{gauges::Gauges, registry::Registry, relay::Relay};
+use self::{gauges::GAUGES, registry::Registry, relay::Relay, restarts::Restarts, routes::ROUTE_GAUGES};
 pub use self::{reference::reference, registry::Family, relay::RelayReading};
 use crate::{
     connector::{FleetNotice, Happening, RestartReason, SlotId},
     event::{ConnectorEvent, Event, Hook, Level, ProvisioningEvent, UplinkEvent},
-    exposition::Format,
+    exposition::{Format, Kind},
     name::AccountName,
     plan::DriftKind,
     status::Status,
@@ -40,7 +42,7 @@ struct Families {
     log_lines_dropped: IntCounter,
     journal_lines_dropped: IntCounter,
     log_store_full: IntCounter,
-    restarts: IntCounterVec,
+    restarts: Restarts,
     uplink_losses: IntCounter,
     unclean_ends: IntCounter,
     config_refused: IntGauge,
@@ -52,8 +54,6 @@ struct Families {
     credential_expiry: IntGaugeVec,
     hook_deliveries: IntCounterVec,
     hook_drops: IntCounterVec,
-    // One at a time: a scrape sets every gauge anew before it reads them.
-    gauges: Mutex<Gauges>,
     // Written all at once, so that no scrape sees half of it.
     relay: Mutex<Relay>,
 }
@@ -109,7 +109,11 @@ impl Metrics {
     /// Registers every family.
     pub fn new() -> Self {
         let registry = Registry::new();
-        let build_info = gauges::of(&registry, "adit_build_info", "Always 1; the version is a label.", &["version"]);
+        for gauge in GAUGES.iter().chain(&ROUTE_GAUGES) {
+            let family = Family::new(gauge.name, Kind::Gauge, gauge.help, gauge.labels);
+            registry.register_written(family, Box::new(gauge.write)).expect("each name is used once");
+        }
+        let build_info = gauges(&registry, "adit_build_info", "Always 1; the version is a label.", &["version"]);
         build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let families = Families {
             events: counters(&registry, "adit_events_total", "Events by kind and level.", &["kind", "level"]),
@@ -131,12 +135,7 @@ impl Metrics {
                     "How often connectors wrote to a full disk with no older lines left to give up; newer ones may be lost.",
                 ),
             ),
-            restarts: counters(
-                &registry,
-                "adit_connector_restarts_total",
-                "Connectors that were started again, by reason.",
-                &["tunnel", "reason"],
-            ),
+            restarts: Restarts::register(&registry),
             uplink_losses: registered(
                 &registry,
                 IntCounter::new("adit_uplink_losses_total", "How often no connector could reach Cloudflare's edge."),
@@ -179,13 +178,13 @@ impl Metrics {
                 "Requests to Cloudflare's API; the status is none when no answer came.",
                 &["account", "method", "resource", "status"],
             ),
-            rate_limit_remaining: gauges::of(
+            rate_limit_remaining: gauges(
                 &registry,
                 "adit_cloudflare_rate_limit_remaining",
                 "Requests left in the scarcest rate-limit window, as Cloudflare said last.",
                 &["account"],
             ),
-            credential_expiry: gauges::of(
+            credential_expiry: gauges(
                 &registry,
                 "adit_credential_expires_timestamp_seconds",
                 "When an account's API token stops working; none for one that does not, or of which it is not known.",
@@ -203,7 +202,6 @@ impl Metrics {
                 "Events that a hook was not told of, because it is slower than they come or they are too old.",
                 &["hook"],
             ),
-            gauges: Mutex::new(Gauges::register(&registry)),
             relay: Mutex::new(Relay::register(&registry)),
             registry,
         };
@@ -231,20 +229,20 @@ impl Metrics {
     }
 
     fn record_connector(&self, event: &ConnectorEvent) {
-        let tunnel = event.slot.tunnel.as_str();
+        let tunnel = &event.slot.tunnel;
         if let Happening::Starting { restart: None, .. } | Happening::Adopted { .. } = &event.notice.happening {
             // A counter that begins with 1 hides its first increase.
             for restart in RestartReason::ALL.into_iter().filter(|restart| restart.is_trouble()) {
-                self.0.restarts.with_label_values(&[tunnel, restart.as_str()]);
+                self.0.restarts.add(tunnel, restart, 0);
             }
         }
         if let Happening::Remembered { past } = &event.notice.happening {
             for (restart, count) in &past.restarts {
-                self.0.restarts.with_label_values(&[tunnel, restart.as_str()]).inc_by(*count);
+                self.0.restarts.add(tunnel, *restart, *count);
             }
         }
         if let Some(restart) = event.notice.happening.restart() {
-            self.0.restarts.with_label_values(&[tunnel, restart.as_str()]).inc();
+            self.0.restarts.add(tunnel, restart, 1);
         }
     }
 
@@ -345,12 +343,10 @@ impl Metrics {
 
     /// Everything, without the end that OpenMetrics wants.
     pub fn render_as(&self, status: &Status, format: Format) -> String {
-        let gauges = self.0.gauges.lock().unwrap_or_else(PoisonError::into_inner);
         let relay = self.0.relay.lock().unwrap_or_else(PoisonError::into_inner);
-        gauges.set(status);
         let mut text = String::new();
-        render::write(&mut text, &self.0.registry, format);
-        drop((gauges, relay));
+        render::write(&mut text, &self.0.registry, status, format);
+        drop(relay);
         text
     }
 
@@ -363,6 +359,10 @@ impl Metrics {
 
 fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     registered(registry, IntCounterVec::new(Opts::new(name, help), labels))
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    registered(registry, IntGaugeVec::new(Opts::new(name, help), labels))
 }
 
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, made: prometheus::Result<C>) -> C {
@@ -379,6 +379,7 @@ mod tests {
     use crate::{
         connector::{Generation, Happening, Notice, Reason, RestartReason, SlotId, State, Vitals},
         event::PassResult,
+        status::ConnectorStatus,
     };
 
     fn connector(state: State, happening: Happening) -> Event {
@@ -466,6 +467,42 @@ mod tests {
             assert!(series.contains(&line.to_owned()), "{line} in {series:?}");
         }
         assert!(metrics.render(&status).contains("\nadit_uplink_up 0\n"));
+    }
+
+    #[test]
+    fn a_tunnel_that_two_accounts_know_has_its_series_once() {
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        for (account, rogues) in [("a", 1), ("b", 2)] {
+            let account = status.accounts.entry(account.parse().unwrap()).or_default();
+            account.view.rogue_connectors.insert("web".parse().unwrap(), rogues);
+        }
+        assert_eq!(Metrics::new().render(&status).matches("\nadit_rogue_connectors{").count(), 1);
+    }
+
+    #[test]
+    fn each_series_is_there_once_and_stands_below_the_head_of_its_family() {
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        for number in 0..30 {
+            let tunnel = status.tunnels.entry(format!("t{number}").parse().unwrap()).or_default();
+            for replica in 0..3 {
+                tunnel.connectors.insert(replica, ConnectorStatus::new(replica, Timestamp::UNIX_EPOCH));
+            }
+        }
+        let metrics = Metrics::new();
+        for format in [Format::Text, Format::OpenMetrics] {
+            let text = metrics.render_as(&status, format);
+            let (mut seen, mut family, mut families) = (BTreeSet::new(), "", Vec::new());
+            for line in text.lines() {
+                if let Some(head) = line.strip_prefix("# TYPE ") {
+                    family = head.split(' ').next().unwrap();
+                    families.push(family);
+                } else if !line.starts_with("# HELP ") {
+                    assert!(line.starts_with(family) && seen.insert(line.rsplit_once(' ').unwrap().0), "{line}");
+                }
+            }
+            assert!(families.is_sorted() && families.iter().collect::<BTreeSet<_>>().len() == families.len(), "{families:?}");
+            assert!(families.contains(&"adit_connector_up") && !families.contains(&"adit_orphans"), "{families:?}");
+        }
     }
 
     #[test]

@@ -113,6 +113,30 @@ fn a_line_that_is_too_long_or_no_text_is_passed_over() {
     assert_eq!(page(&[b"a 1\n\xff\xfe 2\nb 3\n"]), expected);
 }
 
+#[test]
+fn numbers_are_written_in_full_and_read_back_the_same() {
+    for (value, expected) in [
+        (0.0, "0"),
+        (-0.0, "-0"),
+        (-7.0, "-7"),
+        (0.5, "0.5"),
+        (1_700_000_000.0, "1700000000"),
+        (9_007_199_254_740_991.0, "9007199254740991"),
+        (-9_007_199_254_740_992.0, "-9007199254740992"),
+        (9_007_199_254_740_994.0, "9007199254740994"),
+        (1e20, "100000000000000000000"),
+        (1e21, "1e21"),
+        (f64::NAN, "NaN"),
+        (f64::NEG_INFINITY, "-Inf"),
+    ] {
+        let mut text = String::new();
+        write_number(&mut text, value);
+        assert_eq!(text, expected);
+        let read = number(&text).unwrap();
+        assert!(read.to_bits() == value.to_bits() || read.is_nan() && value.is_nan(), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn nothing_that_comes_makes_it_panic_or_keep_much(bytes: Vec<u8>, cut in 0_usize..64) {

@@ -48,6 +48,9 @@ pub enum Labels<'a> {
 /// What OpenMetrics wants a counter's series to be called, and takes off for the family's name.
 const TOTAL: &str = "_total";
 
+/// Below it, each whole number is a number of its own.
+const WHOLE_MAX: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+
 /// Writes a family's head.
 pub fn write_head(out: &mut String, format: Format, head: &Head<'_>) {
     let (name, kind) = match format {
@@ -105,8 +108,13 @@ pub fn write_sample(out: &mut String, name: &str, labels: Labels<'_>, value: f64
 /// Writes one label.
 pub(super) fn write_label(out: &mut String, name: &str, value: &str) {
     out.extend([name, "=\""]);
-    escape(out, value, true);
+    write_label_value(out, value);
     out.push('"');
+}
+
+/// Writes what stands between the quotes of a label.
+pub fn write_label_value(out: &mut String, value: &str) {
+    escape(out, value, true);
 }
 
 /// Writes what the whole ends with.
@@ -118,8 +126,12 @@ pub fn write_end(out: &mut String, format: Format) {
 }
 
 /// Writes a number as both formats read it; from it comes the same number again.
-fn write_number(out: &mut String, value: f64) {
+pub fn write_number(out: &mut String, value: f64) {
     let written = match value {
+        // Most are such, and this takes a fraction of the time. The text is the same.
+        value if value.fract() == 0.0 && value.abs() < WHOLE_MAX && value.to_bits() != (-0.0_f64).to_bits() => {
+            write!(out, "{}", value as i64)
+        }
         value if value.is_nan() => out.write_str("NaN"),
         f64::INFINITY => out.write_str("+Inf"),
         f64::NEG_INFINITY => out.write_str("-Inf"),

@@ -7,7 +7,8 @@ use prometheus::{
     proto::{Metric, MetricFamily, MetricType},
 };
 
-use crate::exposition::Kind;
+use super::series::Series;
+use crate::{exposition::Kind, status::Status};
 
 /// One of Adit's own families.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,33 @@ pub(super) struct Registry(Mutex<Vec<Registered>>);
 
 struct Registered {
     family: Family,
-    collector: Box<dyn Collector>,
+    source: Source,
+}
+
+/// Where the values of a family come from.
+enum Source {
+    /// The library keeps them.
+    Kept(Box<dyn Collector>),
+    /// They are written when somebody asks. Of a thousand tunnels the library would need tens of milliseconds for the same.
+    Written(Box<Write>),
+}
+
+/// Writes every series of a family, each once.
+pub(super) type Write = dyn Fn(&Status, &mut Series<'_>) + Send + Sync;
+
+/// The values of a family.
+pub(super) enum Values<'a> {
+    /// Series by the values of their labels.
+    Kept(MetricFamily),
+    /// What writes the series.
+    Written(&'a Write),
+}
+
+impl Family {
+    pub(super) fn new(name: &str, kind: Kind, help: &str, labels: &[&str]) -> Self {
+        let labels = labels.iter().map(|&label| label.to_owned()).collect();
+        Self { name: name.to_owned(), kind, help: help.to_owned(), labels }
+    }
 }
 
 impl Registry {
@@ -36,27 +63,40 @@ impl Registry {
         Self::default()
     }
 
-    /// Takes a family in. It fails when its name is taken, or when there is not one.
+    /// Takes a family in whose values are kept. It fails when its name is taken, or when there is not one.
     pub(super) fn register(&self, collector: Box<dyn Collector>) -> prometheus::Result<()> {
         let family = describe(&*collector).ok_or_else(|| prometheus::Error::Msg("it is no family".to_owned()))?;
+        self.insert(family, Source::Kept(collector))
+    }
+
+    /// Takes a family in whose values are written when somebody asks. It fails when its name is taken.
+    pub(super) fn register_written(&self, family: Family, write: Box<Write>) -> prometheus::Result<()> {
+        self.insert(family, Source::Written(write))
+    }
+
+    fn insert(&self, family: Family, source: Source) -> prometheus::Result<()> {
         let mut registered = self.lock();
         match registered.binary_search_by(|other| other.family.name.cmp(&family.name)) {
             Ok(_) => Err(prometheus::Error::AlreadyReg),
             Err(place) => {
-                registered.insert(place, Registered { family, collector });
+                registered.insert(place, Registered { family, source });
                 Ok(())
             }
         }
     }
 
-    /// Shows each family that has series, with its values, and which names are taken. One at a time: those of a thousand
-    /// tunnels take some memory.
-    pub(super) fn visit(&self, mut visit: impl FnMut(&MetricFamily, &dyn Fn(&str) -> bool)) {
+    /// Shows each family with its values, and which names are taken. One at a time: those of a thousand tunnels take some memory.
+    pub(super) fn visit(&self, mut visit: impl FnMut(&Family, Values<'_>, &dyn Fn(&str) -> bool)) {
         let registered = self.lock();
         let is_taken = |name: &str| registered.binary_search_by(|other| other.family.name.as_str().cmp(name)).is_ok();
-        for family in registered.iter().flat_map(|one| one.collector.collect()).map(sorted) {
-            if !family.get_metric().is_empty() {
-                visit(&family, &is_taken);
+        for Registered { family, source } in registered.iter() {
+            match source {
+                Source::Written(write) => visit(family, Values::Written(write), &is_taken),
+                Source::Kept(collector) => {
+                    for kept in collector.collect() {
+                        visit(family, Values::Kept(sorted(kept)), &is_taken);
+                    }
+                }
             }
         }
     }
@@ -73,8 +113,10 @@ impl Registry {
 
 /// A family with its series by the values of their labels.
 fn sorted(mut family: MetricFamily) -> MetricFamily {
-    let values = |metric: &Metric| metric.get_label().iter().map(|label| label.value().to_owned()).collect::<Vec<_>>();
-    family.mut_metric().sort_by_cached_key(values);
+    fn values(metric: &Metric) -> impl Iterator<Item = &str> {
+        metric.get_label().iter().map(|label| label.value())
+    }
+    family.mut_metric().sort_unstable_by(|a, b| values(a).cmp(values(b)));
     family
 }
 
@@ -87,7 +129,7 @@ fn describe(collector: &dyn Collector) -> Option<Family> {
 }
 
 /// The kind of a family in our words.
-pub(super) fn kind(of: MetricType) -> Kind {
+fn kind(of: MetricType) -> Kind {
     match of {
         MetricType::COUNTER => Kind::Counter,
         MetricType::GAUGE => Kind::Gauge,

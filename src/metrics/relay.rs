@@ -29,7 +29,7 @@ pub(super) struct Relay {
 impl Relay {
     pub(super) fn register(registry: &Registry) -> Self {
         Self {
-            up: gauges::of(
+            up: gauges(
                 registry,
                 "adit_relay_up",
                 "Whether a running connector's own metrics came in time for this scrape.",

@@ -2,35 +2,53 @@
 
 use std::borrow::Cow;
 
-use prometheus::proto::{Histogram, MetricType};
+use prometheus::proto::{Histogram, MetricFamily};
 
-use super::registry::{Registry, kind};
-use crate::exposition::{Format, Head, Labels, write_head, write_sample};
+use super::{
+    registry::{Registry, Values},
+    series::Series,
+};
+use crate::{
+    exposition::{Format, Head, Kind, Labels, write_head, write_sample},
+    status::Status,
+};
 
 type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
 /// Writes everything that has series.
-pub(super) fn write(out: &mut String, registry: &Registry, format: Format) {
-    registry.visit(|family, is_taken| {
-        let mut labels: Pairs<'_> = Vec::new();
-        let name = family.name();
+pub(super) fn write(out: &mut String, registry: &Registry, status: &Status, format: Format) {
+    registry.visit(|family, values, is_taken| {
+        let (name, kind) = (family.name.as_str(), family.kind);
         let is_clashing = name.strip_suffix("_total").is_some_and(is_taken);
-        write_head(out, format, &Head { name, kind: kind(family.get_field_type()), help: family.help(), is_clashing });
-        for metric in family.get_metric() {
-            labels.clear();
-            labels.extend(metric.get_label().iter().map(|label| (Cow::Borrowed(label.name()), Cow::Borrowed(label.value()))));
-            let value = match family.get_field_type() {
-                MetricType::COUNTER => metric.get_counter().get_value(),
-                MetricType::GAUGE => metric.get_gauge().get_value(),
-                MetricType::HISTOGRAM => {
-                    write_histogram(out, name, &mut labels, metric.get_histogram(), format);
-                    continue;
-                }
-                MetricType::SUMMARY | MetricType::UNTYPED => unreachable!("no own family is of such a kind"),
-            };
-            write_sample(out, name, Labels::Pairs(&labels), value);
+        let before = out.len();
+        write_head(out, format, &Head { name, kind, help: &family.help, is_clashing });
+        let head_end = out.len();
+        match values {
+            Values::Kept(kept) => write_kept(out, name, kind, &kept, format),
+            Values::Written(write) => write(status, &mut Series::new(out, name, &family.labels)),
+        }
+        if out.len() == head_end {
+            out.truncate(before);
         }
     });
+}
+
+fn write_kept(out: &mut String, name: &str, kind: Kind, kept: &MetricFamily, format: Format) {
+    let mut labels: Pairs<'_> = Vec::new();
+    for metric in kept.get_metric() {
+        labels.clear();
+        labels.extend(metric.get_label().iter().map(|label| (Cow::Borrowed(label.name()), Cow::Borrowed(label.value()))));
+        let value = match kind {
+            Kind::Counter => metric.get_counter().get_value(),
+            Kind::Gauge => metric.get_gauge().get_value(),
+            Kind::Histogram => {
+                write_histogram(out, name, &mut labels, metric.get_histogram(), format);
+                continue;
+            }
+            Kind::Summary | Kind::Untyped => unreachable!("no own family is of such a kind"),
+        };
+        write_sample(out, name, Labels::Pairs(&labels), value);
+    }
 }
 
 fn write_histogram(out: &mut String, name: &str, labels: &mut Pairs<'_>, histogram: &Histogram, format: Format) {
@@ -54,10 +72,11 @@ fn write_histogram(out: &mut String, name: &str, labels: &mut Pairs<'_>, histogr
 
 #[cfg(test)]
 mod tests {
-    use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, TextEncoder};
+    use jiff::Timestamp;
+    use prometheus::{Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, TextEncoder};
 
     use super::*;
-    use crate::metrics::{Registry, registered};
+    use crate::metrics::{Family, Registry, registered};
 
     fn registry() -> Registry {
         let registry = Registry::new();
@@ -74,17 +93,41 @@ mod tests {
     #[test]
     fn the_text_is_that_of_the_library() {
         let (mut theirs, mut ours) = (Vec::new(), String::new());
-        registry().visit(|family, _| {
-            TextEncoder::new().encode(std::slice::from_ref(family), &mut theirs).unwrap();
+        registry().visit(|_, values, _| match values {
+            Values::Kept(kept) => TextEncoder::new().encode(&[kept], &mut theirs).unwrap(),
+            Values::Written(_) => unreachable!("none is registered"),
         });
-        write(&mut ours, &registry(), Format::Text);
+        write(&mut ours, &registry(), &Status::new(Timestamp::UNIX_EPOCH), Format::Text);
         assert_eq!(ours, String::from_utf8(theirs).unwrap());
+    }
+
+    #[test]
+    fn what_is_written_when_asked_for_looks_like_what_is_kept() {
+        let (values, mut texts) = (["\"\\\n", "é"], Vec::new());
+        for is_written in [true, false] {
+            let (registry, mut text) = (Registry::new(), String::new());
+            if is_written {
+                let family = Family::new("a", Kind::Gauge, "Says.", &["y", "x"]);
+                registry.register_written(family, Box::new(move |_, series| series.add(&values, -0.5))).unwrap();
+                let family = Family::new("b", Kind::Gauge, "Says.", &[]);
+                registry.register_written(family, Box::new(|_, series| series.add(&[], 1.0))).unwrap();
+                let family = Family::new("c", Kind::Gauge, "Has none.", &["x"]);
+                registry.register_written(family, Box::new(|_, _| {})).unwrap();
+            } else {
+                registered(&registry, GaugeVec::new(Opts::new("a", "Says."), &["y", "x"])).with_label_values(&values).set(-0.5);
+                registered(&registry, IntGauge::new("b", "Says.")).set(1);
+                registered(&registry, IntCounterVec::new(Opts::new("c", "Has none."), &["x"]));
+            }
+            write(&mut text, &registry, &Status::new(Timestamp::UNIX_EPOCH), Format::Text);
+            texts.push(text);
+        }
+        assert_eq!(texts[0], texts[1]);
     }
 
     #[test]
     fn openmetrics_counts_in_families_without_total_and_bounds_with_a_point() {
         let mut text = String::new();
-        write(&mut text, &registry(), Format::OpenMetrics);
+        write(&mut text, &registry(), &Status::new(Timestamp::UNIX_EPOCH), Format::OpenMetrics);
         // A gauge has the name already that the first counter would get.
         for part in [
             "# HELP a_total Says \\\"\\\\\\n.\n# TYPE a_total unknown\na_total{x=\"\",y=\"\\\"\\\\\\n\"} 3\n",
