@@ -141,7 +141,7 @@ pub enum RequestError {
         now: PlanHash,
     },
     /// No rotation can be begun.
-    #[error("cannot rotate the secret of tunnel {tunnel:?}: {why}")]
+    #[error("cannot rotate the secret of tunnel \"{tunnel}\": {why}")]
     NotRotated {
         /// The tunnel.
         tunnel: TunnelName,
@@ -154,7 +154,7 @@ pub enum RequestError {
     )]
     ObserveOnly,
     /// The tunnel is still wanted.
-    #[error("cannot delete tunnel {0:?}: the configuration still has it")]
+    #[error("cannot delete tunnel \"{0}\": the configuration still has it")]
     StillWanted(TunnelName),
     /// What is left over is something else by now.
     #[error("cannot delete what {asked} names: what is left over is {now} by now (look at it again)")]
@@ -176,7 +176,7 @@ pub enum RequestError {
         why: String,
     },
     /// Nothing can be done about the tunnel.
-    #[error("cannot delete tunnel {tunnel:?}: {why}")]
+    #[error("cannot delete tunnel \"{tunnel}\": {why}")]
     Held {
         /// The tunnel.
         tunnel: TunnelName,

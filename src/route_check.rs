@@ -7,6 +7,7 @@
 //! A [`Question`] is asked once for all routes that share it: a hundred rules that lead to one server are one connection a period.
 //! Nothing here does I/O or reads a clock. What is found is told and never a reason to restart a connector: it would not help.
 
+mod allowance;
 mod asking;
 mod damping;
 mod planner;

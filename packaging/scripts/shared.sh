@@ -54,6 +54,12 @@ take_over() {
     if ! systemctl is-active --quiet "$unit"; then
         return 0
     fi
+    case $(systemctl is-enabled "$unit" 2>/dev/null) in
+        masked*)
+            warn "$unit is masked and cannot be restarted: the version that runs goes on; systemctl unmask adit && systemctl restart adit"
+            return 0
+            ;;
+    esac
     if answer=$(would_start); then
         printf '%s\n' "$answer" | indented
         "$@" || warn 'the new version did not start; its connectors run on, and systemd tries again: journalctl -u adit -n 50'

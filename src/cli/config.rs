@@ -138,7 +138,8 @@ async fn reload(context: &mut Context<'_>) -> Result<Ending, Failure> {
     match (context.output, reloaded.change) {
         (Output::Json, Change::Accepted | Change::Unchanged) => context.terminal.print_json(&reloaded)?,
         (Output::Table, Change::Accepted) => {
-            context.terminal.tell(&format!("accepted: a configuration with {} tunnels is in force", reloaded.tunnels));
+            let (count, plural) = (reloaded.tunnels, if reloaded.tunnels == 1 { "" } else { "s" });
+            context.terminal.tell(&format!("accepted: a configuration with {count} tunnel{plural} is in force"));
         }
         (Output::Table, Change::Unchanged) => context.terminal.tell("nothing to change, the files say what is in force"),
     }

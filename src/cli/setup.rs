@@ -23,11 +23,20 @@ mod writing;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, os::unix::fs::MetadataExt as _, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, ValueEnum};
 use jiff::{Timestamp, tz::TimeZone};
-use rustix::process::geteuid;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+    process::geteuid,
+};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
@@ -154,8 +163,42 @@ async fn carry_out(arguments: &Arguments, host: &Host, context: &mut Context<'_>
     if summary.service.is_up() { service::show(summary.tunnel.as_deref(), context).await } else { Ok(Ending::Fine) }
 }
 
+/// A folder that other calls keep away from.
+struct Claim(File);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Not by closing alone: a process that is being started still shares the descriptor.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// Keeps other calls away for as long as it is held: each decides by what stands there when it begins, and a second one would put its
+/// token in the place of the first one's. `None` where there is no folder yet.
+fn claim(host: &Host) -> Result<Option<Claim>, Failure> {
+    let folder = host.main.parent().unwrap_or(Path::new("/"));
+    let failed = |error: io::Error| Failure::of(error).while_doing(format!("cannot set up what is in {folder:?}"));
+    let claim = match File::open(folder) {
+        Ok(claim) => claim,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    match flock(&claim, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(Claim(claim))),
+        Err(Errno::WOULDBLOCK) => {
+            let message = format!("cannot set up what is in {folder:?}: another \"adit setup\" is at work there");
+            Err(Failure::new(Ending::Conflict, message).with_hint("nothing was changed; when that one has ended, run this again"))
+        }
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
 async fn steps(arguments: &Arguments, host: &Host, done: &mut Done, context: &mut Context<'_>) -> Result<Summary, Failure> {
     let mode = if arguments.dry_run { Mode::Tell } else { Mode::Do };
+    let _claim = match mode {
+        Mode::Do => claim(host)?,
+        Mode::Tell => None,
+    };
     let ground = Ground::look(host)?;
     if !arguments.no_start && mode == Mode::Do {
         service::look(host).await?;

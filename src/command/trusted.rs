@@ -36,6 +36,9 @@ fn check_program(mode: u32, owner: u32) -> Result<(), String> {
     if owner != 0 {
         return Err(format!("the program belongs to user {owner}; it must belong to root"));
     }
+    if mode & 0o111 == 0 {
+        return Err(format!("the program's mode is {:04o}; it cannot be executed (chmod +x)", mode & 0o7777));
+    }
     if mode & 0o022 != 0 {
         return Err(format!("the program's mode is {:04o}; only root may be able to write it (chmod go-w)", mode & 0o7777));
     }
@@ -61,7 +64,7 @@ mod tests {
     #[test]
     fn only_what_root_alone_can_write_is_run() {
         for (mode, owner, fine) in
-            [(0o755, 0, true), (0o555, 0, true), (0o755, 1_000, false), (0o775, 0, false), (0o757, 0, false)]
+            [(0o755, 0, true), (0o555, 0, true), (0o755, 1_000, false), (0o775, 0, false), (0o757, 0, false), (0o644, 0, false)]
         {
             assert_eq!(check_program(mode, owner).is_ok(), fine, "{mode:o} {owner}");
         }

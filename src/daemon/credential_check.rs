@@ -109,7 +109,7 @@ async fn verify(client: &Client, account: Option<&AccountId>) -> (Check, Option<
 async fn tunnels(client: &Client, account: &AccountId) -> [Check; 2] {
     let nobody: TunnelId = "00000000-0000-0000-0000-000000000000".parse().expect("it has the form of an identifier");
     let listed = match client.tunnels(account).await {
-        Ok(tunnels) => passed("list tunnels", format!("{} tunnels", tunnels.len())),
+        Ok(tunnels) => passed("list tunnels", format!("{} tunnel{}", tunnels.len(), if tunnels.len() == 1 { "" } else { "s" })),
         Err(error) => failed("list tunnels", error.to_string()),
     };
     // Reading a connector token needs the permission to edit (cloudflare-api.md, "Surprises first", 4).

@@ -148,7 +148,7 @@ pub(super) fn of_checks(name: &TunnelName, tunnel: &TunnelStatus) -> Vec<Finding
         let why = down(kind, asked, &check.reason.sentence);
         match kind {
             CheckKind::Origin => ("origin-down", format!("visitors of {routes} of {name} get an error: {why}")),
-            CheckKind::Outside => ("probe-failed", format!("{name}: {why}")),
+            CheckKind::Outside => ("probe-failed", why),
         }
     });
     let more = (rest > 0).then(|| {
@@ -219,6 +219,13 @@ mod tests {
         let told: Vec<_> = findings.iter().map(|finding| (finding.code.as_str(), finding.sentence.as_str())).collect();
         let sentence = "visitors of 2 routes of web get an error: the origin 127.0.0.1:8080 takes no connection: refused";
         assert_eq!(told, [("origin-down", sentence)]);
+    }
+
+    #[test]
+    fn what_visitors_meet_is_told_without_the_tunnel_that_stands_before_it() {
+        let findings = of_checks(&"web".parse().unwrap(), &tunnel(&[true], None, Some(CheckState::Down)));
+        let sentence = "visitors do not get through: 127.0.0.1:8080 takes no connection: refused";
+        assert_eq!((findings[0].sentence.as_str(), findings[0].code.as_str()), (sentence, "probe-failed"));
     }
 
     #[test]

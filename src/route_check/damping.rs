@@ -10,6 +10,8 @@ const FAILURES_TO_DOWN: u8 = 2;
 pub(super) struct Damping {
     state: CheckState,
     failures: u8,
+    /// Whether it was told that the state is down, and not yet that it is up again.
+    told_down: bool,
 }
 
 /// What one more answer did.
@@ -17,7 +19,7 @@ pub(super) struct Damping {
 pub(super) struct Step {
     /// The state from here on.
     pub(super) state: CheckState,
-    /// Whether it is another one than before, of those that are told: the first good answer only ends not knowing.
+    /// Whether it is to be told, as another one than was told last: the first good answer only ends not knowing.
     pub(super) turned: bool,
     /// Whether the next answer decides something, so that it should come soon.
     pub(super) undecided: bool,
@@ -25,11 +27,12 @@ pub(super) struct Step {
 
 impl Damping {
     pub(super) fn new() -> Self {
-        Self { state: CheckState::Unknown, failures: 0 }
+        Self { state: CheckState::Unknown, failures: 0, told_down: false }
     }
 
-    /// Takes in an answer. While `is_new`, what is asked for may still be on its way into the world.
-    pub(super) fn take(&mut self, answer: Answer, is_new: bool) -> Step {
+    /// Takes in an answer. While `is_new`, what is asked for may still be on its way into the world. What may not be told now is told with
+    /// a later answer, if it is still so then.
+    pub(super) fn take(&mut self, answer: Answer, is_new: bool, may_tell: bool) -> Step {
         let before = self.state;
         match answer {
             Answer::Good => (self.state, self.failures) = (CheckState::Up, 0),
@@ -45,15 +48,16 @@ impl Damping {
                 };
             }
         }
-        Step {
-            state: self.state,
-            turned: match (before, self.state) {
-                (CheckState::Down, CheckState::Up) => true,
-                (before, CheckState::Down) => before != CheckState::Down,
-                (_, CheckState::Unknown | CheckState::Up | CheckState::Pending) => false,
-            },
-            undecided: answer != Answer::Good && self.state != CheckState::Down,
+        let is_news = match self.state {
+            CheckState::Down => !self.told_down,
+            CheckState::Up => self.told_down,
+            CheckState::Unknown | CheckState::Pending => false,
+        };
+        let turned = is_news && may_tell;
+        if turned {
+            self.told_down = self.state == CheckState::Down;
         }
+        Step { state: self.state, turned, undecided: answer != Answer::Good && self.state != CheckState::Down }
     }
 }
 
@@ -84,7 +88,7 @@ mod tests {
         ];
         for (answers, expected) in cases {
             let mut damping = Damping::new();
-            let steps: Vec<_> = answers.iter().map(|(answer, is_new)| damping.take(*answer, *is_new)).collect();
+            let steps: Vec<_> = answers.iter().map(|(answer, is_new)| damping.take(*answer, *is_new, true)).collect();
             let told: Vec<_> = steps.iter().map(|step| (step.state, step.turned)).collect();
             assert_eq!(told, expected, "{answers:?}");
         }
@@ -94,7 +98,18 @@ mod tests {
     fn an_answer_that_decides_nothing_is_asked_for_again_soon() {
         let mut damping = Damping::new();
         let undecided: Vec<bool> =
-            [Good, Bad, Bad, Bad, Good].into_iter().map(|answer| damping.take(answer, false).undecided).collect();
+            [Good, Bad, Bad, Bad, Good].into_iter().map(|answer| damping.take(answer, false, true).undecided).collect();
         assert_eq!(undecided, [false, true, false, false, false]);
+    }
+
+    #[test]
+    fn what_may_not_be_told_is_told_later_if_it_is_still_so() {
+        let told = |answers: &[(Answer, bool)]| -> Vec<bool> {
+            let mut damping = Damping::new();
+            answers.iter().map(|(answer, may_tell)| damping.take(*answer, false, *may_tell).turned).collect()
+        };
+        assert_eq!(told(&[(Bad, false), (Bad, false), (Bad, true), (Bad, true)]), [false, false, true, false]);
+        assert_eq!(told(&[(Bad, false), (Bad, false), (Good, true), (Good, true)]), [false; 4]);
+        assert_eq!(told(&[(Bad, true), (Bad, true), (Good, false), (Good, true)]), [false, true, false, true]);
     }
 }

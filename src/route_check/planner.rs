@@ -11,7 +11,11 @@ use std::{
 
 use rand::Rng;
 
-use super::{Answer, CheckKind, Finding, Happening, Notice, Outcome, Question, RouteKey, damping::Damping};
+use super::{
+    Answer, CheckKind, Finding, Happening, Notice, Outcome, Question, RouteKey,
+    allowance::{Allowance, Rest},
+    damping::Damping,
+};
 use crate::name::TunnelName;
 
 /// How many questions are asked at once of those that were answered well last time: an origin of this host answers in a millisecond.
@@ -34,6 +38,14 @@ const SOON_MIN: Duration = Duration::from_secs(1);
 
 /// How much earlier or later than its period a question is asked, of one.
 const JITTER: f64 = 0.1;
+
+/// How often it is told of one question that its state turned over: whoever goes up and down all the time is told of in the beginning,
+/// and then as it is now and again.
+const TOLD_OF_ONE: Allowance = Allowance { at_once: 4, each: Duration::from_secs(300) };
+
+/// How often of all together. A thousand origins that go down at once must not drive everything else out of the feed, which keeps as many
+/// entries; the status has all of them at once.
+const TOLD_OF_ALL: Allowance = Allowance { at_once: 100, each: Duration::from_secs(5) };
 
 /// After how many periods without a new one a result stands for nothing.
 const FRESH_PERIODS: u32 = 3;
@@ -92,6 +104,8 @@ pub struct Planner {
     /// Those that are being asked, also of what nobody wants any more.
     asking: BTreeMap<u64, Lane>,
     last_id: u64,
+    /// What may still be told.
+    rest: Rest,
 }
 
 #[derive(Debug)]
@@ -103,6 +117,8 @@ struct Entry {
     due_at: Option<Instant>,
     began_at: Instant,
     damping: Damping,
+    /// What may still be told of it.
+    rest: Rest,
 }
 
 /// Where a question waits for its turn.
@@ -135,6 +151,7 @@ impl Planner {
             waiting: Lane::ALL.map(|lane| (lane, BTreeSet::new())).into(),
             asking: BTreeMap::new(),
             last_id: 0,
+            rest: Rest::default(),
         }
     }
 
@@ -202,7 +219,8 @@ impl Planner {
         free.filter_map(|lane| self.waiting.get(&lane)?.first()).map(|(at, _)| *at).min()
     }
 
-    /// Takes in what asking came to. What nobody wants any more is told to nobody.
+    /// Takes in what asking came to. A state that turned over too often, or together with too many others, only turns over; it is told as
+    /// it is as soon as there is room. What nobody wants any more is told to nobody.
     pub fn report(&mut self, id: u64, outcome: Outcome, now: Instant, rng: &mut impl Rng) -> Vec<Notice> {
         if self.asking.remove(&id).is_none() {
             return Vec::new();
@@ -210,7 +228,8 @@ impl Planner {
         let Some(entry) = self.entries.get_mut(&id) else { return Vec::new() };
         let kind = entry.question.kind();
         let is_new = kind == CheckKind::Outside && now.saturating_duration_since(entry.began_at) < NEW_FOR;
-        let step = entry.damping.take(outcome.answer, is_new);
+        let may_tell = entry.rest.has_any(TOLD_OF_ONE, now) && self.rest.has_any(TOLD_OF_ALL, now);
+        let step = entry.damping.take(outcome.answer, is_new, may_tell);
         entry.lane = match outcome.answer {
             Answer::Good => Lane::Well,
             Answer::Bad | Answer::Missing => Lane::Doubtful,
@@ -220,6 +239,10 @@ impl Planner {
         let finding = Finding { state: step.state, outcome, fresh_for: self.schedule.fresh_for(kind) };
         let happening = if step.turned { Happening::Turned(finding) } else { Happening::Read(finding) };
         let notices = differences(&entry.askers, &Askers::new(), &entry.question, happening);
+        if step.turned {
+            entry.rest.take(1, TOLD_OF_ONE, now);
+            self.rest.take(u32::try_from(notices.len()).unwrap_or(u32::MAX), TOLD_OF_ALL, now);
+        }
         self.wait_until(id, now + jittered(pause, rng));
         notices
     }
@@ -232,8 +255,8 @@ impl Planner {
         self.last_id += 1;
         let id = self.last_id;
         self.ids.insert(question.clone(), id);
-        let (askers, damping) = (Askers::new(), Damping::new());
-        self.entries.insert(id, Entry { question, askers, lane: Lane::Doubtful, due_at: None, began_at: now, damping });
+        let (askers, damping, rest) = (Askers::new(), Damping::new(), Rest::default());
+        self.entries.insert(id, Entry { question, askers, lane: Lane::Doubtful, due_at: None, began_at: now, damping, rest });
         id
     }
 

@@ -105,6 +105,43 @@ fn a_hundred_routes_to_one_origin_are_one_question_and_one_notice() {
 }
 
 #[test]
+fn an_origin_that_goes_up_and_down_all_the_time_is_told_of_now_and_again_and_at_last_as_it_is() {
+    let mut run = Run::new();
+    run.want(&[(connect(80), 1)]);
+    let (start, mut told) = (run.now, Vec::new());
+    while run.now < start + Duration::from_secs(3_600) {
+        for answer in [Answer::Bad, Answer::Bad, Answer::Good] {
+            told.extend(run.answer(answer).1.into_iter().filter(|notice| matches!(notice.happening, Happening::Turned(_))));
+        }
+    }
+    assert!((8..=16).contains(&told.len()), "{}", told.len());
+    let mut last = states(&told).pop();
+    while run.now < start + Duration::from_secs(4_000) {
+        let now = states(&run.answer(Answer::Good).1).pop();
+        last = now.filter(|(happening, _)| *happening == "turned").or(last);
+    }
+    assert_eq!(last, Some(("turned", CheckState::Up)));
+}
+
+#[test]
+fn of_a_thousand_origins_that_go_down_together_the_first_are_told_and_all_are_known() {
+    let mut run = Run::new();
+    run.want(&(1..=1_000).map(|port| (connect(port), port)).collect::<Vec<_>>());
+    let (start, mut known, mut told) = (run.now, BTreeSet::new(), 0_usize);
+    while run.now < start + 4 * PERIOD {
+        for (id, question) in run.next().1 {
+            let notices = run.planner.report(id, outcome(Answer::Bad), run.now, &mut run.rng);
+            told += notices.iter().filter(|notice| matches!(notice.happening, Happening::Turned(_))).count();
+            if states(&notices).iter().all(|(_, state)| *state == CheckState::Down) {
+                known.insert(question);
+            }
+        }
+    }
+    assert_eq!(known.len(), 1_000);
+    assert!((100..=130).contains(&told), "{told}");
+}
+
+#[test]
 fn a_first_failure_is_asked_about_soon_and_a_second_one_is_told() {
     let mut run = Run::new();
     run.want(&[(connect(80), 1)]);

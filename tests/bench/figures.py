@@ -2,7 +2,7 @@
 """What Adit costs and how fast it is: prints the figures of one run on this machine, beside the goals.
 
     cargo build --release
-    tests/bench/figures.py [--only kills,adoption,ready,outage,udp]
+    tests/bench/figures.py [--only kills,adoption,ready,outage,udp,scrapes]
 
 Each figure has a sandbox (`adit sandbox`) and a real daemon in a temporary directory. Everything stays on this machine; nothing is
 left behind. Needs a C compiler. Whatever else the machine does shows in the figures; the floor is measured in the same run, kill by
@@ -31,6 +31,7 @@ STABLE_S = 31.0
 SETTLE_S = 12.0
 IDLE_S = 60.0
 REPEATED = 5
+SCRAPES = 30
 
 
 def row(what, value, goal=""):
@@ -42,8 +43,8 @@ def quantile(values, share):
     return sorted(values)[math.ceil(share * len(values)) - 1]
 
 
-def in_ms(values):
-    return f"{statistics.median(values) * 1000:.0f} ms (max {max(values) * 1000:.0f})"
+def in_ms(values, digits=0):
+    return f"{statistics.median(values) * 1000:.{digits}f} ms (max {max(values) * 1000:.{digits}f})"
 
 
 def kills(adit, options):
@@ -156,7 +157,29 @@ def udp(adit, _options):
         row("UDP blocked at a cold start, until the tunnel serves", f"{time.monotonic() - begun:.1f} s", "15 s")
 
 
-FIGURES = {"kills": kills, "adoption": adoption, "ready": ready, "outage": outage, "udp": udp}
+def scrapes(adit, options):
+    """What a scrape costs, of own families alone and with those of the connectors."""
+    for count in map(int, options.tunnels.split(",")):
+        for relay in (False, True):
+            with Host(adit, count, local=True, relay=relay) as host:
+                host.start()
+                host.all_ready()
+                time.sleep(SETTLE_S)
+                what = "all families" if relay else "own families"
+                before = host.memory()[1]
+                for zipped in (False, True):
+                    sizes, times = zip(*(host.scrape(zipped=zipped) for _ in range(SCRAPES)))
+                    row(f"scrape of {what}, {count} tunnels{', gzip' if zipped else ''}: {sizes[-1] / 1024:.0f} KiB", in_ms(times, 1),
+                        "" if relay else "1000: 10 ms")
+                # What a scrape needs is given back, or used again by the next.
+                first = host.memory()[1]
+                for _ in range(2 * SCRAPES):
+                    host.scrape(zipped=True)
+                row("    anonymous memory before, after these, and after as many again",
+                    f"{before}, {first}, {host.memory()[1]} KiB")
+
+
+FIGURES = {"kills": kills, "adoption": adoption, "ready": ready, "outage": outage, "udp": udp, "scrapes": scrapes}
 
 
 def main():
@@ -165,6 +188,7 @@ def main():
     parser.add_argument("--only", default=",".join(FIGURES), help="some of them (default: %(default)s)")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--connectors", default="100,500", help="how many are adopted (default: %(default)s)")
+    parser.add_argument("--tunnels", default="10,100,1000", help="how many are scraped (default: %(default)s)")
     parser.add_argument("--outage", type=int, default=60, help="how long, in seconds (default: %(default)s)")
     options = parser.parse_args()
     # Whoever ends this ends the sandboxes and daemons with it.

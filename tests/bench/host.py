@@ -31,7 +31,7 @@ class UnixConnection(http.client.HTTPConnection):
 class Host:
     """So many tunnels with so many connectors each."""
 
-    def __init__(self, adit, tunnels, replicas=1, cloudflared=None, local=False):
+    def __init__(self, adit, tunnels, replicas=1, cloudflared=None, local=False, relay=True):
         self.adit, self.tunnels, self.replicas = adit, tunnels, replicas
         self.temporary = tempfile.TemporaryDirectory(prefix="adit-figures-")
         self.directory = Path(self.temporary.name)
@@ -55,7 +55,7 @@ class Host:
             sandbox, 'budget = "1000/s"',
             "[daemon]", f'state_dir = "{self.directory}/state"', f'runtime_dir = "{self.directory}/run"',
             "[control]", f'socket = "{self.socket}"',
-            "[metrics]", f'listen = "unix:{self.directory}/metrics.sock"',
+            "[metrics]", f'listen = "unix:{self.directory}/metrics.sock"', f"relay = {str(relay).lower()}",
             "[access]", f'admin = ["{os.getuid()}"]',
         ]
         for number in range(tunnels):
@@ -128,6 +128,16 @@ class Host:
         answer = json.load(connection.getresponse())
         connection.close()
         return answer
+
+    def scrape(self, *, zipped):
+        """Takes the metrics as a scraper does: how many bytes they are, and the seconds that took."""
+        connection = UnixConnection(str(self.directory / "metrics.sock"))
+        begun = time.monotonic()
+        connection.request("GET", "/metrics", headers={"Accept-Encoding": "gzip"} if zipped else {})
+        size = len(connection.getresponse().read())
+        length = time.monotonic() - begun
+        connection.close()
+        return size, length
 
     def connectors(self):
         try:

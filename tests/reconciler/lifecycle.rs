@@ -172,6 +172,7 @@ async fn a_tunnel_in_the_configuration_is_not_deleted() {
     let harness = Harness::settled(&tunnel("web", &[])).await;
     let error = harness.reconciler().delete_tunnel(&name("web")).await.unwrap_err();
     assert!(matches!(error, RequestError::StillWanted(_)));
+    assert_eq!(error.to_string(), "cannot delete tunnel \"web\": the configuration still has it");
     assert_eq!(harness.live("web").len(), 1);
 }
 

@@ -93,7 +93,8 @@ boot() {
             --system-call-filter='landlock_create_ruleset landlock_add_rule landlock_restrict_self' </dev/null >>"$overlay/boot.log" 2>&1
     ) &
     machine=$!
-    has_leader() { leader=$(pgrep -P "$machine" -o) && [ -n "$leader" ]; }
+    # Not the process that only starts it, and is gone at once.
+    has_leader() { leader=$(pgrep -P "$machine" -o) && grep -q $'^NSpid:.*\t1$' "/proc/$leader/status"; }
     until_true 'the container has a first process' has_leader
     has_leader
     until_true 'systemd is up' inside sh -c 'systemctl is-system-running 2>/dev/null | grep -qE "running|degraded"'

@@ -25,7 +25,13 @@ ASK
 
 ask() { inside systemd-run --quiet --unit="ask-$1" /opt/ask "$@"; }
 
-asked() { cat "$traffic/$1.count" 2>/dev/null || echo 0; }
+asked() {
+    local count=''
+    [ -e "$traffic/$1.count" ] || count=0
+    # It is empty for a moment whenever it is written.
+    until [ -n "$count" ]; do count=$(cat "$traffic/$1.count"); done
+    echo "$count"
+}
 lost() { cat "$traffic/$1.lost" 2>/dev/null || true; }
 
 # Forgets what was lost so far, once nobody waits for an answer any more.

@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 
 use super::answers;
 use crate::{
+    command,
     config::{self, Cloudflared, Config},
     config_files,
     control::api::{
@@ -81,6 +82,7 @@ pub(super) fn files(main: &Path) -> Vec<DoctorCheck> {
                     check(Configuration, "accounts", Note, "no account is configured, so nothing can be made at Cloudflare");
                 checks.push(none.advised("`sudo adit setup` asks for an API token and writes the first configuration"));
             }
+            checks.extend(config.hooks.on_event.first().map(|program| hook(program)));
             let warning = |problem: &config::Problem| {
                 check(Configuration, "config-files", Warning, problem.to_string()).advised("`adit config check` shows it in full")
             };
@@ -93,6 +95,21 @@ pub(super) fn files(main: &Path) -> Vec<DoctorCheck> {
                     .advised("`adit config check` names each mistake")
             };
             problems.0.iter().take(MISTAKES_MAX).map(mistake).collect()
+        }
+    }
+}
+
+/// The program that is run for events, by the rule that it is run by. Whoever may not look at it cannot tell.
+fn hook(program: &str) -> DoctorCheck {
+    match command::check(Path::new(program)) {
+        Ok(_) => check(Configuration, "hook", Fine, format!("{program:?} can be run for events")).about(program),
+        Err(failure) => {
+            let is_hidden = failure.source.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+            let why = failure.source.map(|error| format!(": {error}")).unwrap_or_default();
+            let sentence = format!("{program:?} of hooks.on_event cannot be run for events: {}{why}", failure.reason);
+            check(Configuration, "hook", if is_hidden { Unknown } else { Failure }, sentence).advised(
+                "it must exist and be executable, and nobody but root may be able to write it or a folder above it; give its absolute path",
+            )
         }
     }
 }
@@ -160,6 +177,10 @@ mod tests {
         assert!(advice(&main).contains("adit setup"));
         std::fs::write(&main, "[accounts.default]\napi_token = { env = \"TOKEN\" }\n").unwrap();
         assert_eq!(advice(&main), "");
+        for (program, result) in [("/bin/sh", Fine), ("/etc/passwd", Failure), ("/no/such/program", Failure)] {
+            std::fs::write(&main, format!("[hooks]\non_event = [\"{program}\"]\n")).unwrap();
+            assert!(files(&main).iter().any(|check| check.id == "hook" && check.result == result), "{program}");
+        }
     }
 
     #[test]

@@ -427,3 +427,20 @@ async fn programs_get_a_summary() {
     assert_eq!((summary["account"].as_str(), summary["service"].as_str()), (Some("default"), Some("started")));
     assert!(summary["done"].as_array().is_some_and(|done| done.len() == 4), "{summary}");
 }
+
+#[tokio::test]
+async fn a_second_call_at_the_same_time_is_refused_before_it_looks() {
+    let bench = Bench::new().await;
+    let folder = bench.path("etc/adit");
+    fs::create_dir_all(&folder).unwrap();
+    let first = claim(&bench.host()).unwrap();
+    assert!(first.is_some());
+    let token = bench.stage.world.api_token();
+    let ran = bench.setup(&WEB, token.expose()).await;
+    assert_eq!(ran.ending, Err(Ending::Conflict));
+    assert!(ran.words.contains("another \"adit setup\" is at work there"), "{}", ran.words);
+    assert!(bench.files().is_empty() && bench.calls().is_empty(), "{:?}", bench.calls());
+    assert_eq!(bench.setup(&["--dry-run"], token.expose()).await.ending, Ok(Ending::Fine), "it changes nothing");
+    drop(first);
+    assert_eq!(bench.setup(&WEB, token.expose()).await.ending, Ok(Ending::Fine));
+}

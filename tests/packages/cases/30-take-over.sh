@@ -1,13 +1,16 @@
 # With a systemd that says the daemon runs, the new program is asked first. It is a stand-in that writes down what it is asked, and
 # comes before the real one on the PATH of dpkg and of rpm.
 
-# systemd_says active|inactive
+# systemd_says active|inactive [enabled|masked]
 systemd_says() {
     in_copy mkdir -p /run/systemd/system
     cat >"$root/usr/sbin/systemctl" <<STANDIN
 #!/bin/sh
 echo "\$*" >>/run/asked
-case "\$*" in *is-active*) [ $1 = active ] ;; esac
+case "\$*" in
+    *is-active*) [ $1 = active ] ;;
+    *is-enabled*) echo ${2:-enabled} ;;
+esac
 STANDIN
     chmod 0755 "$root/usr/sbin/systemctl"
     : >"$root/run/asked"
@@ -32,6 +35,12 @@ expect_said 'systemctl restart adit'
 [ "$(restarts)" = 0 ] || fail "systemd was asked: $(cat "$root/run/asked")"
 [ "$(in_copy dpkg-query -W -f '${Status}' adit)" = 'install ok installed' ] || fail 'it is half-configured'
 cp "$overlay/adit.toml" "$root/etc/adit/adit.toml"
+
+step 'upgrade: a unit that is masked is not restarted, and it is said'
+systemd_says active masked
+dpkg_in_copy --install "/opt/packages/${deb##*/}"
+expect_said 'adit.service is masked'
+[ "$(restarts)" = 0 ] || fail "systemd was asked: $(cat "$root/run/asked")"
 
 step 'upgrade: a daemon that was stopped stays so'
 systemd_says inactive

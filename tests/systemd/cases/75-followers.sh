@@ -3,7 +3,8 @@
 step 'followers have missed nothing and seen nothing twice'
 ids() { grep -o '^{"id":[0-9]*\|"id": *[0-9]*' | grep -o '[0-9]*$'; }
 followed_events() { ids <"$traffic/events.out"; }
-first=$(followed_events | head -n 1)
+# Not by head, which would not read to the end: whoever writes into a pipe that nobody reads any more fails.
+first=$(followed_events | sed -n 1p)
 kept_events() { inside adit -o json events -n 10000 --since "$((first - 1))" | ids; }
 same_events() { [ "$(followed_events)" = "$(kept_events)" ]; }
 until_true 'every event was followed' same_events
