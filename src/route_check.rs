@@ -85,6 +85,8 @@ pub enum Answer {
     Bad,
     /// There is no way there, as for a hostname whose record was just made.
     Missing,
+    /// Nobody can tell: who knows the way does not say it.
+    Untold,
 }
 
 /// What is known of a route from one side.

@@ -30,6 +30,11 @@ pub const CHECK_REASONS: &[Code] = &[
         "Cloudflare answers 502: the connector cannot reach the origin.",
         "Look at the service behind it.",
     ),
+    code(
+        "resolver-silent",
+        "The resolver does not say where the hostname leads, so nobody can tell whether visitors get through.",
+        "Look at `health.resolver`, and whether this host may ask it (port 53).",
+    ),
     code("server-error", "Cloudflare answers with an error of its own.", "`adit diagnose HOSTNAME` walks the way."),
     code("stale", "It was not checked for three periods; what it was then is not told any more.", NOTHING),
     code("takes-connections", "It takes connections; nothing more is asked of it.", NOTHING),

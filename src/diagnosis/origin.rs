@@ -35,6 +35,8 @@ pub enum OriginFinding {
 pub enum PublicFinding {
     /// The resolver knows no address.
     NoAddress(String),
+    /// The resolver does not say.
+    NoResolver(String),
     /// The resolver knows only these, which no server on the internet has. None of them is asked.
     NotPublic(Vec<IpAddr>),
     /// Nobody answered at these addresses.
@@ -120,6 +122,10 @@ pub(super) fn public(case: &Case<'_>, rule: Option<&IngressRule>) -> DiagnosisLi
                 Some("a record that was just made takes a while; health.resolver says who is asked".to_owned()),
                 at,
             )
+        }
+        Some(PublicFinding::NoResolver(why)) => {
+            let sentence = format!("nobody says which address {hostname} has: {why}");
+            unknown(link, sentence, Some("look at health.resolver, and whether this host may ask it (port 53)".to_owned()), at)
         }
         Some(PublicFinding::NotPublic(addresses)) => {
             let sentence = format!("{hostname} leads to {}, where nothing public is; it was not asked", listed(addresses));

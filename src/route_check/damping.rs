@@ -2,7 +2,7 @@
 
 use super::{Answer, CheckState};
 
-/// How many bad answers in a row turn a state down.
+/// How many bad answers in a row turn a state down, and how many of none what was known into nothing.
 const FAILURES_TO_DOWN: u8 = 2;
 
 /// What the answers so far come to.
@@ -10,6 +10,8 @@ const FAILURES_TO_DOWN: u8 = 2;
 pub(super) struct Damping {
     state: CheckState,
     failures: u8,
+    /// How many times in a row nobody could tell.
+    untold: u8,
     /// Whether it was told that the state is down, and not yet that it is up again.
     told_down: bool,
 }
@@ -27,14 +29,17 @@ pub(super) struct Step {
 
 impl Damping {
     pub(super) fn new() -> Self {
-        Self { state: CheckState::Unknown, failures: 0, told_down: false }
+        Self { state: CheckState::Unknown, failures: 0, untold: 0, told_down: false }
     }
 
     /// Takes in an answer. While `is_new`, what is asked for may still be on its way into the world. What may not be told now is told with
     /// a later answer, if it is still so then.
     pub(super) fn take(&mut self, answer: Answer, is_new: bool, may_tell: bool) -> Step {
         let before = self.state;
+        self.untold = if answer == Answer::Untold { self.untold.saturating_add(1) } else { 0 };
         match answer {
+            Answer::Untold if self.untold < FAILURES_TO_DOWN => {}
+            Answer::Untold => (self.state, self.failures) = (CheckState::Unknown, 0),
             Answer::Good => (self.state, self.failures) = (CheckState::Up, 0),
             Answer::Bad | Answer::Missing => {
                 self.failures = self.failures.saturating_add(1);
@@ -57,14 +62,19 @@ impl Damping {
         if turned {
             self.told_down = self.state == CheckState::Down;
         }
-        Step { state: self.state, turned, undecided: answer != Answer::Good && self.state != CheckState::Down }
+        let undecided = match answer {
+            Answer::Good => false,
+            Answer::Bad | Answer::Missing => self.state != CheckState::Down,
+            Answer::Untold => self.untold < FAILURES_TO_DOWN,
+        };
+        Step { state: self.state, turned, undecided }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Answer::{Bad, Good, Missing};
+    use Answer::{Bad, Good, Missing, Untold};
     use CheckState::{Down, Pending, Unknown, Up};
 
     #[test]
@@ -92,6 +102,21 @@ mod tests {
             let told: Vec<_> = steps.iter().map(|step| (step.state, step.turned)).collect();
             assert_eq!(told, expected, "{answers:?}");
         }
+    }
+
+    #[test]
+    fn what_nobody_can_tell_is_unknown_and_no_failure() {
+        let steps = |answers: &[Answer]| -> Vec<(CheckState, bool, bool)> {
+            let mut damping = Damping::new();
+            let steps = answers.iter().map(|answer| damping.take(*answer, false, true));
+            steps.map(|step| (step.state, step.turned, step.undecided)).collect()
+        };
+        let up = [(Up, false, false), (Up, false, true), (Unknown, false, false), (Unknown, false, false), (Up, false, false)];
+        assert_eq!(steps(&[Good, Untold, Untold, Untold, Good]), up);
+        let down = [(Unknown, false, true), (Down, true, false), (Down, false, true), (Unknown, false, false), (Up, true, false)];
+        assert_eq!(steps(&[Bad, Bad, Untold, Untold, Good]), down);
+        let begun = [(Unknown, false, true), (Unknown, false, true), (Unknown, false, true), (Down, true, false)];
+        assert_eq!(steps(&[Untold, Bad, Untold, Bad]), begun);
     }
 
     #[test]

@@ -232,7 +232,7 @@ impl Planner {
         let step = entry.damping.take(outcome.answer, is_new, may_tell);
         entry.lane = match outcome.answer {
             Answer::Good => Lane::Well,
-            Answer::Bad | Answer::Missing => Lane::Doubtful,
+            Answer::Bad | Answer::Missing | Answer::Untold => Lane::Doubtful,
         };
         let period = self.schedule.period(kind);
         let pause = if step.undecided { (period / SOONER).max(SOON_MIN).min(period) } else { period };

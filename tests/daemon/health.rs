@@ -1,10 +1,13 @@
 //! Routes are watched: at their origins and from outside. What is found is told, and no connector is restarted for it.
 
+use std::net::SocketAddr;
+
 use adit::{
-    control::api::{CheckState, RouteHealth, RouteVerdict, Verdict},
+    control::api::{CheckState, RouteCheck, RouteHealth, RouteVerdict, Verdict},
     sandbox::origin::Origin,
 };
 use tokio::net::{TcpListener, UdpSocket, UnixListener};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     closed_port::ClosedPort,
@@ -163,29 +166,56 @@ async fn a_visitor_from_outside_sees_what_the_origin_alone_does_not_tell() {
     host.until("visitors get through again", async |host| host.adit(&["events"]).await.stdout.contains("probe-succeeded")).await;
 }
 
-#[tokio::test]
-async fn a_hostname_that_no_resolver_knows_yet_is_pending_and_not_failing() {
-    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+/// A host with a public hostname, for which visitors are looked for every second, by this resolver.
+async fn visited_by(resolver: SocketAddr) -> Host {
     let host = Host::prepare().await;
     let tunnels =
         "[tunnels.web]\nhealth = { outside = \"on\" }\ningress = [{ hostname = \"app.example.com\", service = \"ORIGIN\" }]\n";
     let text = host.configuration(tunnels);
     let own = text.lines().map(|line| match line.starts_with("resolver = ") {
-        true => format!("resolver = \"{}\"\noutside_interval = \"1s\"\n", silent.local_addr().unwrap()),
+        true => format!("resolver = \"{resolver}\"\noutside_interval = \"1s\"\n"),
         false => format!("{line}\n"),
     });
     host.write_configuration(&own.collect::<String>());
     host.start().await;
     host.until_all_serve().await;
-    let pending = host
-        .found("it is pending", async |host| {
-            health(host, "app.example.com").await.outside.filter(|check| check.state == CheckState::Pending)
+    host
+}
+
+/// The check of visitors once its reason is this, of a route of which nothing is known and a host that is well.
+async fn unknown_because(host: &Host, code: &str) -> RouteCheck {
+    let check = host
+        .found("the reason is told", async |host| {
+            health(host, "app.example.com").await.outside.filter(|check| check.reason.code == code)
         })
         .await;
-    assert_eq!(pending.reason.code, "no-address");
-    assert_eq!(health(&host, "app.example.com").await.verdict, RouteVerdict::Unknown);
+    assert_eq!(health(host, "app.example.com").await.verdict, RouteVerdict::Unknown);
     assert_eq!(host.status().await.overview.health.verdict, Verdict::Healthy);
-    assert_eq!(metric(&host, "adit_probe_success{route=\"app.example.com\",tunnel=\"web\"}").await, None);
+    assert_eq!(metric(host, "adit_probe_success{route=\"app.example.com\",tunnel=\"web\"}").await, None);
+    check
+}
+
+#[tokio::test]
+async fn a_hostname_that_no_resolver_knows_yet_is_pending_and_not_failing() {
+    let resolver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = resolver.local_addr().unwrap();
+    let _answering = AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut packet = [0; 1500];
+        while let Ok((length, from)) = resolver.recv_from(&mut packet).await {
+            // An answer: no such name (RFC 1035, 4.1.1).
+            (packet[2], packet[3]) = (packet[2] | 0x80, 3);
+            let _ = resolver.send_to(&packet[..length], from).await;
+        }
+    }));
+    let host = visited_by(address).await;
+    assert_eq!(unknown_because(&host, "no-address").await.state, CheckState::Pending);
+}
+
+#[tokio::test]
+async fn a_resolver_that_does_not_answer_makes_nobody_fail() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let host = visited_by(silent.local_addr().unwrap()).await;
+    assert_eq!(unknown_because(&host, "resolver-silent").await.state, CheckState::Unknown);
 }
 
 #[tokio::test]

@@ -30,6 +30,9 @@ pub(super) fn visited(finding: &PublicFinding, expect: Option<u16>) -> (Answer, 
     let bad = |code: &'static str, sentence: String| (Answer::Bad, Reason::new(code, sentence));
     let missing = |code: &'static str, sentence: String| (Answer::Missing, Reason::new(code, sentence));
     match finding {
+        PublicFinding::NoResolver(why) => {
+            (Answer::Untold, Reason::new("resolver-silent", format!("leads who knows where: {why}")))
+        }
         PublicFinding::NoAddress(why) => missing("no-address", format!("leads nowhere: {why}")),
         PublicFinding::NotPublic(addresses) => {
             let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
@@ -113,6 +116,7 @@ mod tests {
             (answered(502), None, Answer::Bad, "origin-unreachable"),
             (answered(522), Some(200), Answer::Bad, "server-error"),
             (PublicFinding::NotPublic(vec!["127.0.0.1".parse().unwrap()]), None, Answer::Bad, "not-public"),
+            (PublicFinding::NoResolver("it does not answer".to_owned()), None, Answer::Untold, "resolver-silent"),
             (PublicFinding::NoAddress("gone".to_owned()), None, Answer::Missing, "no-address"),
             (PublicFinding::Silent { addresses: Vec::new(), why: "refused".to_owned() }, None, Answer::Missing, "no-answer"),
         ] {

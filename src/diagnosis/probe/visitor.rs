@@ -16,7 +16,7 @@ use crate::{
     cloudflare::tame,
     config::is_public_address,
     diagnosis::PublicFinding,
-    dns_lookup,
+    dns_lookup::{self, LookupError},
     http_client::{self, Trust},
     name::Hostname,
     process::with_cause,
@@ -57,7 +57,12 @@ impl Visitor {
 pub(super) async fn look(prober: &Prober, from: Vantage, hostname: &Hostname, path: &str, method: Method) -> PublicFinding {
     let addresses: Vec<IpAddr> = match dns_lookup::addresses(from.resolver, hostname).await {
         Ok(addresses) => addresses,
-        Err(error) => return PublicFinding::NoAddress(with_cause(&error)),
+        Err(error @ (LookupError::NoSuchName { .. } | LookupError::NoAddress { .. })) => {
+            return PublicFinding::NoAddress(with_cause(&error));
+        }
+        Err(error @ (LookupError::Refused { .. } | LookupError::Silent { .. } | LookupError::Unreachable { .. })) => {
+            return PublicFinding::NoResolver(with_cause(&error));
+        }
     };
     let addresses = match from.front {
         Some(_) => addresses,
