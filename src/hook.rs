@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use tokio::{sync::watch, task::spawn_blocking};
 use tokio_util::task::AbortOnDropHandle;
 
-use self::{command::CommandTask, intake::Intake, sender::Sender, telling::Telling, webhook::WebhookTask};
+use self::{command::CommandTask, intake::Intake, marks::MarkBook, sender::Sender, telling::Telling, webhook::WebhookTask};
 use crate::{
     config::{Hooks, TokenSource},
     credential::Source,
@@ -63,17 +63,20 @@ struct Shared {
     events: Sink,
     metrics: Metrics,
     store: Store,
+    book: MarkBook,
 }
 
 /// Runs the hooks of the configuration in force, and others when it changes. Dropping it ends whatever a hook runs.
 pub async fn keep(start: Start, mut intended: watch::Receiver<Arc<Intended>>) {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    let shared = Shared { host, events: start.events, metrics: start.metrics, store: start.store };
+    let book = MarkBook::new(start.store.clone());
+    let mut shared = Shared { host, events: start.events, metrics: start.metrics, store: start.store, book };
     let recorder = start.recorder;
     // A hook that was never told of anything begins with the daemon, and one that is added later with what happens from then on.
     let mut beginning = just_before(recorder.status().started_at);
     loop {
         let hooks = Arc::new(intended.borrow_and_update().config.hooks.clone());
+        shared.book = shared.book.next();
         let _running = [
             run_command(&hooks, &shared, &recorder, beginning).await,
             run_webhook(&hooks, &shared, &recorder, beginning, &*start.source).await,
@@ -121,12 +124,12 @@ async fn run_webhook(
 
 /// Behind which event a hook begins; `None` for one that is not configured, of which nothing is kept.
 async fn since(hook: Hook, is_configured: bool, shared: &Shared, beginning: u64) -> Option<u64> {
-    let store = shared.store.clone();
+    let book = shared.book.clone();
     let mark = spawn_blocking(move || {
         if is_configured {
-            return Some(store.hook_mark(hook));
+            return Some(book.begin(hook));
         }
-        if let Err(error) = store.write_hook_mark(hook, None) {
+        if let Err(error) = book.forget(hook) {
             tracing::debug!(hook = hook.as_str(), %error, "the mark of a hook that is no more is left");
         }
         None

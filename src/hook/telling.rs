@@ -17,7 +17,7 @@ pub(super) struct Telling {
 impl Telling {
     /// The voice of `hook`.
     pub(super) fn new(hook: Hook, shared: Shared) -> Self {
-        let marks = Marks::start(shared.store.clone(), hook);
+        let marks = Marks::start(shared.book.clone(), hook);
         Self { hook, shared, outage: Outage::new(hook), marks }
     }
 
