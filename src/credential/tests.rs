@@ -165,7 +165,7 @@ async fn only_programs_that_nobody_can_replace_are_run() {
         (vec!["./sh"], "absolute path"),
         (vec!["/no/such/program"], "no such program"),
         (vec!["/etc"], "not a regular file"),
-        (vec!["/etc/passwd"], "it cannot be run"),
+        (vec!["/etc/passwd"], "it cannot be executed"),
         (vec![writable.to_str().unwrap()], "the program"),
     ] {
         let text = refusal(Source::Command(argv.iter().map(|&word| word.to_owned()).collect())).await;

@@ -42,10 +42,10 @@ class Prometheus:
         return self.ask(f"label/{label}/values", **{"match[]": series, "start": self.start, "end": self.end})
 
     def numbers(self, expr, instant):
-        """Every number that a query gives, now or at any point of the graph."""
+        """Every number that a query gives, now or at any point of the graph, which may begin at any second."""
         if instant:
             return [float(series["value"][1]) for series in self.ask("query", query=expr, time=self.end)["result"]]
-        found = self.ask("query_range", query=expr, start=self.start, end=self.end, step=INTERVAL)["result"]
+        found = self.ask("query_range", query=expr, start=self.start, end=self.end, step=SCRAPE)["result"]
         return [float(value) for series in found for _, value in series["values"]]
 
 
