@@ -2,7 +2,8 @@
 //!
 //! They stand here, below the configuration, because hooks choose among them by name. What [`crate::event`] makes of a happening is
 //! one of these, so that an event of no kind does not compile; and the reference of events is made from this table. A kind that is
-//! added needs its row in [`table`] and nothing else; `ADIT_UPDATE=1 cargo test --test events_reference` writes the reference anew.
+//! added needs its row in `event_kind/table.rs` and nothing else; `ADIT_UPDATE=1 cargo test --test events_reference` writes the
+//! reference anew.
 
 mod table;
 
