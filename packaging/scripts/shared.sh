@@ -56,7 +56,7 @@ take_over() {
     fi
     case $(systemctl is-enabled "$unit" 2>/dev/null) in
         masked*)
-            warn "$unit is masked and cannot be restarted: the version that runs goes on; systemctl unmask adit && systemctl restart adit"
+            warn "$unit is masked and cannot be restarted: the version that runs goes on until \"systemctl unmask adit\" and \"systemctl restart adit\""
             return 0
             ;;
     esac
