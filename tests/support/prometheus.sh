@@ -1,5 +1,5 @@
-# What the scripts share that look through a real Prometheus: one in $work/prometheus that scrapes a daemon. Needs host.sh, curl and
-# python3.
+# What the scripts share that look through a real Prometheus: one in $work/prometheus that scrapes a daemon. Needs curl, python3
+# and what host.sh has as companion.
 #
 # Nothing needs root, and everything listens on a loopback address of this run alone.
 

@@ -4,7 +4,8 @@ set -euo pipefail
 work=$1
 . tests/support/wait.sh
 . tests/support/prometheus.sh
-trap stop_prometheus EXIT
+# As in host.sh, which this does without: what is started ends with the script.
+companion() { trap "kill $1; wait $1 || true" EXIT; }
 
 start_prometheus 127.0.0.1:9738
 is_one() { [ "$(query "$1" | cut -f 1)" = 1 ]; }
