@@ -459,5 +459,5 @@ static HEALTH: Grammar = table(&[
 
 static HTTP_CHECK: Grammar = table(&[
     key("http", Kind::Text(&PATH), Required, "The path to ask for."),
-    key("expect", Kind::Integer { min: 100, max: 599 }, Default("200"), "The status of a healthy origin."),
+    key("expect", Kind::Integer { min: 100, max: 599 }, Default("200"), "The status that says that all is well."),
 ]);
