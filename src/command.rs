@@ -24,6 +24,8 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
+use crate::foreign_text::is_hidden;
+
 pub use self::trusted::check;
 
 /// How long a program may take.
@@ -243,18 +245,13 @@ fn failure(status: ExitStatus, complaint: &[u8]) -> String {
     let complaint = String::from_utf8_lossy(complaint);
     let line = complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
     // Foreign text: nothing of it may act on a terminal.
-    let line: String = line.trim().chars().filter(|&character| is_shown(character)).take(COMPLAINT_SHOWN).collect();
+    let line: String = line.trim().chars().filter(|&char| !is_hidden(char)).take(COMPLAINT_SHOWN).collect();
     let end = match (status.code(), status.signal()) {
         (Some(code), _) => format!("it exited with status {code}"),
         (None, Some(signal)) => format!("it was ended by signal {signal}"),
         (None, None) => "it did not end well".to_owned(),
     };
     if line.is_empty() { format!("{end} and no complaint") } else { format!("{end}: {line}") }
-}
-
-fn is_shown(character: char) -> bool {
-    !character.is_control()
-        && !matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
 #[cfg(test)]

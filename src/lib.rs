@@ -120,11 +120,12 @@ pub mod import;
 // line: config
 pub mod config;
 
-// line: backoff | name | id | secret | exposition | event_kind | failpoint
+// line: backoff | name | id | secret | foreign_text | exposition | event_kind | failpoint
 pub mod backoff;
 pub mod name;
 pub mod id;
 pub mod secret;
+pub mod foreign_text;
 pub mod exposition;
 pub mod event_kind;
 pub mod failpoint;

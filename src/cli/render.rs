@@ -1,20 +1,21 @@
 //! From values to text: tables, JSON, ages. Everything here is pure.
 
 mod detail;
+mod json;
 mod overview;
 mod route_health;
 mod table;
-mod text;
 mod time;
 
 pub(super) use detail::detail;
+pub(super) use json::{json, json_line};
 pub(super) use overview::overview;
 pub(super) use route_health::{route_checked_at, route_health, route_why};
 pub(super) use table::{Cell, Table};
-pub(super) use text::{json, json_line, plain};
 pub(super) use time::{age, stamp};
 
 use crate::control::api::{Level, RouteState, RouteVerdict, State, Verdict};
+pub(super) use crate::foreign_text::plain;
 
 /// What the place that is printed to can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

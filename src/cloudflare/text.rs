@@ -1,11 +1,11 @@
 //! Foreign text, made fit for a log line: no secrets, no control characters, one line, bounded.
 
-use crate::secret::Secret;
+use crate::{foreign_text::is_hidden, secret::Secret};
 
 /// The longest piece of foreign text that an error carries, in characters: enough to recognise a proxy's page.
 const FOREIGN_TEXT_MAX: usize = 200;
 
-/// `text` as one line of at most [`FOREIGN_TEXT_MAX`] characters, without control and bidirectional characters, and with
+/// `text` as one line of at most [`FOREIGN_TEXT_MAX`] characters, without hidden characters, and with
 /// every occurrence of a secret replaced: whatever answers may echo what it was sent.
 pub(crate) fn tame(text: &str, secrets: &[&Secret]) -> String {
     let mut text = text.to_owned();
@@ -13,20 +13,12 @@ pub(crate) fn tame(text: &str, secrets: &[&Secret]) -> String {
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
         text = text.replace(secret.expose(), "[secret]");
     }
-    let visible: String = text.chars().filter(|&character| character.is_whitespace() || !is_invisible(character)).collect();
+    let visible: String = text.chars().filter(|&char| char.is_whitespace() || !is_hidden(char)).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(FOREIGN_TEXT_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
-}
-
-/// Characters that change how the text around them is shown, or that a terminal acts upon.
-fn is_invisible(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::control::api::Problem;
+use crate::{control::api::Problem, foreign_text::visible};
 
 /// Every way in which `arguments` are not as `schema` says; empty when they are.
 pub(super) fn check(arguments: &Map<String, Value>, schema: &Map<String, Value>) -> Vec<Problem> {
@@ -18,7 +18,7 @@ pub(super) fn check(arguments: &Map<String, Value>, schema: &Map<String, Value>)
             Some(schema) => wrong(value, schema),
             None => Some(unknown(properties)),
         };
-        problems.extend(found.map(|problem| Problem { at: Some(super::foreign::clean(name)), problem }));
+        problems.extend(found.map(|problem| Problem { at: Some(visible(name).into_owned()), problem }));
     }
     for name in required(schema).filter(|name| !arguments.contains_key(*name)) {
         let of = known(name).map(|schema| format!(": {}", expected(schema))).unwrap_or_default();
@@ -108,7 +108,7 @@ fn expected(schema: &Map<String, Value>) -> String {
 
 /// The value as it stands in a sentence: short, and harmless.
 fn shown(value: &Value) -> String {
-    super::foreign::cut(&super::foreign::clean(&value.to_string()), 80)
+    super::foreign::cut(&visible(&value.to_string()), 80)
 }
 
 #[cfg(test)]

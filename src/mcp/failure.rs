@@ -6,9 +6,12 @@ use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
 use super::foreign;
-use crate::control::{
-    Trouble,
-    api::{Error, ErrorKind, Problem},
+use crate::{
+    control::{
+        Trouble,
+        api::{Error, ErrorKind, Problem},
+    },
+    foreign_text::visible,
 };
 
 /// Why a tool did not do what was asked.
@@ -31,7 +34,7 @@ impl Failure {
 
     /// What is wrong, in one line.
     pub(super) fn message(&self) -> String {
-        foreign::cut(&foreign::clean(&self.message), foreign::TEXT_BYTES_MAX)
+        foreign::cut(&visible(&self.message), foreign::TEXT_BYTES_MAX)
     }
 
     /// The failure for programs, in the daemon's own form.
@@ -46,7 +49,7 @@ impl Failure {
         let hint = self
             .hint
             .as_ref()
-            .map(|hint| format!("\nhint: {}", foreign::cut(&foreign::clean(hint), foreign::TEXT_BYTES_MAX)))
+            .map(|hint| format!("\nhint: {}", foreign::cut(&visible(hint), foreign::TEXT_BYTES_MAX)))
             .unwrap_or_default();
         let mut lines = vec![self.message];
         lines.extend(self.details.into_iter().map(|Problem { at, problem }| match at {

@@ -26,6 +26,7 @@ use super::{
     tool::Tool,
     turnstile::Turnstile,
 };
+use crate::foreign_text::visible;
 
 /// What a client is told before anything else.
 const INSTRUCTIONS: &str = "\
@@ -130,7 +131,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = Tool::named(&request.name) else {
-            let name = foreign::cut(&foreign::clean(&request.name), 200);
+            let name = foreign::cut(&visible(&request.name), 200);
             return Err(ErrorData::invalid_params(format!("there is no tool {name:?}: tools/list shows those there are"), None));
         };
         let calling = self.call(tool, request.arguments.unwrap_or_default());

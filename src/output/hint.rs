@@ -7,7 +7,10 @@
 use serde_json::{Map, Value};
 
 use super::split::LINE_MAX;
-use crate::connector::{Generation, Protocol, Said, SlotId};
+use crate::{
+    connector::{Generation, Protocol, Said, SlotId},
+    foreign_text::plain,
+};
 
 /// Things that the log of a connector says, for the supervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +116,7 @@ fn protocol(word: &str) -> Option<Protocol> {
 
 /// Foreign text, short and harmless to a terminal.
 fn quoted(text: &str) -> String {
-    super::line::clean(text).chars().take(TEXT_MAX).collect()
+    plain(text).chars().take(TEXT_MAX).collect()
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     connector::{Generation, SlotId},
+    foreign_text,
     name::TunnelName,
 };
 
@@ -84,8 +85,11 @@ pub(super) fn parse_log(slot: &SlotId, generation: Generation, line: &[u8], foun
     };
     let at = take("time").and_then(|time| time.parse().ok()).unwrap_or(found);
     let level = take("level").and_then(|level| level_of(&level));
-    let message = take("message").map(|message| clean(&message)).unwrap_or_default();
-    let fields = object.into_iter().map(|(name, value)| (clean(&name), clean(&text_of(value)))).collect();
+    let message = take("message").map(|message| foreign_text::plain(&message).into_owned()).unwrap_or_default();
+    let fields = object
+        .into_iter()
+        .map(|(name, value)| (foreign_text::plain(&name).into_owned(), foreign_text::plain(&text_of(value)).into_owned()))
+        .collect();
     Some(LogLine {
         tunnel: slot.tunnel.clone(),
         replica: slot.replica,
@@ -105,7 +109,7 @@ pub(super) fn parse_stderr(slot: &SlotId, generation: Generation, line: &[u8], f
 
 /// The line as text that can be shown.
 pub(super) fn clean_line(line: &[u8]) -> String {
-    clean(&String::from_utf8_lossy(line))
+    foreign_text::plain(&String::from_utf8_lossy(line)).into_owned()
 }
 
 fn plain(slot: &SlotId, generation: Generation, stream: Stream, line: &[u8], at: Timestamp) -> Option<LogLine> {
@@ -147,19 +151,6 @@ fn text_of(value: serde_json::Value) -> String {
         | serde_json::Value::Array(_)
         | serde_json::Value::Object(_)) => other.to_string(),
     }
-}
-
-/// Takes out what could command a terminal or turn the reading direction; a tab becomes a space.
-pub(super) fn clean(text: &str) -> String {
-    let turns =
-        |char: char| matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .filter_map(|char| match char {
-            '\t' => Some(' '),
-            char if char.is_control() || turns(char) => None,
-            char => Some(char),
-        })
-        .collect()
 }
 
 #[cfg(test)]

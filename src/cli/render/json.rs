@@ -1,26 +1,8 @@
-//! Texts: foreign ones made harmless, and JSON.
-
-use std::borrow::Cow;
+//! JSON as it is printed.
 
 use serde::Serialize;
 
-/// `text` without the characters that do something to a terminal or turn the order of what is read: control characters (C0 and
-/// C1) and the bidirectional formatting characters of Unicode. Tabs and line ends become spaces.
-pub(in crate::cli) fn plain(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_active) {
-        return Cow::Borrowed(text);
-    }
-    let harmless = |char: char| match char {
-        '\t' | '\n' => Some(' '),
-        char if is_active(char) => None,
-        char => Some(char),
-    };
-    Cow::Owned(text.chars().filter_map(harmless).collect())
-}
-
-fn is_active(char: char) -> bool {
-    char.is_control() || matches!(char, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
+use crate::foreign_text::is_active;
 
 /// `value` as JSON over several lines, with a final newline.
 pub(in crate::cli) fn json(value: &impl Serialize) -> String {
@@ -50,19 +32,6 @@ fn escaped(json: &str, lines: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_acts_on_a_terminal_is_taken_out() {
-        for (text, harmless) in [
-            ("plain text", "plain text"),
-            ("\x1b]0;title\x07red\x1b[31m", "]0;titlered[31m"),
-            ("a\u{202e}b\u{2066}c\u{9b}d", "abcd"),
-            ("two\nlines\tand\r more", "two lines and more"),
-            ("Zürich – 東京", "Zürich – 東京"),
-        ] {
-            assert_eq!(plain(text), harmless);
-        }
-    }
 
     #[test]
     fn json_stays_the_same_value_and_is_harmless() {
