@@ -1,18 +1,17 @@
 //! Why a public hostname is not reached: the links from its rule to its origin, and the first that is broken.
 //!
 //! ```text
-//!  hostname, path ─▶ find ─▶ Match ─▶ probe (origin; Cloudflare and the public hostname when asked) ─┐
+//!  hostname, path ─▶ find ─▶ Match ─▶ route_probe (origin; Cloudflare and the public hostname when asked) ─┐
 //!                              └──────── Facts: what is wanted, what is known, what was found ◀──────┘
 //!                                          └─▶ diagnose ─▶ Diagnosis: every link, and the first broken one
 //! ```
 //!
 //! [`find`] and [`diagnose`] are pure: everything that they judge stands in [`Facts`]. What is known already costs nothing and has
-//! an age; [`probe`] is the thin part that goes and looks.
+//! an age; [`route_probe`](crate::route_probe) is the thin part that goes and looks.
 
 mod connectors;
 mod find;
 mod origin;
-pub mod probe;
 mod tunnel;
 mod way;
 
@@ -22,13 +21,13 @@ mod tests;
 use jiff::Timestamp;
 
 pub use find::{Left, Match, Way, find};
-pub use origin::{OriginFinding, PublicFinding};
 
 use crate::{
     config::Tunnel,
     control::api::{Diagnosis, DiagnosisLink, DiagnosisVerdict, Link, LinkState},
     desired::Intended,
     name::{Hostname, TunnelName},
+    route_probe::{OriginFinding, PublicFinding},
     status::{AccountStatus, Status, TunnelStatus},
 };
 

@@ -2,16 +2,12 @@
 //!
 //! Names are resolved anew because a connector that starts has to do the same: an edge whose name nobody knows cannot be reached.
 
-mod host_names;
-
 use std::{io, net::SocketAddr, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::{net::TcpStream, time::timeout};
 
-pub use host_names::HostNames;
-
-use crate::connector::EdgeAnswer;
+use crate::{connector::EdgeAnswer, host_names::HostNames};
 
 /// How long an address may take, its name's resolution included. A SYN that was lost is sent again after one second.
 const TIME_MAX: Duration = Duration::from_secs(2);

@@ -15,7 +15,7 @@
 //!                                               ├─▶ feed (kept on disk) ──▶ hook: a command, a webhook
 //!                                               └─▶ Status ─▶ Health ─────▶ control socket ─▶ CLI
 //!
-//!  route_check ── Question ─▶ diagnosis::probe ── Outcome ─▶ route_check ── Event ─▶ recorder
+//!  route_check ── Question ─▶ route_probe ── Outcome ─▶ route_check ── Event ─▶ recorder
 //!  connectors' own metrics ─▶ probe ─▶ exposition ───────────────────────────────▶ /metrics
 //! ```
 //!
@@ -70,6 +70,9 @@ pub mod reconciler;
 pub mod supervisor;
 pub mod intent;
 
+// line: route_probe
+pub mod route_probe;
+
 // line: cloudflare | credential | output | process | probe | edge_probe | dns_lookup | notify | store | config_files
 pub mod cloudflare;
 pub mod credential;
@@ -82,9 +85,10 @@ pub mod notify;
 pub mod store;
 pub mod config_files;
 
-// line: command | http_client
+// line: command | http_client | host_names
 pub mod command;
 pub mod http_client;
+pub mod host_names;
 
 // line: metrics
 pub mod metrics;

@@ -45,7 +45,6 @@ use crate::{
         view,
     },
     desired::Intended,
-    diagnosis::probe::Prober,
     event::{DaemonEvent, Sink},
     health::health,
     intent::{ChangeError, Changed, Intent, configuration_version, definition_version},
@@ -53,6 +52,7 @@ use crate::{
     plan::{PlanHash, Plans},
     reconciler::{PassReport, Reconciler, RequestError},
     recorder::Recorder,
+    route_probe::Prober,
     supervisor::{Restart, Supervisor},
 };
 

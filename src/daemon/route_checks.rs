@@ -21,11 +21,11 @@ use tokio::{
 use self::wanted::{Signature, wanted};
 use crate::{
     desired::Intended,
-    diagnosis::probe::{Prober, Vantage},
     event::{RouteCheckEvent, Sink},
     intent::Intent,
     recorder::Recorder,
     route_check::{Happening, Notice, Outcome, Planner, Schedule},
+    route_probe::{Prober, Vantage},
 };
 
 /// How long results that change nothing wait for others, so that they change the status together.

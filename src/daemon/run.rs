@@ -42,7 +42,6 @@ use super::{
 use crate::{
     config::{self, JournalLines, MetricsListen, TokenSource},
     control::{self, Lock, Server, SocketError},
-    diagnosis::probe::Prober,
     event::{DaemonEvent, Event, Sink},
     hook,
     intent::{FirstReading, Intent, NothingToRun},
@@ -52,6 +51,7 @@ use crate::{
     process::surviving_tunnels,
     reconciler::{self, Reconciler},
     recorder::Recorder,
+    route_probe::Prober,
     store::{Store, StoreError},
     supervisor::{self, Supervisor},
 };

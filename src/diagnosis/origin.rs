@@ -7,59 +7,9 @@ use crate::{
     config::{IngressRule, Service},
     control::api::{DiagnosisLink, Link},
     route_check::{CheckState, RouteKey},
+    route_probe::{OriginFinding, PublicFinding, meaning},
     status::{Check, RouteChecks},
 };
-
-/// What the origin did when it was tried.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OriginFinding {
-    /// It is no server, or whoever asks says which.
-    NoServer,
-    /// It took a connection, and nothing more is known how to say to it.
-    Connected,
-    /// It answered `HEAD` for this path with this status.
-    Answered {
-        /// The path.
-        path: String,
-        /// The status.
-        status: u16,
-    },
-    /// It took no connection: why.
-    Refused(String),
-    /// It took one, and then TLS or HTTP failed: why.
-    Spoiled(String),
-}
-
-/// What a visitor meets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublicFinding {
-    /// The resolver knows no address.
-    NoAddress(String),
-    /// The resolver does not say.
-    NoResolver(String),
-    /// The resolver knows only these, which no server on the internet has. None of them is asked.
-    NotPublic(Vec<IpAddr>),
-    /// Nobody answered at these addresses.
-    Silent {
-        /// The addresses.
-        addresses: Vec<IpAddr>,
-        /// Why.
-        why: String,
-    },
-    /// An answer came.
-    Answered {
-        /// The addresses.
-        addresses: Vec<IpAddr>,
-        /// Its status.
-        status: u16,
-        /// Whether Cloudflare's edge says that it passed through it (`cf-ray`).
-        through_cloudflare: bool,
-        /// Whether it leads to Access's login.
-        to_login: bool,
-        /// The number on Cloudflare's own error page, where its body was looked at.
-        error_code: Option<u16>,
-    },
-}
 
 /// The service behind the rule.
 pub(super) fn origin(case: &Case<'_>, rule: Option<&IngressRule>) -> DiagnosisLink {
@@ -165,22 +115,6 @@ fn as_checked(link: Link, check: &Check, asked: &str, action: String) -> Diagnos
         CheckState::Down => broken(link, sentence, action, check.checked_at),
         CheckState::Pending => unknown(link, sentence, Some(action), check.checked_at),
         CheckState::Unknown => not_checked(link, format!("{asked}: {}", check.reason.sentence)),
-    }
-}
-
-/// What a status says that the edge or a connector made because of trouble, and what to do.
-pub(super) fn meaning(status: u16) -> Option<(&'static str, &'static str)> {
-    match status {
-        502 => {
-            Some(("the connector does not reach the origin", "see the origin above, and `adit logs` for the connector's words"))
-        }
-        503 => Some(("a connector without a configuration, or the origin itself", "see version and origin above")),
-        530 => {
-            Some(("the edge finds no connector of the tunnel", "see dns, tunnel and edge above; a new connector takes seconds"))
-        }
-        520..=527 => Some(("the edge did not get an answer", "see the origin above")),
-        500..=599 => Some(("an error, of the origin or the edge", "look at the service's own log")),
-        _ => None,
     }
 }
 

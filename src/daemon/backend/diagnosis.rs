@@ -14,11 +14,12 @@ use crate::{
         DiagnoseQuery, Reach,
         api::{Diagnosis, Error, ErrorKind},
     },
-    diagnosis::{Facts, Fresh, FreshConfiguration, FreshRecord, FreshTunnel, Match, OriginFinding, Way, diagnose, find, probe},
+    diagnosis::{Facts, Fresh, FreshConfiguration, FreshRecord, FreshTunnel, Match, Way, diagnose, find},
     id::{AccountId, TunnelId, ZoneId},
     name::Hostname,
     process::with_cause,
     route_check::Asking,
+    route_probe::{OriginFinding, Prober, Vantage},
 };
 
 /// How many walk at once: each takes a few descriptors, and knocks at an origin.
@@ -84,9 +85,9 @@ impl DaemonBackend {
     }
 
     /// From where a visitor's request is made.
-    fn visitors(&self) -> probe::Vantage {
+    fn visitors(&self) -> Vantage {
         let health = &self.intended().config.health;
-        probe::Vantage { resolver: health.resolver, front: health.front }
+        Vantage { resolver: health.resolver, front: health.front }
     }
 
     /// What Cloudflare says just now: three calls at most.
@@ -113,7 +114,7 @@ impl DaemonBackend {
     }
 }
 
-async fn try_origin(prober: &probe::Prober, found: &Match<'_>, hostname: &Hostname, path: &str) -> Option<OriginFinding> {
+async fn try_origin(prober: &Prober, found: &Match<'_>, hostname: &Hostname, path: &str) -> Option<OriginFinding> {
     match found {
         Match::Tunnel { tunnel, rule: Some((_, rule)), .. } => {
             let asking = Asking::of(tunnel.origin_request.as_ref(), rule.origin_request.as_ref());

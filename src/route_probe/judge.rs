@@ -1,11 +1,7 @@
 //! What came of a question of the regular checks.
 
-use super::origin::Silence;
-use crate::{
-    connector::Reason,
-    diagnosis::{PublicFinding, origin::meaning},
-    route_check::Answer,
-};
+use super::{PublicFinding, meaning, origin::Silence};
+use crate::{connector::Reason, route_check::Answer};
 
 /// Of connecting.
 pub(super) fn connected(connected: Result<(), String>) -> (Answer, Reason) {

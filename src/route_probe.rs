@@ -5,6 +5,7 @@
 //! what it means for a diagnosis is decided elsewhere.
 
 mod clients;
+mod finding;
 mod judge;
 mod origin;
 mod visitor;
@@ -12,14 +13,14 @@ mod visitor;
 use std::sync::Arc;
 
 use self::clients::Clients;
-use super::{OriginFinding, PublicFinding};
 use crate::{
     config::Service,
-    edge_probe::HostNames,
+    host_names::HostNames,
     name::Hostname,
     route_check::{Asking, Outcome, Question},
 };
 
+pub use finding::{OriginFinding, PublicFinding, meaning};
 pub use visitor::Vantage;
 
 /// Who goes and looks; cheap to clone.

@@ -9,13 +9,12 @@ use reqwest::{Client, Method, Response, header};
 use tokio::time::timeout;
 
 use super::{
-    Prober,
+    Prober, PublicFinding,
     clients::{KnownNames, builder, built},
 };
 use crate::{
     cloudflare::tame,
     config::is_public_address,
-    diagnosis::PublicFinding,
     dns_lookup::{self, LookupError},
     http_client::{self, Trust},
     name::Hostname,

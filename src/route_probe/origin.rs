@@ -9,13 +9,12 @@ use tokio::{
 };
 
 use super::{
-    Prober,
+    OriginFinding, Prober,
     clients::{Way, addresses},
 };
 use crate::{
     cloudflare::tame,
     config::{Scheme, Service},
-    diagnosis::OriginFinding,
     http_client,
     name::Hostname,
     route_check::{Asking, Place},

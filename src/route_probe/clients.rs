@@ -14,7 +14,7 @@ use url::Host;
 use super::visitor::Visitor;
 use crate::{
     config::{Service, forbidden_address},
-    edge_probe::HostNames,
+    host_names::HostNames,
     http_client::{self, Trust},
     process::with_cause,
     route_check::Asking,

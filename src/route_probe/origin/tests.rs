@@ -137,7 +137,7 @@ async fn an_origin_that_hangs_is_not_waited_for_long() {
 
 #[tokio::test]
 async fn a_name_that_leads_where_nobody_may_publish_is_not_asked() {
-    let names = crate::edge_probe::HostNames::new();
+    let names = crate::host_names::HostNames::new();
     for host in ["169.254.169.254", "127.65.68.73", "[::ffff:169.254.169.254]"] {
         let refused = addresses(&names, &url::Host::parse(host).unwrap(), 80).await.unwrap_err();
         assert!(refused.to_string().starts_with("it is not asked: "), "{refused}");
