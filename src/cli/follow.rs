@@ -45,7 +45,7 @@ pub(super) async fn follow(followed: &mut impl Resumable, context: &mut Context<
             context.terminal.tell("the daemon ended the stream; waiting for the next one");
             Instant::now() + NEXT_DAEMON_TIME_MAX
         });
-        stream = reopen(followed, &context.client, give_up_at).await?;
+        stream = when_it_is_back(give_up_at, async || followed.open(&context.client).await).await?;
         opened_at = Instant::now();
     }
 }
@@ -67,13 +67,16 @@ async fn show_all<F: Resumable>(
     }
 }
 
-async fn reopen<F: Resumable>(followed: &mut F, client: &Client, give_up_at: Instant) -> Result<Follow<F::Item>, Failure> {
+/// What the next daemon answers, or the trouble with the last attempt to reach one.
+pub(super) async fn when_it_is_back<T>(
+    give_up_at: Instant,
+    mut ask: impl AsyncFnMut() -> Result<T, Trouble>,
+) -> Result<T, Trouble> {
     loop {
         sleep(RETRY_AFTER).await;
-        match followed.open(client).await {
-            Ok(stream) => return Ok(stream),
+        match ask().await {
             Err(trouble) if may_pass(&trouble) && Instant::now() < give_up_at => {}
-            Err(trouble) => return Err(trouble.into()),
+            result => return result,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::words::{is_gone, last_word, outset, too_late};
-use super::{Context, Ending, Failure, arguments, ending::ending};
+use super::{Context, Ending, Failure, arguments, ending::ending, follow::may_pass};
 pub(super) use crate::control::Goal;
 use crate::control::{Outlook, outlook};
 
@@ -37,6 +37,11 @@ pub(super) async fn wait(
             Err(_) => return Err(too_late(tunnel, goal, &told, arguments.timeout)),
             Ok(Ok(detail)) => Some(detail.tunnel),
             Ok(Err(trouble)) if is_gone(goal, &trouble) => None,
+            // The daemon is being restarted: the next one knows how far it is.
+            Ok(Err(trouble)) if may_pass(&trouble) && Instant::now() < deadline => {
+                sleep(PAUSE).await;
+                continue;
+            }
             Ok(Err(trouble)) => return Err(trouble.into()),
         };
         match outlook(goal, seen.as_ref()) {

@@ -13,13 +13,13 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, timeout},
 };
 
 use self::screen::Screen;
 use super::{
     Context, Ending, Failure, Output,
-    follow::{NEXT_DAEMON_TIME_MAX, RETRY_AFTER, may_pass},
+    follow::{NEXT_DAEMON_TIME_MAX, when_it_is_back},
     render::{Look, json_line, stamp},
 };
 use crate::control::{
@@ -106,7 +106,7 @@ async fn keep_showing<P: Picture>(picture: &P, context: &mut Context<'_>) -> Res
             Wake::Ask => value = picture.ask(&context.client).await?,
             Wake::Ended => {
                 canvas.draw(picture, &value, " · the daemon is away, waiting for the next one", context)?;
-                stream = reopen(&context.client).await?;
+                stream = when_it_is_back(Instant::now() + NEXT_DAEMON_TIME_MAX, async || open(&context.client).await).await?;
                 value = picture.ask(&context.client).await?;
             }
         }
@@ -181,17 +181,6 @@ fn happened(next: Result<Option<Followed<Event>>, Trouble>) -> bool {
 async fn open(client: &Client) -> Result<Follow<Event>, Trouble> {
     // Of what happened before nothing is wanted; one is the least that can be asked for.
     client.follow_events(&[("limit", "1".to_owned())]).await
-}
-
-async fn reopen(client: &Client) -> Result<Follow<Event>, Trouble> {
-    let give_up_at = Instant::now() + NEXT_DAEMON_TIME_MAX;
-    loop {
-        sleep(RETRY_AFTER).await;
-        match open(client).await {
-            Err(trouble) if may_pass(&trouble) && Instant::now() < give_up_at => {}
-            result => return result,
-        }
-    }
 }
 
 /// Where it is drawn, and what was drawn there last.
