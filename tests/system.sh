@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     cargo build --release && tests/system.sh [unit|metrics|rules|dashboard|alerts|sdk|schemathesis|mcp|demo|namespace|chaos|packages|systemd ...]
+#     cargo build --release && tests/system.sh [unit|metrics|rules|dashboard|alerts|sdk|schemathesis|mcp|demo|namespace|chaos|bench|packages|systemd ...]
 #
-# Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl and, as root, debootstrap and systemd-nspawn (systemd-container).
+# Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl, a C compiler and, as root, debootstrap and systemd-nspawn (systemd-container).
 # The packages need what tests/packages.sh says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -92,6 +92,11 @@ check_chaos() {
     ADIT_CHAOS_SECONDS=${ADIT_CHAOS_SECONDS:-60} cargo test --locked --quiet --test chaos -- --nocapture
 }
 
+# That the benchmark works, and that no count of API calls is above its goal; times are for a quiet machine.
+check_bench() {
+    tests/bench/run --quick --adit "$adit"
+}
+
 # What the .deb and the .rpm hold, and what installing and removing them does.
 check_packages() {
     tests/packages.sh
@@ -102,7 +107,7 @@ check_systemd() {
     tests/systemd.sh "$(packaging/build | grep '\.deb$')"
 }
 
-for check in ${*:-unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos packages systemd}; do
+for check in ${*:-unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos bench packages systemd}; do
     step "$check"
     "check_$check"
 done

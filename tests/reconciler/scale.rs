@@ -1,10 +1,8 @@
-//! How many calls it takes, and how long the planner thinks. `tests/bench/calls.sh` prints the figures; counts are asserted here, times
-//! are not.
+//! How many calls it takes. `tests/bench/run` prints what the daemon takes, with times.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    time::Duration,
 };
 
 use adit::{
@@ -18,21 +16,19 @@ use adit::{
     secret::Secret,
 };
 
-use tokio::time::Instant;
-
 use super::harness::{Harness, config, tunnel};
 
 /// Calls that a first provisioning takes whatever there is to make: zones, tunnels, records, what stands at the one name of a single
 /// record, and the batch that makes them.
 const CONSTANT: u64 = 5;
 
-/// What it took.
+/// How many calls it took.
 #[derive(Debug)]
 struct Figures {
-    first: (u64, Duration),
-    idle: (u64, Duration),
-    added: (u64, Duration),
-    teardown: (u64, Duration),
+    first: u64,
+    idle: u64,
+    added: u64,
+    teardown: u64,
 }
 
 fn many(count: usize) -> String {
@@ -43,15 +39,15 @@ fn many(count: usize) -> String {
 async fn measure(count: usize) -> Figures {
     let wanted = many(count);
     let mut harness = Harness::new(&wanted).await;
-    let (mut calls, mut at) = (0, Instant::now());
+    let mut calls = 0;
     harness.start(None);
     harness.until("the first pass ended", |harness| !harness.told("pass-finished").is_empty()).await;
-    let first = since(&harness, &mut calls, &mut at);
+    let first = since(&harness, &mut calls);
     harness.connectors_catch_up();
 
     let report = harness.pass().await;
     assert_eq!(report.result, PassResult::Clean, "{}", report.plan);
-    let idle = since(&harness, &mut calls, &mut at);
+    let idle = since(&harness, &mut calls);
 
     let more = wanted.replacen(
         "hostname = \"h0.example.com\"",
@@ -62,12 +58,12 @@ async fn measure(count: usize) -> Figures {
     let passes = |harness: &Harness| harness.told("pass-finished").len();
     let before = passes(&harness);
     harness.until("the pass for the change ended", |harness| passes(harness) > before).await;
-    let added = since(&harness, &mut calls, &mut at);
+    let added = since(&harness, &mut calls);
     assert!(harness.target("more.example.com").is_some());
 
     // An operator asked for the deletion of all of them: a pass that waits, a plan, its confirmation.
     harness.kill().await;
-    let _ = since(&harness, &mut calls, &mut at);
+    let _ = since(&harness, &mut calls);
     harness.want("");
     for index in 0..count {
         let path = harness.directory.path().join(format!("records/t{index}.toml"));
@@ -79,30 +75,27 @@ async fn measure(count: usize) -> Figures {
     harness.pass().await;
     let hash = harness.reconciler().plan(None).await.unwrap().hash();
     harness.reconciler().apply(Some(hash)).await.unwrap();
-    let teardown = since(&harness, &mut calls, &mut at);
+    let teardown = since(&harness, &mut calls);
     let left = harness.world.snapshot().tunnels.values().filter(|tunnel| !tunnel.deleted).count();
     assert_eq!((left, harness.world.snapshot().records.len()), (0, 0), "nothing is left");
     Figures { first, idle, added, teardown }
 }
 
-/// Calls and time since it was asked last.
-fn since(harness: &Harness, calls: &mut u64, at: &mut Instant) -> (u64, Duration) {
-    let before = (std::mem::replace(calls, harness.world.request_count()), std::mem::replace(at, Instant::now()));
-    (*calls - before.0, *at - before.1)
+/// Calls since it was asked last.
+fn since(harness: &Harness, calls: &mut u64) -> u64 {
+    let before = std::mem::replace(calls, harness.world.request_count());
+    *calls - before
 }
 
 #[tokio::test]
 async fn a_first_provisioning_takes_two_calls_a_tunnel_and_an_idle_pass_two_in_all() {
     for count in [1, 100] {
         let figures = measure(count).await;
-        assert!(figures.first.0 <= 2 * count as u64 + CONSTANT, "{count}: {figures:?}");
-        assert_eq!(figures.idle.0, 2, "{count}: {figures:?}");
-        assert!(
-            figures.added.0 <= 6,
-            "two lists, the name, the configuration read and written, the record; {count}: {figures:?}"
-        );
+        assert!(figures.first <= 2 * count as u64 + CONSTANT, "{count}: {figures:?}");
+        assert_eq!(figures.idle, 2, "{count}: {figures:?}");
+        assert!(figures.added <= 6, "two lists, the name, the configuration read and written, the record; {count}: {figures:?}");
         // Four looks at the account, and a batch.
-        assert!(figures.teardown.0 <= 2 * count as u64 + 4 * 2 + 1, "{count}: {figures:?}");
+        assert!(figures.teardown <= 2 * count as u64 + 4 * 2 + 1, "{count}: {figures:?}");
     }
 }
 
@@ -176,8 +169,8 @@ fn settled(tunnels: usize, hostnames: usize) -> Account {
     Account { intended, records, observed, reported }
 }
 
-/// How long the planner thinks about an account, and how many steps it finds.
-fn think(account: &Account) -> (usize, Duration) {
+/// How many steps the planner finds for an account.
+fn steps(account: &Account) -> usize {
     let (account_name, account_id, wanted) = (name(), account_id(), desired(&account.intended, &name()));
     let (contested, rotations) = (BTreeSet::<Hostname>::new(), Rotations::default());
     let input = Input {
@@ -192,38 +185,11 @@ fn think(account: &Account) -> (usize, Duration) {
         behind: &BTreeMap::new(),
         now: jiff::Timestamp::UNIX_EPOCH,
     };
-    let begun = Instant::now();
     let plan = plan(&input);
-    (plan.steps.len() + plan.waiting.len(), begun.elapsed())
+    plan.steps.len() + plan.waiting.len()
 }
 
 #[test]
 fn an_account_of_a_thousand_tunnels_and_ten_thousand_records_that_is_as_wanted_needs_no_step() {
-    assert_eq!(think(&settled(1_000, 10)).0, 0);
-}
-
-#[tokio::test]
-#[ignore = "it prints figures: tests/bench/calls.sh"]
-#[expect(clippy::print_stdout, reason = "figures are printed")]
-async fn figures() {
-    let row = |what: &str, figures: (u64, Duration)| {
-        println!("{what:<60}{:>8} calls{:>12.3} s", figures.0, figures.1.as_secs_f64());
-    };
-    for count in [1, 100, 1_000] {
-        let Figures { first, idle, added, teardown } = measure(count).await;
-        row(&format!("{count} tunnels, one zone: first provisioning"), first);
-        row("    idle pass", idle);
-        row("    one hostname added", added);
-        row("    teardown of all, confirmed", teardown);
-    }
-    let account = settled(1_000, 10);
-    let mut times: Vec<Duration> = (0..20).map(|_| think(&account).1).collect();
-    times.sort_unstable();
-    println!("planning 1,000 tunnels and 10,000 records, nothing to do: {:.1} ms", times[10].as_secs_f64() * 1_000.0);
-    let mut nothing = settled(1_000, 10);
-    nothing.records.tunnels.clear();
-    nothing.observed.tunnels = Part::Complete(BTreeMap::new());
-    nothing.observed.records.values_mut().for_each(|records| *records = Part::Complete(Vec::new()));
-    let (steps, took) = think(&nothing);
-    println!("the same, everything to be made ({steps} steps): {:.1} ms", took.as_secs_f64() * 1_000.0);
+    assert_eq!(steps(&settled(1_000, 10)), 0);
 }

@@ -1,6 +1,6 @@
 /* Clients of a Unix socket that ask the same over and over: how long each answer takes.
  *
- *     load SOCKET PATH CLIENTS SECONDS PERIOD_US
+ *     load SOCKET PATH CLIENTS SECONDS PERIOD_US [HEADER]
  *
  * Each client has one connection. With a period of 0 it asks again as soon as it is answered, which shows what the server can do; with
  * one it asks that often, from a moment of its own, and an answer counts from when it was due, so that a server which falls behind cannot
@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -17,8 +18,9 @@
 
 #define ANSWERS_MAX 2000000
 #define BUFFER (1 << 16)
+#define LINE 4096
 
-static const char *path_of_socket, *path;
+static const char *path_of_socket, *path, *header;
 static int64_t period, ends_at;
 
 struct client {
@@ -27,6 +29,12 @@ struct client {
     uint32_t *taken;
     size_t count;
     size_t bytes;
+};
+
+struct reader {
+    int fd;
+    size_t at, end;
+    char bytes[BUFFER];
 };
 
 static int64_t now(void) {
@@ -48,36 +56,72 @@ static int dial(void) {
     return fd;
 }
 
-/* Reads one answer and gives its length. */
-static size_t read_answer(int fd, char *buffer) {
-    size_t have = 0, head, length;
-    char *end, *field;
-    do {
-        ssize_t got = read(fd, buffer + have, BUFFER - 1 - have);
-        if (got <= 0) fail("read of an answer's head");
-        have += got;
-        buffer[have] = 0;
-    } while (!(end = strstr(buffer, "\r\n\r\n")));
-    if (strncmp(buffer, "HTTP/1.1 200", 12)) {
-        fprintf(stderr, "%s\n", buffer);
+/* Makes sure that there is something to take. */
+static void fill(struct reader *reader) {
+    if (reader->at < reader->end) return;
+    ssize_t got = read(reader->fd, reader->bytes, BUFFER);
+    if (got <= 0) fail("read of an answer");
+    reader->at = 0;
+    reader->end = (size_t)got;
+}
+
+static void skip(struct reader *reader, size_t count) {
+    while (count) {
+        fill(reader);
+        size_t here = reader->end - reader->at;
+        here = here < count ? here : count;
+        reader->at += here;
+        count -= here;
+    }
+}
+
+/* Takes a line without its end. */
+static void take_line(struct reader *reader, char *line) {
+    size_t length = 0;
+    for (;;) {
+        fill(reader);
+        char byte = reader->bytes[reader->at++];
+        if (byte == '\n') break;
+        if (byte != '\r' && length < LINE - 1) line[length++] = byte;
+    }
+    line[length] = 0;
+}
+
+/* Reads one answer and gives the length of its body, as it was sent or the sum of its chunks. */
+static size_t read_answer(struct reader *reader) {
+    char line[LINE];
+    size_t length = 0, chunk;
+    int chunked = 0;
+    take_line(reader, line);
+    if (strncmp(line, "HTTP/1.1 200", 12)) {
+        fprintf(stderr, "%s\n", line);
         exit(1);
     }
-    if (!(field = strstr(buffer, "content-length: "))) fail("an answer without a length");
-    head = end + 4 - buffer;
-    length = strtoull(field + 16, NULL, 10);
-    for (size_t rest = head + length - have; rest;) {
-        ssize_t got = read(fd, buffer, rest < BUFFER ? rest : BUFFER);
-        if (got <= 0) fail("read of an answer");
-        rest -= got;
+    while (take_line(reader, line), *line) {
+        if (!strncasecmp(line, "content-length:", 15)) length = strtoull(line + 15, NULL, 10);
+        if (!strncasecmp(line, "transfer-encoding:", 18)) chunked = 1;
     }
+    if (!chunked) {
+        skip(reader, length);
+        return length;
+    }
+    do {
+        take_line(reader, line);
+        chunk = strtoull(line, NULL, 16);
+        skip(reader, chunk);
+        length += chunk;
+        take_line(reader, line);
+    } while (chunk);
     return length;
 }
 
 static void *ask(void *argument) {
     struct client *client = argument;
-    char request[512], *buffer = malloc(BUFFER);
-    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nhost: adit\r\n\r\n", path);
-    int fd = dial();
+    struct reader *reader = malloc(sizeof *reader);
+    char request[512];
+    int length = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nhost: adit\r\n%s%s\r\n", path, header, *header ? "\r\n" : "");
+    reader->at = reader->end = 0;
+    reader->fd = dial();
     int64_t due = now() + period * client->number / client->clients;
     while (due < ends_at && client->count < ANSWERS_MAX / (size_t)client->clients) {
         if (period) {
@@ -86,8 +130,8 @@ static void *ask(void *argument) {
         } else {
             due = now();
         }
-        if (write(fd, request, length) != length) fail("write");
-        client->bytes = read_answer(fd, buffer);
+        if (write(reader->fd, request, length) != length) fail("write");
+        client->bytes = read_answer(reader);
         client->taken[client->count++] = now() - due;
         due = period ? due + period : now();
     }
@@ -100,9 +144,10 @@ static int compare(const void *one, const void *other) {
 }
 
 int main(int count, char **arguments) {
-    if (count != 6) return 2;
+    if (count < 6 || count > 7) return 2;
     path_of_socket = arguments[1];
     path = arguments[2];
+    header = count == 7 ? arguments[6] : "";
     int clients = atoi(arguments[3]);
     period = atoll(arguments[5]);
     int64_t begun = now();

@@ -5,19 +5,8 @@ import select
 import signal
 import subprocess
 import time
-from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-F_SETPIPE_SZ = 1031
-
-
-def compile_c(name, target, **definitions):
-    flags = [f'-D{key}="{value}"' for key, value in definitions.items()]
-    # The floor's stub stands for no other program.
-    flags += [f'-D{key}=""' for key in ("FIFO", "PROGRAM") if key not in definitions]
-    subprocess.run([os.environ.get("CC", "cc"), "-O2", "-static", "-Wall", "-Wextra", *flags, "-o", target,
-                    HERE / "c" / f"{name}.c"], check=True)
-    return target
+from measure.c import compile_c
 
 
 class Starts:
@@ -41,35 +30,43 @@ class Starts:
             if done():
                 return
             if time.monotonic() > deadline:
-                raise SystemExit(f"no start within {patience_s:.0f} s")
+                raise TimeoutError(f"no start within {patience_s:.0f} s")
             select.select([self.fd], [], [], 0.5)
 
     def after_kill(self, pid):
-        """Kills a process; nanoseconds from just before that to the first instruction of the next one."""
+        """Kills a process; seconds from just before that to the first instruction of the next one, and which that is."""
         self.drain()
         begun, before = time.monotonic_ns(), len(self.seen)
         os.kill(pid, signal.SIGKILL)
         self.wait(lambda: len(self.seen) > before)
         at, successor = self.seen[before]
-        return at - begun, successor
+        return (at - begun) / 1e9, successor
+
+    def close(self):
+        os.close(self.fd)
 
 
 class Floor:
     """The least that a supervisor can do, with so many stubs."""
 
-    def __init__(self, directory, how, count):
-        directory.mkdir()
-        stub = compile_c("stub", directory / "stub")
-        self.starts = Starts(directory / "fifo")
-        floor = compile_c("floor", directory / "floor")
-        self.process = subprocess.Popen([floor, how, stub, directory / "fifo", str(count)])
+    def __init__(self, folder, how, count):
+        folder.mkdir()
+        # The stub stands for no other program here.
+        stub = compile_c("stub", folder / "stub", FIFO="", PROGRAM="")
+        floor = compile_c("floor", folder / "floor")
+        self.starts = Starts(folder / "fifo")
+        self.process = subprocess.Popen([floor, how, stub, folder / "fifo", str(count)])
         self.starts.wait(lambda: len(self.starts.seen) >= count)
         self.pids = [pid for _, pid in self.starts.seen]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+        self.starts.close()
 
     def kill_one(self, index):
         latency, self.pids[index] = self.starts.after_kill(self.pids[index])
         return latency
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(10)

@@ -1,0 +1,1 @@
+"""The benchmark's parts: `command` runs them, `goals` and `growth` judge what they found, `table` prints it."""
