@@ -68,7 +68,12 @@ pub struct Exposition {
 
 impl Exposition {
     /// Takes the next bytes of the page in and hands each line that they complete to `visit`.
-    pub fn take(&mut self, mut bytes: &[u8], visit: &mut impl FnMut(Line<'_>)) {
+    pub fn take(&mut self, bytes: &[u8], visit: &mut impl FnMut(Line<'_>)) {
+        self.take_lines(bytes, &mut |line| Line::read(line).into_iter().for_each(&mut *visit));
+    }
+
+    /// The same, with the lines as they stand.
+    fn take_lines(&mut self, mut bytes: &[u8], visit: &mut impl FnMut(&str)) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
             if self.too_long {
@@ -100,9 +105,9 @@ impl Exposition {
     }
 }
 
-fn visit_line(line: &[u8], visit: &mut impl FnMut(Line<'_>)) {
+fn visit_line(line: &[u8], visit: &mut impl FnMut(&str)) {
     if line.len() <= LINE_BYTES_MAX
-        && let Some(line) = std::str::from_utf8(line).ok().and_then(Line::read)
+        && let Ok(line) = std::str::from_utf8(line)
     {
         visit(line);
     }
@@ -115,7 +120,7 @@ impl<'a> Line<'a> {
         let Some(comment) = line.strip_prefix('#') else { return Sample::read(line).map(Self::Sample) };
         let (keyword, rest) = word(comment);
         let (family, rest) = word(rest);
-        if family.is_empty() || family.starts_with(|char: char| char.is_ascii_digit()) || !family.chars().all(is_name) {
+        if family.is_empty() || family.starts_with(|char: char| char.is_ascii_digit()) || name_end(family) < family.len() {
             return None;
         }
         match keyword {
@@ -130,8 +135,7 @@ impl<'a> Sample<'a> {
     /// The sample on a line without its end; `None` for a comment, an empty line and whatever breaks the format.
     pub fn read(line: &'a str) -> Option<Self> {
         let line = line.trim_matches(BLANKS);
-        let name_end = line.find(|char: char| !is_name(char)).unwrap_or(line.len());
-        let (name, rest) = line.split_at(name_end);
+        let (name, rest) = line.split_at(name_end(line));
         if name.is_empty() || name.starts_with(|char: char| char.is_ascii_digit()) {
             return None;
         }
@@ -185,8 +189,10 @@ fn word(text: &str) -> (&str, &str) {
     (word, rest.trim_start_matches(BLANKS))
 }
 
-fn is_name(char: char) -> bool {
-    char.is_ascii_alphanumeric() || matches!(char, '_' | ':')
+/// Where the name ends that `text` begins with.
+fn name_end(text: &str) -> usize {
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':');
+    text.bytes().position(|byte| !is_of_name(byte)).unwrap_or(text.len())
 }
 
 /// Where the brace stands that ends the labels at the beginning of `text`, if they are well-formed up to it.
@@ -202,7 +208,7 @@ fn labels_end(text: &str) -> Option<usize> {
 /// The first label of `text` and what stands behind it and its comma.
 fn first_label(text: &str) -> Option<(&str, Cow<'_, str>, &str)> {
     let text = text.trim_start_matches([' ', '\t']);
-    let (name, rest) = text.split_at(text.find(|char: char| !is_name(char)).unwrap_or(text.len()));
+    let (name, rest) = text.split_at(name_end(text));
     let rest = rest.trim_start_matches([' ', '\t']).strip_prefix('=')?;
     let rest = rest.trim_start_matches([' ', '\t']).strip_prefix('"')?;
     let end = quoted_end(rest)?;

@@ -14,6 +14,7 @@ mod series;
 
 use std::{
     collections::BTreeSet,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -341,8 +342,9 @@ impl Metrics {
         self.0.relay.lock().unwrap_or_else(PoisonError::into_inner).record(known, readings);
     }
 
-    /// Everything, without the end that OpenMetrics wants.
-    pub fn render_as(&self, status: &Status, format: Format) -> String {
+    /// Everything, without the end that OpenMetrics wants. `status` is asked for by each family anew: where it is a lock, nobody waits
+    /// for it until all of a thousand tunnels is written.
+    pub fn render_as<S: Deref<Target = Status>>(&self, status: impl Fn() -> S, format: Format) -> String {
         let relay = self.0.relay.lock().unwrap_or_else(PoisonError::into_inner);
         let mut text = String::new();
         render::write(&mut text, &self.0.registry, status, format);
@@ -353,7 +355,7 @@ impl Metrics {
     /// Everything, in Prometheus' text format.
     #[cfg(test)]
     pub(crate) fn render(&self, status: &Status) -> String {
-        self.render_as(status, Format::Text)
+        self.render_as(|| status, Format::Text)
     }
 }
 
@@ -490,7 +492,7 @@ mod tests {
         }
         let metrics = Metrics::new();
         for format in [Format::Text, Format::OpenMetrics] {
-            let text = metrics.render_as(&status, format);
+            let text = metrics.render_as(|| &status, format);
             let (mut seen, mut family, mut families) = (BTreeSet::new(), "", Vec::new());
             for line in text.lines() {
                 if let Some(head) = line.strip_prefix("# TYPE ") {

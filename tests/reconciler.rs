@@ -29,6 +29,8 @@ mod ownership;
 mod rotation;
 #[path = "reconciler/scale.rs"]
 mod scale;
+#[path = "support/settled.rs"]
+mod settled;
 #[path = "reconciler/teardown.rs"]
 mod teardown;
 #[path = "reconciler/weather.rs"]

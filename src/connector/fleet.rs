@@ -16,6 +16,7 @@ mod budget;
 mod edge;
 mod gate;
 mod hold;
+mod members;
 mod notice;
 mod outage;
 mod revival;
@@ -27,7 +28,7 @@ mod laws;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
@@ -38,6 +39,7 @@ use self::{
     budget::{FairBudget, Starting},
     edge::Edge,
     hold::Hold,
+    members::Members,
     outage::Outage,
     standing::{Cause, Member},
 };
@@ -65,7 +67,7 @@ const LOOK_GAP: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Fleet {
     rng: SmallRng,
-    members: BTreeMap<SlotId, Member>,
+    members: Members,
     edge: Edge,
     outage: Option<Outage>,
     /// Since when no connector has a connection although one should.
@@ -91,7 +93,7 @@ impl Fleet {
     pub fn new(now: Instant, rng: SmallRng) -> Self {
         Self {
             rng,
-            members: BTreeMap::new(),
+            members: Members::default(),
             edge: Edge::new(),
             outage: None,
             dark_since: None,
@@ -154,21 +156,16 @@ impl Fleet {
         let Some(standing) = standing else {
             self.starting.end(slot);
             self.vacate(slot);
-            if self.members.remove(slot).is_some() {
+            if self.members.remove(slot) {
                 self.reckon(now);
                 self.due = self.next_due();
             }
             return;
         };
-        match self.members.get_mut(slot) {
-            Some(member) if member.standing == standing => return,
-            Some(member) => member.stand(standing, now),
-            None => {
-                let mut member = Member::new();
-                member.stand(standing, now);
-                self.members.insert(slot.clone(), member);
-            }
+        if self.members.get(slot).is_some_and(|member| member.standing == standing) {
+            return;
         }
+        self.members.change(slot, |member| member.stand(standing, now));
         match standing {
             Standing::Starting => {}
             Standing::Waiting { .. } | Standing::Aside => {
@@ -190,7 +187,7 @@ impl Fleet {
     pub fn handle_edge(&mut self, answer: EdgeAnswer, now: Instant) {
         let answers = answer == EdgeAnswer::Answers;
         self.edge.handle_answer(answer, now, &mut self.rng);
-        let sums = self.sums();
+        let sums = self.members.sums();
         if answers && self.outage.is_some() {
             self.end_outage(UplinkEnd::EdgeAnswers, now);
         } else if !answers && sums.lacking > 0 {
@@ -234,7 +231,7 @@ impl Fleet {
     // ---- what follows ----
 
     fn reckon(&mut self, now: Instant) {
-        let sums = self.sums();
+        let sums = self.members.sums();
         self.edge.need(sums.need(), now, &mut self.rng);
         self.reckon_outage(sums, now);
         self.reckon_hold(sums, now);
@@ -242,16 +239,20 @@ impl Fleet {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let revival = self.members.values().filter_map(|member| member.revival.due).min();
+        let sums = self.members.sums();
+        let earliest = |of: usize, at: fn(&Member) -> Option<Instant>| {
+            (of > 0).then(|| self.members.values().filter_map(at).min()).flatten()
+        };
+        let revival = earliest(sums.reviving, |member| member.revival.due);
         let revival = revival.map(|due| self.revivals_at.map_or(due, |at| at.max(due)));
-        let released = self.members.values().filter_map(|member| member.restrained_until).min();
+        let released = earliest(sums.restrained, |member| member.restrained_until);
         [self.edge.due(), self.hold_at(), revival, self.brake.due(), released].into_iter().flatten().min()
     }
 
     /// An outage meets all at once, and shows in each only at its next probe.
     fn look_around(&mut self, now: Instant) {
         let lately = self.looked_around_at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_GAP);
-        if !lately && self.members.values().any(Member::is_connected) {
+        if !lately && self.members.sums().connected > 0 {
             self.looked_around_at = Some(now);
             self.commands.push_back(FleetCommand::LookAround);
         }

@@ -36,6 +36,17 @@ pub struct WantedTunnel {
     pub slots: TunnelName,
 }
 
+impl Wanted {
+    /// Takes over the launches of `before` that are wanted still: whoever has them sees at once that they are the same.
+    pub fn keep_launches(&mut self, before: &Self) {
+        for (name, tunnel) in &mut self.tunnels {
+            if let Some(before) = before.tunnels.get(name).filter(|before| before.launch == tunnel.launch) {
+                tunnel.launch = Arc::clone(&before.launch);
+            }
+        }
+    }
+}
+
 /// An operator's stop. It ends only by an operator's start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stop {

@@ -32,10 +32,13 @@ pub trait Backend: Send + Sync + 'static {
     /// Who may do what, by the configuration in force.
     fn access(&self) -> Arc<Access>;
 
+    /// The daemon's version.
+    fn version(&self) -> String;
+
     /// The daemon without its tunnels.
     fn overview(&self) -> Overview;
 
-    /// Hands each tunnel to `show`, by name. The status is locked meanwhile, so `show` does nothing but look.
+    /// Hands each tunnel to `show`, by name. The status may be locked meanwhile, so `show` does nothing but look.
     fn tunnels(&self, show: &mut dyn FnMut(&Tunnel));
 
     /// Another number after every change of what [`Backend::tunnels`] hands out.

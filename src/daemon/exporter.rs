@@ -23,6 +23,9 @@ use crate::{
 /// How large a piece is, about, in bytes: making and compressing one takes about a millisecond.
 const PIECE_BYTES: usize = 64 * 1024;
 
+/// By how much a piece may be larger, if no line is longer than that.
+const LINE_BYTES: usize = 1024;
+
 /// How many scrapes may wait for own families: as many as are served at once.
 const RENDERINGS_MAX: usize = 16;
 
@@ -69,7 +72,7 @@ impl Exporter {
                 metrics.set_log_losses(losses.journal_lines(), losses.full_disks());
                 metrics.set_config_refused(!intent.files().problems.is_empty());
                 // Whoever wished for it may be gone.
-                let _ = done.send(metrics.render_as(&recorder.status(), format));
+                let _ = done.send(metrics.render_as(|| recorder.status(), format));
             }
         };
         thread::Builder::new().name("metrics".to_owned()).spawn(render)?;
@@ -97,7 +100,7 @@ impl Iterator for Pieces {
         if self.is_complete {
             return None;
         }
-        let mut piece = String::new();
+        let mut piece = String::with_capacity(PIECE_BYTES + LINE_BYTES);
         self.is_complete = !self.relayed.merged.write(&mut self.place, self.format, &mut piece, PIECE_BYTES);
         if self.is_complete {
             write_end(&mut piece, self.format);

@@ -85,6 +85,19 @@ pub(super) fn openmetrics_name(name: &str, kind: Kind) -> Option<&str> {
 
 /// Writes a sample with its end of line.
 pub fn write_sample(out: &mut String, name: &str, labels: Labels<'_>, value: f64) {
+    write_series(out, name, labels);
+    write_value(out, value);
+}
+
+/// Writes the value of a series that is written already, with its end of line.
+pub(super) fn write_value(out: &mut String, value: f64) {
+    out.push(' ');
+    write_number(out, value);
+    out.push('\n');
+}
+
+/// Writes what a sample is of.
+pub(super) fn write_series(out: &mut String, name: &str, labels: Labels<'_>) {
     out.push_str(name);
     match labels {
         Labels::Pairs([]) | Labels::Written("") => {}
@@ -100,9 +113,6 @@ pub fn write_sample(out: &mut String, name: &str, labels: Labels<'_>, value: f64
         }
         Labels::Written(labels) => out.extend(["{", labels, "}"]),
     }
-    out.push(' ');
-    write_number(out, value);
-    out.push('\n');
 }
 
 /// Writes one label.
@@ -128,7 +138,9 @@ pub fn write_end(out: &mut String, format: Format) {
 /// Writes a number as both formats read it; from it comes the same number again.
 pub fn write_number(out: &mut String, value: f64) {
     let written = match value {
-        // Most are such, and this takes a fraction of the time. The text is the same.
+        // Most are such, and both take a fraction of the time. The text is the same.
+        1.0 => out.write_str("1"),
+        value if value.to_bits() == 0 => out.write_str("0"),
         value if value.fract() == 0.0 && value.abs() < WHOLE_MAX && value.to_bits() != (-0.0_f64).to_bits() => {
             write!(out, "{}", value as i64)
         }
@@ -143,9 +155,9 @@ pub fn write_number(out: &mut String, value: f64) {
 }
 
 fn escape(out: &mut String, text: &str, escapes_quotes: bool) {
-    let is_special = |char| matches!(char, '\\' | '\n') || (char == '"' && escapes_quotes);
+    let is_special = |byte| matches!(byte, b'\\' | b'\n') || (byte == b'"' && escapes_quotes);
     let mut rest = text;
-    while let Some(at) = rest.find(is_special) {
+    while let Some(at) = rest.bytes().position(is_special) {
         out.push_str(&rest[..at]);
         out.push_str(match rest.as_bytes()[at] {
             b'\\' => "\\\\",

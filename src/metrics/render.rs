@@ -1,6 +1,6 @@
 //! Own families as text.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::Deref};
 
 use prometheus::proto::{Histogram, MetricFamily};
 
@@ -15,8 +15,8 @@ use crate::{
 
 type Pairs<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 
-/// Writes everything that has series.
-pub(super) fn write(out: &mut String, registry: &Registry, status: &Status, format: Format) {
+/// Writes everything that has series. The status is asked for by each family anew.
+pub(super) fn write<S: Deref<Target = Status>>(out: &mut String, registry: &Registry, status: impl Fn() -> S, format: Format) {
     registry.visit(|family, values, is_taken| {
         let (name, kind) = (family.name.as_str(), family.kind);
         let is_clashing = name.strip_suffix("_total").is_some_and(is_taken);
@@ -25,7 +25,7 @@ pub(super) fn write(out: &mut String, registry: &Registry, status: &Status, form
         let head_end = out.len();
         match values {
             Values::Kept(kept) => write_kept(out, name, kind, &kept, format),
-            Values::Written(write) => write(status, &mut Series::new(out, name, &family.labels)),
+            Values::Written(write) => write(&status(), &mut Series::new(out, name, &family.labels)),
         }
         if out.len() == head_end {
             out.truncate(before);
@@ -92,18 +92,18 @@ mod tests {
 
     #[test]
     fn the_text_is_that_of_the_library() {
-        let (mut theirs, mut ours) = (Vec::new(), String::new());
+        let (mut theirs, mut ours, status) = (Vec::new(), String::new(), Status::new(Timestamp::UNIX_EPOCH));
         registry().visit(|_, values, _| match values {
             Values::Kept(kept) => TextEncoder::new().encode(&[kept], &mut theirs).unwrap(),
             Values::Written(_) => unreachable!("none is registered"),
         });
-        write(&mut ours, &registry(), &Status::new(Timestamp::UNIX_EPOCH), Format::Text);
+        write(&mut ours, &registry(), || &status, Format::Text);
         assert_eq!(ours, String::from_utf8(theirs).unwrap());
     }
 
     #[test]
     fn what_is_written_when_asked_for_looks_like_what_is_kept() {
-        let (values, mut texts) = (["\"\\\n", "é"], Vec::new());
+        let (values, mut texts, status) = (["\"\\\n", "é"], Vec::new(), Status::new(Timestamp::UNIX_EPOCH));
         for is_written in [true, false] {
             let (registry, mut text) = (Registry::new(), String::new());
             if is_written {
@@ -118,7 +118,7 @@ mod tests {
                 registered(&registry, IntGauge::new("b", "Says.")).set(1);
                 registered(&registry, IntCounterVec::new(Opts::new("c", "Has none."), &["x"]));
             }
-            write(&mut text, &registry, &Status::new(Timestamp::UNIX_EPOCH), Format::Text);
+            write(&mut text, &registry, || &status, Format::Text);
             texts.push(text);
         }
         assert_eq!(texts[0], texts[1]);
@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn openmetrics_counts_in_families_without_total_and_bounds_with_a_point() {
-        let mut text = String::new();
-        write(&mut text, &registry(), &Status::new(Timestamp::UNIX_EPOCH), Format::OpenMetrics);
+        let (mut text, status) = (String::new(), Status::new(Timestamp::UNIX_EPOCH));
+        write(&mut text, &registry(), || &status, Format::OpenMetrics);
         // A gauge has the name already that the first counter would get.
         for part in [
             "# HELP a_total Says \\\"\\\\\\n.\n# TYPE a_total unknown\na_total{x=\"\",y=\"\\\"\\\\\\n\"} 3\n",

@@ -192,7 +192,8 @@ impl Coordinator {
 
     fn publish(&mut self) {
         let records = self.records.borrow_and_update().clone();
-        let next = wanted(&self.in_force.borrow(), &records, &self.binary.borrow_and_update());
+        let mut next = wanted(&self.in_force.borrow(), &records, &self.binary.borrow_and_update());
+        next.keep_launches(&self.wanted.borrow());
         self.wanted.send_if_modified(|current| {
             let changed = **current != next;
             if changed {

@@ -17,6 +17,7 @@ use crate::{
     desired::{Desired, desired},
     event::{CredentialState, PassResult, ProvisioningEvent, WaitingPlan},
     id::AccountId,
+    name::TunnelName,
     observed::{Observed, Part, Zone},
     plan::{Hold, HoldCode, Plan, PlanHash, Scope, Step},
     record::TunnelRecord,
@@ -173,13 +174,12 @@ impl Worker {
     /// A time on record that has not come yet was noted before somebody set the clock back: it counts from this moment.
     async fn mend_times(&mut self) {
         let now = self.shared.clock.now();
-        let records = self.shared.ledger.records();
-        let is_ahead = |record: &&TunnelRecord| record.parting.values().chain(&record.draining_since).any(|noted| *noted > now);
-        for record in records.tunnels.values().filter(is_ahead) {
+        let is_ahead = |record: &TunnelRecord| record.parting.values().chain(&record.draining_since).any(|noted| *noted > now);
+        for name in self.tunnels_on_record(is_ahead) {
             let mend = |record: &mut TunnelRecord| {
                 record.parting.values_mut().chain(&mut record.draining_since).for_each(|noted| *noted = now.min(*noted));
             };
-            let noted = self.shared.ledger.amend(&record.name, mend).await;
+            let noted = self.shared.ledger.amend(&name, mend).await;
             self.noted(noted);
         }
     }
@@ -189,12 +189,17 @@ impl Worker {
         if self.only_observes() {
             return;
         }
-        let records = self.shared.ledger.records();
-        let is_defined = |record: &&TunnelRecord| record.awaits_definition && wanted.tunnels.contains_key(&record.name);
-        for record in records.tunnels.values().filter(is_defined) {
-            let noted = self.shared.ledger.amend(&record.name, |record| record.awaits_definition = false).await;
+        let is_defined = |record: &TunnelRecord| record.awaits_definition && wanted.tunnels.contains_key(&record.name);
+        for name in self.tunnels_on_record(is_defined) {
+            let noted = self.shared.ledger.amend(&name, |record| record.awaits_definition = false).await;
             self.noted(noted);
         }
+    }
+
+    /// The tunnels whose records are such.
+    fn tunnels_on_record(&self, are_such: impl Fn(&TunnelRecord) -> bool) -> Vec<TunnelName> {
+        let records = self.shared.ledger.records();
+        records.tunnels.values().filter(|record| are_such(record)).map(|record| record.name.clone()).collect()
     }
 
     /// What there is in the account, for these wishes.

@@ -84,7 +84,7 @@ impl Worker {
         emergency: bool,
         by: Option<String>,
     ) -> Result<Option<bool>, String> {
-        let Some(record) = self.shared.ledger.records().tunnels.get(tunnel).cloned() else { return Ok(None) };
+        let Some(record) = self.shared.ledger.record(tunnel) else { return Ok(None) };
         let own = self.known_account_id().await.ok().flatten();
         if own.as_ref() != Some(&record.account_id) {
             return Ok(None);

@@ -324,7 +324,7 @@ impl Worker {
     /// Marks a tunnel of this account as one that is to be deleted. Only here, between two passes: a pass that is under way writes
     /// the record as it knew it, and would take the mark away.
     async fn mark_for_deletion(&self, tunnel: &TunnelName) -> Result<bool, String> {
-        let Some(record) = self.shared.ledger.records().tunnels.get(tunnel).cloned() else { return Ok(false) };
+        let Some(record) = self.shared.ledger.record(tunnel) else { return Ok(false) };
         let own = self.known_account_id().await.ok().flatten();
         if own.as_ref() != Some(&record.account_id) {
             return Ok(false);

@@ -39,6 +39,12 @@ impl Ledger {
         self.records.borrow().clone()
     }
 
+    /// The record of a tunnel as it is. Whoever looks at one for longer takes it, and not [`Ledger::records`]: while somebody holds all
+    /// of them, a change copies all of them.
+    pub fn record(&self, name: &TunnelName) -> Option<TunnelRecord> {
+        self.records.borrow().tunnels.get(name).cloned()
+    }
+
     /// The records as they change.
     pub fn subscribe(&self) -> watch::Receiver<Arc<Records>> {
         self.records.subscribe()
@@ -77,7 +83,7 @@ impl Ledger {
     ///
     /// When it cannot be written.
     pub async fn amend(&self, name: &TunnelName, change: impl FnOnce(&mut TunnelRecord)) -> Result<(), StoreError> {
-        let Some(mut record) = self.records().tunnels.get(name).cloned() else { return Ok(()) };
+        let Some(mut record) = self.record(name) else { return Ok(()) };
         change(&mut record);
         self.note(record).await
     }
@@ -150,7 +156,7 @@ impl Ledger {
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for name in behind {
-            if let Some(record) = self.records().tunnels.get(&name).cloned() {
+            if let Some(record) = self.record(&name) {
                 self.write(&record).await?;
             }
             self.behind.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);

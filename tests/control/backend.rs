@@ -237,6 +237,10 @@ impl Backend for Kept {
         Arc::clone(&self.0.access)
     }
 
+    fn version(&self) -> String {
+        "1.2.3".to_owned()
+    }
+
     fn overview(&self) -> api::Overview {
         let finding = |tunnel: &str| api::Finding {
             verdict: api::Verdict::Attention,
@@ -248,7 +252,7 @@ impl Backend for Kept {
         let verdict = if reasons.is_empty() { api::Verdict::Healthy } else { api::Verdict::Attention };
         api::Overview {
             daemon: api::Daemon {
-                version: "1.2.3".to_owned(),
+                version: self.version(),
                 pid: 1,
                 started_at: Timestamp::UNIX_EPOCH,
                 config_problems: Vec::new(),

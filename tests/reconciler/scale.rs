@@ -1,22 +1,11 @@
 //! How many calls it takes. `tests/bench/run` prints what the daemon takes, with times.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-};
+use std::fs;
 
-use adit::{
-    desired::{Intended, desired},
-    event::PassResult,
-    id::{AccountId, RecordId, TunnelId},
-    name::{AccountName, Hostname},
-    observed::{Observed, ObservedRecord, ObservedTunnel, Part, Zone},
-    plan::{Input, Rotations, plan},
-    record::{ConfigurationSource, DnsRecordRef, InstallId, Records, TunnelRecord, WrittenConfiguration},
-    secret::Secret,
-};
+use adit::{event::PassResult, plan::plan};
 
-use super::harness::{Harness, config, tunnel};
+use super::harness::{Harness, tunnel};
+use crate::settled::settled;
 
 /// Calls that a first provisioning takes whatever there is to make: zones, tunnels, records, what stands at the one name of a single
 /// record, and the batch that makes them.
@@ -99,97 +88,10 @@ async fn a_first_provisioning_takes_two_calls_a_tunnel_and_an_idle_pass_two_in_a
     }
 }
 
-/// An account with so many tunnels and records, all as they are wanted.
-struct Account {
-    intended: Intended,
-    records: Records,
-    observed: Observed,
-    reported: BTreeMap<adit::name::TunnelName, i64>,
-}
-
-fn name() -> AccountName {
-    "default".parse().unwrap()
-}
-
-fn account_id() -> AccountId {
-    "0a1b2c3d4e5f60718293a4b5c6d7e8f9".parse().unwrap()
-}
-
-fn settled(tunnels: usize, hostnames: usize) -> Account {
-    let hostname = |tunnel: usize, index: usize| format!("h{index}.t{tunnel}.example.com");
-    let text: String = (0..tunnels)
-        .map(|number| {
-            let names: Vec<String> = (0..hostnames).map(|index| hostname(number, index)).collect();
-            tunnel(&format!("t{number}"), &names.iter().map(String::as_str).collect::<Vec<_>>())
-        })
-        .collect();
-    let intended = Intended { config: config(&text), stops: BTreeMap::new(), held: BTreeMap::new() };
-    let wanted = desired(&intended, &name());
-    let install = InstallId::new("a1b2c3d4").unwrap();
-    let zone = Zone {
-        id: "20fe20fe20fe20fe20fe20fe20fe20fe".parse().unwrap(),
-        name: "example.com".to_owned(),
-        account_id: account_id(),
-        batch_max: 3_500,
-    };
-    let mut records = Records::new(install.clone());
-    let (mut listed, mut dns) = (BTreeMap::new(), Vec::new());
-    for (number, (tunnel, want)) in wanted.tunnels.iter().enumerate() {
-        let id: TunnelId = format!("11111111-2222-3333-4444-{number:012}").parse().unwrap();
-        let mut record =
-            TunnelRecord::intent(&install, tunnel.clone(), account_id(), ConfigurationSource::Remote, Secret::new(id.as_str()));
-        record.written =
-            Some(WrittenConfiguration { version: 1, sha256: want.sha256.clone(), stored_sha256: want.sha256.clone() });
-        record.document = Some(std::sync::Arc::new(want.document.clone()));
-        for (index, hostname) in want.hostnames.iter().enumerate() {
-            let record_id: RecordId = format!("{number:016x}{index:016x}").parse().unwrap();
-            record.dns.insert(hostname.clone(), DnsRecordRef { zone_id: zone.id.clone(), record_id: record_id.clone() });
-            dns.push(ObservedRecord {
-                id: record_id,
-                name: hostname.to_string(),
-                kind: "CNAME".to_owned(),
-                content: id.dns_target(),
-                proxied: true,
-                comment: Some(install.marker(tunnel)),
-            });
-        }
-        let seen = ObservedTunnel {
-            name: record.cloudflare_name.clone(),
-            status: "healthy".to_owned(),
-            source: Some(ConfigurationSource::Remote),
-        };
-        listed.insert(id.clone(), seen);
-        record.id = Some(id);
-        records.tunnels.insert(tunnel.clone(), record);
-    }
-    let mut observed = Observed::unread("it is made up");
-    observed.records = BTreeMap::from([(zone.id.clone(), Part::Complete(dns))]);
-    (observed.tunnels, observed.zones) = (Part::Complete(listed), Part::Complete(vec![zone]));
-    let reported = wanted.tunnels.keys().map(|tunnel| (tunnel.clone(), 1)).collect();
-    Account { intended, records, observed, reported }
-}
-
-/// How many steps the planner finds for an account.
-fn steps(account: &Account) -> usize {
-    let (account_name, account_id, wanted) = (name(), account_id(), desired(&account.intended, &name()));
-    let (contested, rotations) = (BTreeSet::<Hostname>::new(), Rotations::default());
-    let input = Input {
-        account: &account_name,
-        account_id: &account_id,
-        desired: &wanted,
-        observed: &account.observed,
-        records: &account.records,
-        reported: &account.reported,
-        contested: &contested,
-        rotations: &rotations,
-        behind: &BTreeMap::new(),
-        now: jiff::Timestamp::UNIX_EPOCH,
-    };
-    let plan = plan(&input);
-    plan.steps.len() + plan.waiting.len()
-}
-
 #[test]
 fn an_account_of_a_thousand_tunnels_and_ten_thousand_records_that_is_as_wanted_needs_no_step() {
-    assert_eq!(steps(&settled(1_000, 10)), 0);
+    settled(1_000, 10).with_input(|input| {
+        let plan = plan(input);
+        assert_eq!((plan.steps.len(), plan.waiting.len()), (0, 0));
+    });
 }

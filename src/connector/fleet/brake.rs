@@ -4,23 +4,20 @@
 //! it is on nothing that lives is replaced for hanging, except one canary at a time. It ends by recovery, by a canary that gets
 //! through, or by time.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rand::{Rng, rngs::SmallRng};
 
 use super::{
     Fleet, FleetCommand, FleetNotice,
+    members::Members,
     outage::Outage,
     standing::{Member, Standing},
 };
 use crate::connector::SlotId;
 
-/// Fewer connectors, or those of a single tunnel, prove no common cause.
+/// Fewer connectors prove no common cause, and no more do those of a single tunnel.
 const MEMBERS_MIN: usize = 4;
-const TUNNELS_MIN: usize = 2;
 /// Who stumbles within this time stumbles with the others.
 const WINDOW: Duration = Duration::from_secs(30);
 /// cloudflared finds back by itself within 20 s most times, so a canary is tried only after this; then one after another.
@@ -63,29 +60,19 @@ enum Braked {
     Try(SlotId),
 }
 
-/// How many there are of those that were ready once, and how many of them are not.
-struct Tally {
-    members: usize,
-    tunnels: usize,
-    stumbled: usize,
-    lately: usize,
-}
-
 impl Brake {
     /// Takes in how the members stand. `may_try` says whether a canary makes sense: while nobody has a connection none does.
-    fn reckon(&mut self, members: &BTreeMap<SlotId, Member>, may_try: bool, now: Instant) -> Option<Braked> {
-        let tally = Tally::of(members, now);
+    fn reckon(&mut self, members: &Members, may_try: bool, now: Instant) -> Option<Braked> {
+        let sums = members.sums();
         let Some(on) = &mut self.0 else {
-            if tally.members < MEMBERS_MIN || tally.tunnels < TUNNELS_MIN || 2 * tally.lately <= tally.members {
-                return None;
-            }
+            let stumbled = have_stumbled(members, now)?;
             self.0 = Some(On { until: now + BRAKE_MAX, canary: None, canary_at: now + CANARY_AFTER });
-            return Some(Braked::On { stumbled: tally.lately, of: tally.members });
+            return Some(Braked::On { stumbled, of: sums.served });
         };
         let canary_ready = || on.canary.as_ref().and_then(|slot| members.get(slot)).is_some_and(Member::is_connected);
         let end = if canary_ready() {
             Some(BrakeEnd::CanaryReady)
-        } else if 2 * tally.stumbled <= tally.members {
+        } else if 2 * sums.stumbled <= sums.served {
             Some(BrakeEnd::Recovered)
         } else {
             (now >= on.until).then_some(BrakeEnd::TimeOver)
@@ -124,57 +111,68 @@ impl Fleet {
             Some(Braked::Try(slot)) => self.try_canary(&slot, now),
             None => {}
         }
-        for (slot, member) in &mut self.members {
-            member.restrained_until = member.restrained_until.filter(|until| *until > now);
-            let restrained = self.brake.restrains(slot) || member.restrained_until.is_some();
-            if std::mem::replace(&mut member.restrained, restrained) != restrained {
-                self.commands.push_back(FleetCommand::Restrain { slot: slot.clone(), restrained });
-            }
+        if self.brake.0.is_none() && self.members.sums().restrained == 0 {
+            return;
         }
+        self.members.change_all(|members| {
+            for (slot, member) in members {
+                member.restrained_until = member.restrained_until.filter(|until| *until > now);
+                let restrained = self.brake.restrains(slot) || member.restrained_until.is_some();
+                if std::mem::replace(&mut member.restrained, restrained) != restrained {
+                    self.commands.push_back(FleetCommand::Restrain { slot: slot.clone(), restrained });
+                }
+            }
+        });
     }
 
     /// A canary that hangs is no longer restrained, and replaced; one that has no connection starts anew.
     fn try_canary(&mut self, slot: &SlotId, now: Instant) {
-        let Some(member) = self.members.get_mut(slot) else { return };
-        if member.standing == Standing::Lost {
-            member.plan_revival_at(now);
-            member.revived(now);
+        if self.members.get(slot).is_some_and(|member| member.standing == Standing::Lost) {
+            self.members.change(slot, |member| {
+                member.plan_revival_at(now);
+                member.revived(now);
+            });
             self.commands.push_back(FleetCommand::Revive(slot.clone()));
         }
     }
 
     fn release_brake(&mut self, end: BrakeEnd, now: Instant) {
         self.notices.push_back(FleetNotice::BrakeOff(end));
-        for member in self.members.values_mut() {
-            if member.standing == Standing::Hung {
-                member.restrained_until = Some(release_at(now, &mut self.rng));
-            }
-            match end {
-                BrakeEnd::CanaryReady if member.standing == Standing::Lost => {
-                    member.plan_revival_at(release_at(now, &mut self.rng));
+        let rng = &mut self.rng;
+        self.members.change_all(|members| {
+            for member in members.values_mut() {
+                if member.standing == Standing::Hung {
+                    member.restrained_until = Some(release_at(now, rng));
                 }
-                BrakeEnd::CanaryReady | BrakeEnd::Recovered => {}
-                BrakeEnd::TimeOver => member.stumbled_at = None,
+                match end {
+                    BrakeEnd::CanaryReady if member.standing == Standing::Lost => {
+                        member.plan_revival_at(release_at(now, rng));
+                    }
+                    BrakeEnd::CanaryReady | BrakeEnd::Recovered => {}
+                    BrakeEnd::TimeOver => member.stumbled_at = None,
+                }
             }
-        }
+        });
     }
 }
 
-impl Tally {
-    fn of(members: &BTreeMap<SlotId, Member>, now: Instant) -> Self {
-        let served = || members.iter().filter(|(_, member)| member.has_served());
-        let stumbles = || served().filter_map(|(_, member)| member.stumbled_at);
-        Self {
-            members: served().count(),
-            tunnels: served().map(|(slot, _)| &slot.tunnel).collect::<BTreeSet<_>>().len(),
-            stumbled: stumbles().count(),
-            lately: stumbles().filter(|at| now.saturating_duration_since(*at) <= WINDOW).count(),
-        }
+/// How many stumbled lately, if they are most of those that were ready once, and these are enough to prove a common cause.
+fn have_stumbled(members: &Members, now: Instant) -> Option<usize> {
+    let sums = members.sums();
+    if sums.served < MEMBERS_MIN || 2 * sums.stumbled <= sums.served {
+        return None;
     }
+    let served = || members.iter().filter(|(_, member)| member.has_served());
+    let mut tunnels = served().map(|(slot, _)| &slot.tunnel);
+    let first = tunnels.next()?;
+    let are_several = tunnels.any(|tunnel| tunnel != first);
+    let is_recent = |at: &Instant| now.saturating_duration_since(*at) <= WINDOW;
+    let lately = served().filter_map(|(_, member)| member.stumbled_at).filter(is_recent).count();
+    (are_several && 2 * lately > sums.served).then_some(lately)
 }
 
 /// The next of those that hang or have lost everything, after the one that was tried last.
-fn next_canary(members: &BTreeMap<SlotId, Member>, last: Option<&SlotId>) -> Option<SlotId> {
+fn next_canary(members: &Members, last: Option<&SlotId>) -> Option<SlotId> {
     let stumbled = || members.iter().filter(|(_, member)| matches!(member.standing, Standing::Hung | Standing::Lost));
     let after = stumbled().find(|(slot, _)| last.is_some_and(|last| *slot > last));
     after.or_else(|| stumbled().next()).map(|(slot, _)| slot.clone())

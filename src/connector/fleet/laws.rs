@@ -147,7 +147,7 @@ impl World {
             match command {
                 FleetCommand::ProbeEdge => assert!(!std::mem::replace(&mut self.asked, true), "two questions at once"),
                 FleetCommand::Revive(slot) => {
-                    let member = &self.fleet.members[&slot];
+                    let member = self.fleet.members.get(&slot).unwrap();
                     assert!(!member.is_connected(), "{slot} is connected and is to start anew");
                     *self.account.revived.entry(slot).or_default() += 1;
                 }
@@ -159,7 +159,8 @@ impl World {
 
     fn check(&self) {
         let fleet = &self.fleet;
-        let sums = fleet.sums();
+        let sums = fleet.members.sums();
+        fleet.members.check();
         assert_eq!(fleet.hold.is_some(), self.account.holding, "what is told is what is");
         assert!(fleet.hold.is_none() || fleet.outage.is_some(), "a hold without an outage");
         assert!(fleet.hold.is_none() || sums.is_dark(), "a hold although somebody is connected, or nobody needs to be");

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::{
     Fleet, FleetCommand, FleetNotice, UplinkEnd,
-    edge::Need,
     hold::{HOLD_AFTER, Hold},
+    members::Sums,
     standing::Cause,
 };
 
@@ -17,14 +17,6 @@ pub(super) struct Outage {
     total: bool,
 }
 
-/// How many slots stand how.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sums {
-    pub(super) connected: usize,
-    pub(super) lacking: usize,
-    pub(super) lost: usize,
-}
-
 impl Outage {
     /// Whether nobody had a connection at some time during it.
     pub(super) fn is_total(&self) -> bool {
@@ -33,15 +25,6 @@ impl Outage {
 }
 
 impl Fleet {
-    pub(super) fn sums(&self) -> Sums {
-        let lacks = || self.members.values().filter_map(|member| member.lack);
-        Sums {
-            connected: self.members.values().filter(|member| member.is_connected()).count(),
-            lacking: lacks().count(),
-            lost: lacks().filter(|lack| lack.lost).count(),
-        }
-    }
-
     pub(super) fn reckon_outage(&mut self, sums: Sums, now: Instant) {
         match &mut self.outage {
             None if sums.is_dark() && sums.lost > 0 => self.begin_outage(sums, now),
@@ -87,9 +70,8 @@ impl Fleet {
             return;
         }
         self.outage = Some(Outage { since: self.dark_since.unwrap_or(now), total: sums.is_dark() });
-        for member in self.members.values_mut() {
-            member.revival.due = None; // of an outage before this one
-        }
+        // Those of an outage before this one.
+        self.members.change_all(|members| members.values_mut().for_each(|member| member.revival.due = None));
     }
 
     pub(super) fn end_outage(&mut self, how: UplinkEnd, now: Instant) {
@@ -97,11 +79,9 @@ impl Fleet {
         // It counts anew from here, if it goes on; what the edge just answered still holds.
         self.dark_since = self.dark_since.map(|_| now);
         let restarting = self.plan_revivals(Cause::Outage, now);
-        for member in self.members.values_mut() {
-            if let Some(lack) = &mut member.lack {
-                lack.lost = false;
-            }
-        }
+        self.members.change_all(|members| {
+            members.values_mut().filter_map(|member| member.lack.as_mut()).for_each(|lack| lack.lost = false);
+        });
         let hold = self.hold.take();
         if hold.is_some() || restarting > 0 {
             let lasted = now.saturating_duration_since(outage.since);
@@ -110,22 +90,5 @@ impl Fleet {
         let held = hold.into_iter().flat_map(Hold::into_held);
         self.commands.extend(held.map(FleetCommand::Release));
         self.revive_due(now);
-    }
-}
-
-impl Sums {
-    /// No connector has a connection although one should.
-    pub(super) fn is_dark(self) -> bool {
-        self.connected == 0 && self.lacking > 0
-    }
-
-    pub(super) fn need(self) -> Need {
-        if self.lacking == 0 {
-            Need::None
-        } else if self.lost > 0 || self.connected == 0 {
-            Need::Urgent
-        } else {
-            Need::Curious
-        }
     }
 }

@@ -22,26 +22,29 @@ const GAP_MAX: Duration = Duration::from_secs(900);
 impl Fleet {
     /// Plans a restart of every connector without a connection, and says how many are due at once.
     pub(super) fn plan_revivals(&mut self, cause: Cause, now: Instant) -> usize {
-        self.members.values_mut().map(|member| member.plan_revival(cause, now)).filter(|at_once| *at_once).count()
+        self.members.change_all(|members| {
+            members.values_mut().map(|member| member.plan_revival(cause, now)).filter(|at_once| *at_once).count()
+        })
     }
 
     pub(super) fn revive_due(&mut self, now: Instant) {
         self.revivals_at = None;
-        for (slot, member) in &mut self.members {
-            if member.revival.due.is_none_or(|due| due > now) || !member.wants_revival(now) {
-                continue;
-            }
-            match self.revivals.take(now) {
-                Ok(()) => {
-                    member.revived(now);
-                    self.commands.push_back(FleetCommand::Revive(slot.clone()));
-                }
-                Err(later) => {
-                    self.revivals_at = Some(later);
-                    return;
-                }
-            }
+        if self.members.sums().reviving == 0 {
+            return;
         }
+        self.revivals_at = self.members.change_all(|members| {
+            for (slot, member) in members {
+                if member.revival.due.is_none_or(|due| due > now) || !member.wants_revival(now) {
+                    continue;
+                }
+                if let Err(later) = self.revivals.take(now) {
+                    return Some(later);
+                }
+                member.revived(now);
+                self.commands.push_back(FleetCommand::Revive(slot.clone()));
+            }
+            None
+        });
     }
 }
 

@@ -32,6 +32,13 @@ pub(super) struct AnswerObject(pub(super) String);
 #[derive(Debug, Clone)]
 pub(super) struct AnswerBefore(pub(super) String);
 
+/// Bytes that are JSON, and the hash that names exactly these.
+#[derive(Debug, Clone)]
+pub(super) struct Tagged {
+    bytes: Bytes,
+    hash: u64,
+}
+
 /// `result` as an answer that says what the request was about, whatever came of it.
 pub(super) fn about(object: Option<String>, result: impl IntoResponse) -> Response {
     let mut response = result.into_response();
@@ -59,12 +66,32 @@ pub(super) fn list<T: Serialize>(visit: impl FnOnce(&mut dyn FnMut(&T))) -> Vec<
     bytes
 }
 
-/// An answer of bytes that are JSON, with their hash as `ETag`; without the bytes, when the client has just these already.
-pub(super) fn tagged(headers: &HeaderMap, bytes: impl Into<Bytes>) -> Response {
-    let bytes = bytes.into();
-    let mut hasher = DefaultHasher::new();
-    hasher.write(&bytes);
-    let tag = format!("{:016x}", hasher.finish());
+impl Tagged {
+    pub(super) fn new(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes);
+        Self { bytes, hash: hasher.finish() }
+    }
+
+    /// The JSON `object` with one more key, whose value is this. It is not hashed again: of a thousand tunnels that takes longer than
+    /// sending them.
+    pub(super) fn as_key(&self, key: &str, mut object: Vec<u8>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&object);
+        hasher.write_u64(self.hash);
+        object.pop();
+        object.reserve(key.len() + self.bytes.len() + 5);
+        object.extend_from_slice(format!(",\"{key}\":").as_bytes());
+        object.extend_from_slice(&self.bytes);
+        object.push(b'}');
+        Self { bytes: object.into(), hash: hasher.finish() }
+    }
+}
+
+/// An answer of bytes that are JSON, with their `ETag`; without the bytes, when the client has just these already.
+pub(super) fn tagged(headers: &HeaderMap, Tagged { bytes, hash }: Tagged) -> Response {
+    let tag = format!("{hash:016x}");
     let has_it = Tags::not_to_match(headers).is_some_and(|tags| tags.match_weakly(&tag));
     let mut response = if has_it { StatusCode::NOT_MODIFIED.into_response() } else { written(StatusCode::OK, bytes) };
     response.headers_mut().insert(header::ETAG, entity_tag(&tag));

@@ -170,4 +170,25 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn labels_that_stand_as_they_are_told_are_told_as_they_stand(
+        line in "a(_bucket|_sum|_count)?([{](([a-c]|le|quantile|__x|tunnel)=\"[\\\\\"n1]{0,2}\",? ?){0,4}[}])? 1",
+    ) {
+        if let Some(sample) = Sample::read(&line) {
+            for kind in [Kind::Counter, Kind::Histogram, Kind::Summary] {
+                let suffix = &sample.name["a".len()..];
+                let told = labels(&sample, suffix, kind).map(|labels| {
+                    let mut told = String::new();
+                    write_series(&mut told, sample.name, Labels::Pairs(&labels));
+                    told
+                });
+                let mut stands = String::new();
+                write_series(&mut stands, sample.name, Labels::Written(sample.labels));
+                if are_plain(&sample, suffix, kind) {
+                    prop_assert_eq!(told, Some(stands));
+                }
+            }
+        }
+    }
 }

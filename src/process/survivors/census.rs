@@ -81,8 +81,9 @@ impl Census {
         let mut sightings = census.sight(&numbers(owner, &records, &leaves)?);
         census.judge_records(owner, records, &mut sightings);
         census.judge_unrecorded(owner, &folder, &leaves, &mut sightings);
-        census.unreadable.retain(|(path, _)| census.found.iter().all(|found| found.path != *path));
-        census.void.retain(|path| census.found.iter().all(|found| found.path != *path));
+        let found: BTreeSet<&Path> = census.found.iter().map(|found| found.path.as_path()).collect();
+        census.unreadable.retain(|(path, _)| !found.contains(path.as_path()));
+        census.void.retain(|path| !found.contains(path.as_path()));
         census.settle_leaves(owner, leaves, &sightings);
         Ok(census)
     }
@@ -190,10 +191,15 @@ impl Census {
 
     /// Gives each leaf to its connector. What is in a leaf whose connector is gone was started by that connector.
     fn settle_leaves(&mut self, owner: &Owner, leaves: Vec<Leaf>, sightings: &BTreeMap<u32, Sighting>) {
+        let mut inhabitants: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, found) in self.found.iter().enumerate() {
+            if let Some(cgroup) = &found.sighting.seen.cgroup {
+                inhabitants.entry(cgroup.clone()).or_insert(index);
+            }
+        }
         for leaf in leaves {
-            let inhabitant = |found: &&mut Found| found.sighting.seen.cgroup.as_deref() == Some(leaf.path());
-            if let Some(found) = self.found.iter_mut().find(inhabitant) {
-                found.leaf = Some(leaf);
+            if let Some(index) = inhabitants.get(leaf.path()) {
+                self.found[*index].leaf = Some(leaf);
                 continue;
             }
             let is_left_over = |pid: &u32| {
@@ -225,6 +231,9 @@ fn numbers(owner: &Owner, records: &[Recorded], leaves: &[Leaf]) -> io::Result<B
         // Processes come and go meanwhile.
         let Ok(entry) = entry else { continue };
         let Some(number) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        if numbers.contains(&number) {
+            continue; // it is looked at in any case
+        }
         let is_our_users = entry.metadata().is_ok_and(|metadata| metadata.uid() == owner.user);
         let carries = || {
             let environment = fs::read(entry.path().join("environ")).unwrap_or_default();

@@ -142,7 +142,7 @@ impl Worker {
 
     /// The record of a tunnel, which an earlier step made.
     pub(super) fn record_of(&self, tunnel: &TunnelName) -> Result<TunnelRecord, StepError> {
-        let record = self.shared.ledger.records().tunnels.get(tunnel).cloned();
+        let record = self.shared.ledger.record(tunnel);
         record.ok_or_else(|| StepError::Other("the tunnel has no record".to_owned()))
     }
 

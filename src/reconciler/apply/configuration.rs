@@ -22,9 +22,8 @@ impl Worker {
         let Step::PutConfiguration { tunnel, document, sha256, over_edits, .. } = step else {
             unreachable!("the caller has a configuration to write");
         };
-        let records = self.shared.ledger.records();
-        let record = records.tunnels.get(tunnel);
-        let Some(id) = record.and_then(|record| record.id.clone()) else {
+        let record = self.shared.ledger.record(tunnel);
+        let Some(id) = record.as_ref().and_then(|record| record.id.clone()) else {
             return Err(StepError::Other("the tunnel has no id".to_owned()));
         };
         let mut read = None;
@@ -37,7 +36,7 @@ impl Worker {
                 self.note_written(tunnel, written, document).await;
                 return Ok(());
             }
-            let expected = record.and_then(|record| record.written.as_ref()).map(|written| &written.stored_sha256);
+            let expected = record.as_ref().and_then(|record| record.written.as_ref()).map(|written| &written.stored_sha256);
             if !found_document.is_null() && expected != Some(&stored_sha256) {
                 self.keep_edit(tunnel, found.version, found_document, *over_edits).await?;
             }

@@ -1,6 +1,6 @@
 //! DNS records: in batches, and one by one where a batch is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Place, StepError, gone_is_done};
 use crate::{
@@ -138,7 +138,7 @@ impl Worker {
         let mut gained: BTreeMap<TunnelName, Vec<(Hostname, DnsRecordRef)>> = BTreeMap::new();
         let mut lost: BTreeMap<TunnelName, Vec<Hostname>> = BTreeMap::new();
         let mut moved: BTreeMap<TunnelName, Vec<Hostname>> = BTreeMap::new();
-        let mut results = Vec::new();
+        let (mut deleted, mut seen, mut results) = (BTreeSet::new(), Vec::new(), Vec::new());
         for (step, changed) in steps.into_iter().zip(changed) {
             let hostname = step.hostname().expect("a change of a record has a hostname").clone();
             let mut result = Ok(());
@@ -157,9 +157,13 @@ impl Worker {
             } else if let Step::DeleteRecord { tunnel, .. } = &step {
                 lost.entry(tunnel.clone()).or_default().push(hostname);
             }
-            take_in(observed, zone_id, &step, changed);
+            if let Step::DeleteRecord { record_id, .. } = &step {
+                deleted.insert(record_id.clone());
+            }
+            seen.extend(changed);
             results.push((step, result));
         }
+        take_in(observed, zone_id, &deleted, seen);
         // First what was gained: a crash in between leaves a moved record with both tunnels, which the planner settles.
         for (tunnel, gained) in gained {
             let noted = self.shared.ledger.amend(&tunnel, |record| record.dns.extend(gained)).await;
@@ -225,13 +229,9 @@ enum Change {
 }
 
 /// What Cloudflare answered counts as read.
-fn take_in(observed: &mut Observed, zone_id: &ZoneId, step: &Step, changed: Option<ObservedRecord>) {
+fn take_in(observed: &mut Observed, zone_id: &ZoneId, deleted: &BTreeSet<RecordId>, seen: Vec<ObservedRecord>) {
     let Some(Part::Complete(records)) = observed.records.get_mut(zone_id) else { return };
-    if let Step::DeleteRecord { record_id, .. } = step {
-        records.retain(|record| record.id != *record_id);
-    }
-    if let Some(changed) = changed {
-        records.retain(|record| record.id != changed.id);
-        records.push(changed);
-    }
+    let changed: BTreeSet<&RecordId> = seen.iter().map(|record| &record.id).collect();
+    records.retain(|record| !deleted.contains(&record.id) && !changed.contains(&record.id));
+    records.extend(seen);
 }

@@ -129,7 +129,7 @@ impl Worker {
     }
 
     pub(in crate::reconciler) fn rotation_of(&self, tunnel: &TunnelName) -> Option<(TunnelRecord, Rotation)> {
-        let record = self.shared.ledger.records().tunnels.get(tunnel).cloned()?;
+        let record = self.shared.ledger.record(tunnel)?;
         let rotation = record.secret_life.rotation.clone()?;
         Some((record, rotation))
     }

@@ -32,8 +32,7 @@ impl Worker {
         sha256: &str,
         observed: &mut Observed,
     ) -> Result<(), StepError> {
-        let records = self.shared.ledger.records();
-        let Some(record) = records.tunnels.get(tunnel).cloned() else { return Ok(()) };
+        let Some(record) = self.shared.ledger.record(tunnel) else { return Ok(()) };
         let (Some(id), Some(shared)) = (record.id.clone(), record.shared.clone()) else {
             return Err(StepError::Other("the tunnel is not shared".to_owned()));
         };

@@ -27,8 +27,35 @@ impl Worker {
         why: CreateReason,
         observed: &mut Observed,
     ) -> Result<(), StepError> {
+        let mut record = self.record_to_make(place, tunnel, cloudflare_name, source, why);
+        self.shared.ledger.save(record.clone()).await?;
+
+        let wire_source = match source {
+            ConfigurationSource::Remote => ConfigSource::Cloudflare,
+            ConfigurationSource::Local => ConfigSource::Local,
+        };
+        let made = place.client.create_tunnel(place.account_id, cloudflare_name, wire_source, &record.secret).await?;
+        record.id = Some(made.id.clone());
+        let noted = self.shared.ledger.note(record).await;
+        self.noted(noted);
+        self.progress.made.insert(tunnel.clone());
+        if let Part::Complete(tunnels) = &mut observed.tunnels {
+            tunnels.insert(made.id.clone(), seen_tunnel(made));
+        }
+        Ok(())
+    }
+
+    /// What is put on record before a tunnel is made.
+    fn record_to_make(
+        &self,
+        place: Place<'_>,
+        tunnel: &TunnelName,
+        cloudflare_name: &str,
+        source: ConfigurationSource,
+        why: CreateReason,
+    ) -> TunnelRecord {
         let records = self.shared.ledger.records();
-        let mut record = match (records.tunnels.get(tunnel), why) {
+        match (records.tunnels.get(tunnel), why) {
             (Some(record), CreateReason::Unfinished) => record.clone(),
             (Some(record), CreateReason::Gone | CreateReason::Wanted) => {
                 if let Some(id) = record.id.clone() {
@@ -51,22 +78,7 @@ impl Worker {
                     ..intent
                 }
             }
-        };
-        self.shared.ledger.save(record.clone()).await?;
-
-        let wire_source = match source {
-            ConfigurationSource::Remote => ConfigSource::Cloudflare,
-            ConfigurationSource::Local => ConfigSource::Local,
-        };
-        let made = place.client.create_tunnel(place.account_id, cloudflare_name, wire_source, &record.secret).await?;
-        record.id = Some(made.id.clone());
-        let noted = self.shared.ledger.note(record).await;
-        self.noted(noted);
-        self.progress.made.insert(tunnel.clone());
-        if let Part::Complete(tunnels) = &mut observed.tunnels {
-            tunnels.insert(made.id.clone(), seen_tunnel(made));
         }
-        Ok(())
     }
 
     /// A step that changes nothing but what is on record here; `None` for every other step.

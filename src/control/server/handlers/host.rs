@@ -16,13 +16,18 @@ use crate::{
         api::{Apply, Error, ErrorKind, Overview, UplinkState, Verdict, Version},
         backend::Backend,
         progress::Progress,
-        server::{Shared, answer, body::Document, gate::Caller},
+        server::{
+            Shared,
+            answer::{self, Tagged},
+            body::Document,
+            gate::Caller,
+        },
     },
     name::AccountName,
 };
 
 pub(in crate::control::server) async fn version<B: Backend>(State(shared): App<B>) -> Response {
-    answer::json(&Version { version: shared.backend.overview().daemon.version })
+    answer::json(&Version { version: shared.backend.version() })
 }
 
 pub(in crate::control::server) async fn health<B: Backend>(State(shared): App<B>, caller: Caller) -> Response {
@@ -34,14 +39,9 @@ pub(in crate::control::server) async fn status<B: Backend>(
     caller: Caller,
     headers: HeaderMap,
 ) -> Response {
-    let mut bytes = serde_json::to_vec(&overview(&shared, &caller)).expect("the API's types are JSON");
+    let overview = serde_json::to_vec(&overview(&shared, &caller)).expect("the API's types are JSON");
     let tunnels = super::tunnels::seen(&shared, &caller).await;
-    // The tunnels become one more key of the overview's object.
-    bytes.pop();
-    bytes.extend_from_slice(b",\"tunnels\":");
-    bytes.extend_from_slice(&tunnels);
-    bytes.push(b'}');
-    answer::tagged(&headers, bytes)
+    answer::tagged(&headers, tunnels.as_key("tunnels", overview))
 }
 
 /// The overview, without what it tells about tunnels and accounts that the caller may not see.
@@ -90,7 +90,8 @@ pub(in crate::control::server) async fn apply<B: Backend>(
 }
 
 pub(in crate::control::server) async fn configuration<B: Backend>(State(shared): App<B>, headers: HeaderMap) -> Response {
-    answer::tagged(&headers, serde_json::to_vec(&shared.backend.configuration()).expect("the API's types are JSON"))
+    let configuration = serde_json::to_vec(&shared.backend.configuration()).expect("the API's types are JSON");
+    answer::tagged(&headers, Tagged::new(configuration))
 }
 
 pub(in crate::control::server) async fn reload_configuration<B: Backend>(

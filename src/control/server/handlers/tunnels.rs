@@ -1,7 +1,6 @@
 //! Tunnels and their routes.
 
 use axum::{
-    body::Bytes,
     extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
@@ -19,7 +18,7 @@ use crate::{
         progress::Progress,
         server::{
             Shared,
-            answer::{self, AnswerBefore, AnswerTunnel},
+            answer::{self, AnswerBefore, AnswerTunnel, Tagged},
             body::{Document, Whole},
             gate::Caller,
             precondition::Tags,
@@ -37,7 +36,7 @@ pub(in crate::control::server) async fn tunnels<B: Backend>(
 }
 
 /// The tunnels that the caller may see, as a JSON list.
-pub(super) async fn seen<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Bytes {
+pub(super) async fn seen<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Tagged {
     if caller.sees_all() {
         return shared.listing.of(&shared.backend).await;
     }
@@ -48,7 +47,7 @@ pub(super) async fn seen<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Byt
             }
         });
     });
-    Bytes::from(bytes)
+    Tagged::new(bytes)
 }
 
 pub(in crate::control::server) async fn routes<B: Backend>(
@@ -64,7 +63,7 @@ pub(in crate::control::server) async fn routes<B: Backend>(
             }
         });
     });
-    answer::tagged(&headers, bytes)
+    answer::tagged(&headers, Tagged::new(bytes))
 }
 
 pub(in crate::control::server) async fn tunnel<B: Backend>(
