@@ -15,6 +15,7 @@
 mod adoption;
 mod children;
 mod clock;
+mod desk;
 mod hints;
 mod memory;
 mod names;

@@ -87,6 +87,13 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
+    /// Waits for the first sign that it has ended. It may be called again after it was dropped, and comes to nothing when that was no
+    /// end.
+    pub async fn ended(&self) {
+        // An error is the runtime going down.
+        let _ = self.pidfd.readable().await;
+    }
+
     /// Waits for its end and reaps it; whatever is left of its group is killed before. It may be called again after it was dropped,
     /// but answers once.
     pub async fn end(&self) -> End {

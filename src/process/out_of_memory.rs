@@ -1,8 +1,9 @@
 //! Whether the kernel has just killed for want of memory.
 
 use std::{
-    fs,
-    path::PathBuf,
+    fs::File,
+    os::unix::fs::FileExt,
+    path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -12,6 +13,9 @@ use super::cgroup;
 /// The whole host's count, where no cgroup keeps one of its own.
 const HOST: &str = "/proc/vmstat";
 
+/// No such file is longer, in bytes: the host's is a quarter of it.
+const LENGTH_MAX: usize = 16 * 1024;
+
 /// For how long a kill that nobody was found for may explain another process's end. All victims of one shortage are found dead
 /// within a moment of each other.
 const UNEXPLAINED_TIME_MAX: Duration = Duration::from_secs(10);
@@ -20,7 +24,8 @@ const UNEXPLAINED_TIME_MAX: Duration = Duration::from_secs(10);
 /// Together with a SIGKILL that Adit did not send it makes the inference that a connector was killed for want of memory, and nothing
 /// more.
 pub(super) struct OutOfMemory {
-    file: PathBuf,
+    /// Kept open, as it is looked at when a connector's restart waits for it; `None` where it could not be opened.
+    file: Option<File>,
     tally: Mutex<Tally>,
 }
 
@@ -36,11 +41,11 @@ struct Tally {
 impl OutOfMemory {
     /// Counts from here on.
     pub(super) fn new() -> Self {
-        Self::counted_in(cgroup::memory_events().unwrap_or_else(|| HOST.into()))
+        Self::counted_in(cgroup::memory_events().as_deref().unwrap_or(Path::new(HOST)))
     }
 
-    fn counted_in(file: PathBuf) -> Self {
-        let counter = Self { file, tally: Mutex::default() };
+    fn counted_in(path: &Path) -> Self {
+        let counter = Self { file: File::open(path).ok(), tally: Mutex::default() };
         counter.pass_over();
         counter
     }
@@ -60,7 +65,14 @@ impl OutOfMemory {
     }
 
     fn count(&self) -> Option<u64> {
-        kills(&fs::read_to_string(&self.file).ok()?)
+        let (mut text, mut length) = ([0; LENGTH_MAX], 0);
+        while length < LENGTH_MAX {
+            match self.file.as_ref()?.read_at(&mut text[length..], length as u64).ok()? {
+                0 => break,
+                more => length += more,
+            }
+        }
+        kills(std::str::from_utf8(&text[..length]).ok()?)
     }
 }
 
@@ -87,6 +99,8 @@ fn kills(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::connector::testing::start_of_time;
 
@@ -95,7 +109,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("vmstat");
         fs::write(&file, "pgfault 9\noom_kill 3\n").unwrap();
-        let counter = OutOfMemory::counted_in(file.clone());
+        let counter = OutOfMemory::counted_in(&file);
         for (text, killed) in [
             ("pgfault 9\noom_kill 3\n", false),
             ("low 0\nhigh 0\nmax 7\noom 5\noom_kill 4\noom_group_kill 9\n", true),
@@ -113,7 +127,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("memory.events");
         fs::write(&file, "oom_kill 0\n").unwrap();
-        let counter = OutOfMemory::counted_in(file.clone());
+        let counter = OutOfMemory::counted_in(&file);
         fs::write(&file, "oom_kill 2\n").unwrap();
         counter.pass_over();
         assert!(!counter.explains_a_kill());

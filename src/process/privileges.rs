@@ -6,6 +6,7 @@ use super::raw::{self, start::Undo};
 pub(super) fn of_this_process() -> Undo {
     let score = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap_or_default();
     Undo {
+        ignored_signals: raw::ignored_signals(),
         out_of_memory_protection: is_protected(&score),
         // What cannot be read was not changed either.
         nice: rustix::process::getpriority_process(None).is_ok_and(|nice| nice != 0),

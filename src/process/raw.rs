@@ -22,6 +22,19 @@ pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     watched.map_err(|error| error.into_parts().1)
 }
 
+/// The signals that this process ignores, the lowest bit for the first.
+pub(super) fn ignored_signals() -> u64 {
+    let is_ignored = |signal: &usize| {
+        // The kernel's own structure begins with the handler.
+        let (mut action, nothing) = ([0_usize; 4], std::ptr::null::<usize>());
+        // SAFETY: the structure is as large as the kernel's and ours alone; nothing is changed. Of two signals that the C library keeps
+        // to itself it would not tell.
+        let asked = unsafe { libc::syscall(libc::SYS_rt_sigaction, *signal, nothing, action.as_mut_ptr(), size_of::<u64>()) };
+        asked == 0 && action[0] == libc::SIG_IGN
+    };
+    (1..=child::SIGNAL_LAST).filter(is_ignored).fold(0, |signals, signal| signals | 1 << (signal - 1))
+}
+
 /// The priority of this process's disk accesses, as `ioprio_get(2)` encodes it: 0 when nobody has set one.
 pub(super) fn io_priority() -> io::Result<i64> {
     /// `IOPRIO_WHO_PROCESS`; the process 0 is the caller.

@@ -143,7 +143,7 @@ impl Spawner {
         let _ = self.confinement.as_ref().map(Confinement::prepare);
     }
 
-    /// Starts a connector. It blocks, for a millisecond. `output` is asked when everything else is ready. It must be called
+    /// Starts a connector. It blocks, for a millisecond. `output` is asked when what does not depend on it is done. It must be called
     /// within a tokio runtime.
     pub fn spawn(
         &self,
@@ -168,47 +168,49 @@ impl Spawner {
         config: Option<PathBuf>,
     ) -> Result<Spawned, SpawnFailure> {
         let SpawnRequest { slot, generation, launch, program } = request;
+        let executed = executed(program)?;
         // Bound and listening here, accepted from there: the port is known before the start and can be nobody else's.
         let listener = TcpListener::bind((CONNECTOR_METRICS, 0)).map_err(cannot_spawn)?;
         let metrics = listener.local_addr().map_err(cannot_spawn)?;
         let begun = identity::ticks();
         let instance = self.owner.home.instance(slot, *generation, begun);
-        let folder = self.directory.join(FOLDER);
         let facts = LaunchFacts { binary: Some(program.binary().id), ..launch.facts() };
         let leaf = self.leaf(slot, *generation);
         let mut content = Content::new(slot, *generation, self.owner.boot_id.clone(), instance.clone(), facts, metrics);
         content.begun = Some(begun);
         content.leaf = leaf.as_ref().map(|leaf| leaf.path().to_owned());
-        let no_output = |error| failure("no-output", format!("cannot open a file for its output: {error}"), false);
-        let ConnectorOutput { stderr, logfile } = output().map_err(no_output)?;
-        let places = Places {
-            metrics,
-            logfile: &logfile,
-            config: config.as_deref(),
-            home: &self.directory,
-            notify: self.notify.as_deref(),
-            instance: &instance,
-            facts: &facts,
-        };
-        let executed = executed(program)?;
-        let file = c_string(executed.clone().into()).map_err(cannot_spawn)?;
-        let name = std::iter::once(OsString::from(program.name()));
-        let arguments = c_strings(name.chain(command_line::arguments(launch, &places))).map_err(cannot_spawn)?;
-        let environment = c_strings(command_line::environment(launch, &places)).map_err(cannot_spawn)?;
-        let ruleset = self.ruleset(&Own { program: &executed, logfile: &logfile, config: config.as_deref() });
-        let record = GenerationRecord::create(&folder, slot, content);
+        let record = GenerationRecord::create(&self.directory.join(FOLDER), slot, content);
         failpoint::hit(Point::GenerationRecorded);
-        let started = start(&Start {
-            program: &file,
-            arguments: &arguments,
-            environment: &environment,
-            directory: &self.working_directory,
-            descriptors: [self.nothing.as_fd(), stderr.as_fd(), stderr.as_fd(), listener.as_fd(), secret.as_fd()],
-            open_files: self.descriptors.map(DescriptorLimit::for_children),
-            undo: self.undo,
-            ruleset: ruleset.as_ref().map(AsFd::as_fd),
-            cgroup: leaf.as_ref().map(Leaf::as_fd),
-        });
+        let started = (|| {
+            // As late as possible: it is made meanwhile.
+            let no_output = |error| failure("no-output", format!("cannot open a file for its output: {error}"), false);
+            let ConnectorOutput { stderr, logfile } = output().map_err(no_output)?;
+            let ruleset = self.ruleset(&Own { program: &executed, logfile: &logfile, config: config.as_deref() });
+            let places = Places {
+                metrics,
+                logfile: &logfile,
+                config: config.as_deref(),
+                home: &self.directory,
+                notify: self.notify.as_deref(),
+                instance: &instance,
+                facts: &facts,
+            };
+            let name = std::iter::once(OsString::from(program.name()));
+            let arguments = c_strings(name.chain(command_line::arguments(launch, &places))).map_err(cannot_spawn)?;
+            let environment = c_strings(command_line::environment(launch, &places)).map_err(cannot_spawn)?;
+            let started = start(&Start {
+                program: &c_string(executed.into()).map_err(cannot_spawn)?,
+                arguments: &arguments,
+                environment: &environment,
+                directory: &self.working_directory,
+                descriptors: [self.nothing.as_fd(), stderr.as_fd(), stderr.as_fd(), listener.as_fd(), secret.as_fd()],
+                open_files: self.descriptors.map(DescriptorLimit::for_children),
+                undo: self.undo,
+                ruleset: ruleset.as_ref().map(AsFd::as_fd),
+                cgroup: leaf.as_ref().map(Leaf::as_fd),
+            });
+            started.map_err(|error| not_started(&launch.binary, &error))
+        })();
         match started {
             Ok(started) => {
                 failpoint::hit(Point::ProcessStarted);
@@ -217,10 +219,10 @@ impl Spawner {
                 self.out_of_memory.pass_over();
                 Ok(Spawned { process, metrics })
             }
-            Err(error) => {
+            Err(failure) => {
                 record.remove();
                 let _ = leaf.map(|leaf| leaf.remove(Duration::ZERO));
-                Err(not_started(&launch.binary, &error))
+                Err(failure)
             }
         }
     }

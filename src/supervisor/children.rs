@@ -31,7 +31,10 @@ impl Task {
             entry.children.push(Child { generation, process: Arc::clone(&process), last_known: None });
         }
         let (slot, reports, output) = (Arc::clone(id), self.report_sender.clone(), self.parts.output.clone());
+        let starter = self.parts.starter.caller();
         tokio::spawn(async move {
+            process.ended().await;
+            starter.call();
             let end = process.end().await;
             let last_lines = match end.ending {
                 Ending::Code(_) => last_words(output, Arc::clone(&slot), generation).await,

@@ -6,15 +6,15 @@
 //! ```
 //!
 //! They wait, ready to run: when a connector dies, its successor is to wait for the exec of cloudflared and for as little else as
-//! possible. A pool that ends idle threads would make one first. Only `adit-files` touches the disk; a start does not wait long for
-//! it, so that a disk that hangs stops no tunnel.
+//! possible. A pool that ends idle threads would make one first. They are even called when it has died and nobody knows yet what is
+//! to follow. Only `adit-files` touches the disk; a start does not wait long for it, so that a disk that hangs stops no tunnel.
 
 use std::{
     fs::OpenOptions,
     io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -24,7 +24,10 @@ use std::{
 
 use tokio::runtime::Handle;
 
-use super::task::Reported;
+use super::{
+    desk::{Desk, look_out},
+    task::Reported,
+};
 use crate::{
     connector::{Generation, Launch, SlotId},
     failpoint::{self, Point},
@@ -41,8 +44,15 @@ const FILES_PENDING_MAX: usize = 8;
 
 /// Starts processes, a few at a time. Its threads end when it is gone.
 pub(super) struct Starter {
-    jobs: mpsc::Sender<(Job, Awaited)>,
+    jobs: Arc<Desk<(Job, Awaited)>>,
     files: Files,
+}
+
+/// Has a starter's threads get up, before there is anything to start.
+#[derive(Clone)]
+pub(super) struct Caller {
+    jobs: Arc<Desk<(Job, Awaited)>>,
+    orders: Arc<Desk<Order>>,
 }
 
 /// One start, and who is told what came of it.
@@ -58,33 +68,47 @@ impl Starter {
     /// It must be called within a tokio runtime.
     pub(super) fn new(spawner: &Arc<Spawner>, output: Output) -> io::Result<Self> {
         let files = Files::start(output)?;
-        let (jobs, queue) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
+        let jobs = Arc::new(Desk::new());
         for _ in 0..SPAWNS_MAX {
-            let (queue, spawner) = (Arc::clone(&queue), Arc::clone(spawner));
+            let (jobs, spawner) = (Arc::clone(&jobs), Arc::clone(spawner));
             let runtime = Handle::current();
             thread::Builder::new().name("adit-start".into()).spawn(move || {
                 let _runtime = runtime.enter();
-                work(&queue, &spawner);
+                work(&jobs, &spawner);
             })?;
         }
         Ok(Self { jobs, files })
     }
 
+    /// What whoever sees a death first is to call: its successor is started soon.
+    pub(super) fn caller(&self) -> Caller {
+        Caller { jobs: Arc::clone(&self.jobs), orders: Arc::clone(&self.files.orders) }
+    }
+
     /// Has a process started.
     pub(super) fn start(&self, job: Job) {
         let files = self.files.ask_for(&job.slot, job.generation);
-        // The threads live as long as this does.
-        let _ = self.jobs.send((job, files));
+        self.jobs.send((job, files));
     }
 }
 
-fn work(queue: &Mutex<mpsc::Receiver<(Job, Awaited)>>, spawner: &Spawner) {
+impl Drop for Starter {
+    fn drop(&mut self) {
+        self.jobs.close();
+    }
+}
+
+impl Caller {
+    pub(super) fn call(&self) {
+        self.jobs.call();
+        self.orders.call();
+    }
+}
+
+fn work(jobs: &Desk<(Job, Awaited)>, spawner: &Spawner) {
     loop {
         spawner.prepare();
-        // Whoever waits for a job holds the lock, and hands it on when there is one.
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((Job { slot, generation, launch, program, told }, files)) = job else { return };
+        let Some((Job { slot, generation, launch, program, told }, files)) = jobs.next() else { return };
         let mut log_trouble = None;
         let request = SpawnRequest { slot: (*slot).clone(), generation, launch, program };
         let result = spawner.spawn(request, || {
@@ -99,7 +123,7 @@ fn work(queue: &Mutex<mpsc::Receiver<(Job, Awaited)>>, spawner: &Spawner) {
 
 /// The thread that makes files.
 struct Files {
-    orders: mpsc::Sender<Order>,
+    orders: Arc<Desk<Order>>,
     pending: Arc<AtomicUsize>,
 }
 
@@ -114,11 +138,11 @@ struct Awaited(Option<mpsc::Receiver<io::Result<Opened>>>);
 
 impl Files {
     fn start(output: Output) -> io::Result<Self> {
-        let (orders, queue) = mpsc::channel::<Order>();
+        let orders = Arc::new(Desk::<Order>::new());
         let pending = Arc::new(AtomicUsize::new(0));
-        let left = Arc::clone(&pending);
+        let (queue, left) = (Arc::clone(&orders), Arc::clone(&pending));
         thread::Builder::new().name("adit-files".into()).spawn(move || {
-            for Order { slot, generation, made } in queue {
+            while let Some(Order { slot, generation, made }) = queue.next() {
                 let opened = output.open(&slot, generation);
                 left.fetch_sub(1, Ordering::Relaxed);
                 // Fails when it comes too late: the files stay empty, and go as those of any generation that is over.
@@ -134,16 +158,23 @@ impl Files {
             return Awaited(None);
         }
         let (made, opened) = mpsc::sync_channel(1);
-        // Fails when the thread has panicked; then nothing comes.
-        let _ = self.orders.send(Order { slot: Arc::clone(slot), generation, made });
+        self.orders.send(Order { slot: Arc::clone(slot), generation, made });
         Awaited(Some(opened))
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        self.orders.close();
     }
 }
 
 impl Awaited {
     /// The files, or nothing in their place: a connector serves without its log.
     fn wait(self) -> io::Result<Opened> {
-        let opened = self.0.and_then(|opened| opened.recv_timeout(FILES_TIME_MAX).ok());
+        let made =
+            |files: mpsc::Receiver<_>| look_out(|| files.try_recv().ok()).or_else(|| files.recv_timeout(FILES_TIME_MAX).ok());
+        let opened = self.0.and_then(made);
         opened.unwrap_or_else(|| {
             let nowhere = PathBuf::from("/dev/null");
             let stderr = OpenOptions::new().write(true).open(&nowhere)?.into();

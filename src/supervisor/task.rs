@@ -100,6 +100,8 @@ pub(super) struct Task {
     probes: Arc<Semaphore>,
     pub(super) report_sender: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
+    /// Events, in order, until what follows from them is ordered.
+    untold: VecDeque<ConnectorEvent>,
     /// What is removed when processes have ended.
     cleaning: TaskTracker,
     /// Whether it has been said what is wanted. Until then nothing that was adopted is unwanted.
@@ -158,6 +160,7 @@ impl Task {
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
             report_sender,
             reports,
+            untold: VecDeque::new(),
             cleaning: TaskTracker::new(),
             is_wanted_known: false,
             is_wanted_open: true,
@@ -341,7 +344,7 @@ impl Task {
             Reported::Ended(exit) => {
                 self.judge_ending(&id, generation, exit.ending);
                 let process = self.take_child(&id, generation);
-                self.with_slot(&id, |slot| slot.handle_exit(generation, &exit, now()));
+                self.replace_dead(&id, generation, &exit);
                 // Its successor is being started; what is left to be done for the dead comes after.
                 self.parts.output.finish(&id, generation);
                 self.cleaning.spawn_blocking(move || process.map(|process| process.forget()));
@@ -356,6 +359,19 @@ impl Task {
                 });
             }
         }
+    }
+
+    /// Hands an end to its slot. A restart that need not wait is ordered before anything is told of the end.
+    fn replace_dead(&mut self, id: &Arc<SlotId>, generation: Generation, exit: &Exit) {
+        let now = now();
+        if let Some(Entry { slot, .. }) = self.slots.get_mut(id) {
+            slot.handle_exit(generation, exit, now);
+            self.uplink.fleet.see(id, Some(slot.standing()), now);
+            if slot.poll_timeout().is_some_and(|at| at <= now) {
+                slot.handle_timeout(now, &mut self.uplink.fleet.gate(id));
+            }
+        }
+        self.settle(id);
     }
 
     fn take_ready(&mut self, pid: u32) {
@@ -509,13 +525,17 @@ impl Task {
     }
 
     fn settle(&mut self, id: &Arc<SlotId>) {
-        while let Some(command) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_command()) {
-            self.carry_out(id, command);
-        }
+        // What is started next depends on what happened, and comes before others are told of it.
         while let Some(notice) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_notice()) {
             self.tell_rollout(id, &notice.happening);
             self.memories.hear(id, &notice.happening);
-            self.parts.events.tell(event(self.names.shown_slot(id), notice));
+            self.untold.push_back(event(self.names.shown_slot(id), notice));
+        }
+        while let Some(command) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_command()) {
+            self.carry_out(id, command);
+        }
+        for event in self.untold.drain(..) {
+            self.parts.events.tell(event);
         }
         let Some(entry) = self.slots.get_mut(id) else { return };
         self.memories.keep(id, entry.slot.memory(), now());

@@ -11,7 +11,7 @@ use std::ffi::{c_char, c_int, c_long, c_void};
 pub(super) const PLACES: usize = 5;
 
 /// The last signal of Linux, on every architecture that Adit is built for.
-const SIGNAL_LAST: usize = 64;
+pub(super) const SIGNAL_LAST: usize = 64;
 
 /// Kernels before 5.11 cannot mark a range of descriptors. What was inherited without the mark has a low number; everything that
 /// Adit opens carries it.
@@ -30,6 +30,8 @@ pub(super) struct Plan {
     pub(super) open_files: Option<[u64; 2]>,
     /// Of what the daemon has for itself, what a connector must not have.
     pub(super) undo: Undo,
+    /// The child is born without the daemon's handlers of signals.
+    pub(super) is_born_without_handlers: bool,
     /// A Landlock ruleset, or -1.
     pub(super) ruleset: c_int,
     /// The `cgroup.procs` that the child has to write itself into, or -1.
@@ -41,6 +43,8 @@ pub(super) struct Plan {
 /// What the daemon has for itself and its children inherit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::process) struct Undo {
+    /// Signals that it ignores, the lowest bit for the first.
+    pub(in crate::process) ignored_signals: u64,
     /// It is protected from the kernel's out-of-memory killer; a connector must go before it.
     pub(in crate::process) out_of_memory_protection: bool,
     /// It runs before others.
@@ -101,7 +105,7 @@ unsafe fn become_program(plan: &mut Plan) -> Result<std::convert::Infallible, (S
             let moved = call(libc::SYS_write, [plan.cgroup_procs as usize, c"0".as_ptr() as usize, 1, 0, 0]);
             plan.outcome.cgroup = moved.err();
         }
-        default_signals();
+        default_signals(if plan.is_born_without_handlers { plan.undo.ignored_signals } else { u64::MAX });
         call(libc::SYS_setsid, [0; 5]).map_err(at(Step::Session))?;
         for (place, descriptor) in plan.descriptors.iter().enumerate() {
             call(libc::SYS_dup3, [*descriptor as usize, place, 0, 0, 0]).map_err(at(Step::Descriptors))?;
@@ -128,10 +132,14 @@ unsafe fn become_program(plan: &mut Plan) -> Result<std::convert::Infallible, (S
     }
 }
 
-/// Every signal does what it does by default, but for SIGHUP, of which cloudflared would die at once: it is ignored.
-unsafe fn default_signals() {
+/// Each of these signals does what it does by default. SIGHUP, of which cloudflared would die at once, is ignored in any case.
+unsafe fn default_signals(signals: u64) {
     for signal in 1..=SIGNAL_LAST {
-        let handler = if signal == libc::SIGHUP as usize { libc::SIG_IGN } else { libc::SIG_DFL };
+        let handler = match signal == libc::SIGHUP as usize {
+            true => libc::SIG_IGN,
+            false if signals >> (signal - 1) & 1 == 1 => libc::SIG_DFL,
+            false => continue,
+        };
         // The kernel's own structure begins with the handler; flags, restorer and mask may be zero.
         let action: [usize; 4] = [handler, 0, 0, 0];
         // SAFETY: the action outlives the call. Of KILL and STOP, which nobody can change, it is refused.

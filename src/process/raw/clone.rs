@@ -1,6 +1,7 @@
 //! A child that borrows our memory until it has become its program.
 
 use std::{
+    cell::OnceCell,
     ffi::{c_int, c_void},
     io,
     os::fd::{FromRawFd, OwnedFd},
@@ -38,23 +39,25 @@ struct Arguments {
     cgroup: u64,
 }
 
-/// The child starts in the cgroup whose directory is passed.
+/// The child starts with no handler of a signal; what is ignored stays so (Linux 5.5).
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// The child starts in the cgroup whose directory is passed (Linux 5.7).
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// Starts a child with `clone3(2)` that runs `entry(argument)`, in the directory's cgroup if one is given, and sleeps until it has
-/// executed its program or ended.
+/// Starts a child with `clone3(2)` that runs `entry(argument)` without the daemon's handlers of signals, in the directory's cgroup if
+/// one is given, and sleeps until it has executed its program or ended.
 ///
 /// # Safety
 ///
 /// `entry` makes system calls only, never returns, and may use `argument`. Every signal is blocked in the calling thread.
 pub(super) unsafe fn clone3(cgroup: Option<c_int>, entry: Entry, argument: *mut c_void) -> io::Result<(Pid, OwnedFd)> {
-    let stack = Stack::new()?;
+    let bottom = stack()?;
     let mut pidfd: c_int = -1;
     let mut arguments = Arguments {
-        flags: (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64,
+        flags: (libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD) as u64 | CLONE_CLEAR_SIGHAND,
         pidfd: &raw mut pidfd as u64,
         exit_signal: libc::SIGCHLD as u64,
-        stack: stack.bottom() as u64,
+        stack: bottom as u64,
         stack_size: STACK as u64,
         ..Arguments::default()
     };
@@ -71,19 +74,20 @@ pub(super) unsafe fn clone3(cgroup: Option<c_int>, entry: Entry, argument: *mut 
     Ok(unsafe { born(result as c_int, pidfd) })
 }
 
-/// As [`clone3`], by the older `clone(2)`, which knows no cgroups. It is there where the newer one is refused: a filter of system
-/// calls that has to look at the flags cannot see those of `clone3` (systemd's `RestrictNamespaces=`, older container engines).
+/// As [`clone3`], by the older `clone(2)`, which knows no cgroups and leaves the handlers to the child. It is there where the newer
+/// one is refused: by an older kernel, or by a filter of system calls that has to look at the flags and cannot see those of `clone3`
+/// (systemd's `RestrictNamespaces=`, older container engines).
 ///
 /// # Safety
 ///
 /// As for [`clone3`].
 pub(super) unsafe fn clone(entry: Entry, argument: *mut c_void) -> io::Result<(Pid, OwnedFd)> {
-    let stack = Stack::new()?;
+    let top = stack()?.wrapping_byte_add(STACK);
     let mut pidfd: c_int = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
     // SAFETY: the stack is the child's alone and grows down from its top; the caller vouches for the entry. With CLONE_PIDFD the
     // fifth argument is where the kernel puts the descriptor.
-    let result = unsafe { libc::clone(entry, stack.top(), flags, argument, &raw mut pidfd) };
+    let result = unsafe { libc::clone(entry, top, flags, argument, &raw mut pidfd) };
     if result < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -173,6 +177,19 @@ unsafe fn enter(_arguments: *mut Arguments, _entry: Entry, _argument: *mut c_voi
     -(libc::ENOSYS as isize)
 }
 
+thread_local! {
+    static STACK_OF_CHILD: OnceCell<Stack> = const { OnceCell::new() };
+}
+
+/// Where the stack for a child of this thread ends; it grows down towards it. It is one for all of them, as the thread sleeps while
+/// a child uses it.
+fn stack() -> io::Result<*mut c_void> {
+    STACK_OF_CHILD.with(|kept| match kept.get() {
+        Some(stack) => Ok(stack.bottom()),
+        None => Ok(Stack::new().map(|stack| kept.get_or_init(|| stack))?.bottom()),
+    })
+}
+
 /// Memory for a child's stack.
 struct Stack(*mut c_void);
 
@@ -190,19 +207,15 @@ impl Stack {
         if opened == 0 { Ok(stack) } else { Err(io::Error::last_os_error()) }
     }
 
+    /// It is aligned to a page.
     fn bottom(&self) -> *mut c_void {
         self.0.wrapping_byte_add(GUARD)
-    }
-
-    /// Where the stack begins, which grows down. It is aligned to a page.
-    fn top(&self) -> *mut c_void {
-        self.0.wrapping_byte_add(GUARD + STACK)
     }
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // SAFETY: it was mapped by `new`. When it is dropped, the child that used it has memory of its own, or is gone.
+        // SAFETY: it was mapped by `new`. It goes with its thread, which has no child any more that is not its program yet.
         unsafe { libc::munmap(self.0, GUARD + STACK) };
     }
 }

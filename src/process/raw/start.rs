@@ -81,25 +81,22 @@ pub(in crate::process) fn start(start: &Start<'_>) -> Result<Started, StartError
 fn start_by(clone3: Clone3, start: &Start<'_>) -> Result<Started, StartError> {
     let failed = |step| move |source: io::Error| StartError { step, source };
     let (arguments, environment) = (pointers(start.arguments), pointers(start.environment));
-    // The places of the child must not cover each other's sources.
-    let copies: Vec<OwnedFd> = start
-        .descriptors
-        .iter()
-        .map(|descriptor| rustix::io::fcntl_dupfd_cloexec(descriptor, BEYOND_PLACES))
-        .collect::<Result<_, _>>()
-        .map_err(|errno| failed(Step::Descriptors)(errno.into()))?;
-    // It is needed after the child's descriptors have taken their places.
-    let ruleset = start.ruleset.map(|ruleset| rustix::io::fcntl_dupfd_cloexec(ruleset, BEYOND_PLACES)).transpose();
-    let ruleset = ruleset.map_err(|errno| failed(Step::Descriptors)(errno.into()))?;
+    // The places of the child must not cover each other's sources, and the ruleset is needed after they are taken.
+    let (mut numbers, mut copies) = ([-1; PLACES + 1], Vec::new());
+    for (number, descriptor) in numbers.iter_mut().zip(start.descriptors.into_iter().chain(start.ruleset)) {
+        *number = beyond_places(descriptor, &mut copies).map_err(failed(Step::Descriptors))?;
+    }
+    let [descriptors @ .., ruleset] = numbers;
     let mut plan = Plan {
         program: start.program.as_ptr(),
         arguments: arguments.as_ptr(),
         environment: environment.as_ptr(),
         directory: start.directory.as_ptr(),
-        descriptors: std::array::from_fn(|place| copies[place].as_raw_fd()),
+        descriptors,
         open_files: start.open_files,
         undo: start.undo,
-        ruleset: ruleset.as_ref().map_or(-1, AsRawFd::as_raw_fd),
+        is_born_without_handlers: true,
+        ruleset,
         cgroup_procs: -1,
         outcome: Outcome::default(),
     };
@@ -119,6 +116,18 @@ fn start_by(clone3: Clone3, start: &Start<'_>) -> Result<Started, StartError> {
 
 /// The descriptors that a child gets are numbered below this one. What it needs besides must not be.
 pub(in crate::process) const BEYOND_PLACES: c_int = 10;
+
+/// A number for it that is none of the child's places: its own, or that of a copy.
+fn beyond_places(descriptor: BorrowedFd<'_>, copies: &mut Vec<OwnedFd>) -> io::Result<c_int> {
+    let number = descriptor.as_raw_fd();
+    if number >= BEYOND_PLACES {
+        return Ok(number);
+    }
+    let copy = rustix::io::fcntl_dupfd_cloexec(descriptor, BEYOND_PLACES)?;
+    let number = copy.as_raw_fd();
+    copies.push(copy);
+    Ok(number)
+}
 
 /// By the best way that the kernel lets us go. Gives also why the child could not be born in its cgroup.
 fn give_birth(clone3: Clone3, plan: &mut Plan, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Pid, OwnedFd, Option<io::Error>)> {
@@ -145,14 +154,15 @@ fn give_birth(clone3: Clone3, plan: &mut Plan, cgroup: Option<BorrowedFd<'_>>) -
         None => (None, None),
     };
     plan.cgroup_procs = procs.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+    plan.is_born_without_handlers = false;
     // SAFETY: as above.
     let (pid, pidfd) = unsafe { clone(child::run, (&raw mut *plan).cast()) }?;
     Ok((pid, pidfd, trouble))
 }
 
-/// Whether the kernel does not have a call, or a filter keeps it from us.
+/// Whether the kernel does not have a call, or not all of it, or a filter keeps it from us.
 fn is_no_such_call(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM))
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM | libc::EINVAL))
 }
 
 fn pointers(texts: &[CString]) -> Vec<*const c_char> {
