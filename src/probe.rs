@@ -1,8 +1,9 @@
 //! Asking a connector's metrics server how it is doing.
 //!
-//! The client is written by hand and speaks HTTP/1.0: a host may run 500 connectors and asks each every few seconds, and an answer
-//! of that version ends with its connection, without chunks.
+//! The client is written by hand: a host may run 500 connectors and asks each every few seconds. [`probe`] speaks HTTP/1.0, of which
+//! an answer ends with its connection, without chunks. A [`Line`] is kept for the connectors that are well.
 
+mod line;
 mod open_requests;
 mod traffic;
 
@@ -15,6 +16,7 @@ use tokio::{
     time::timeout,
 };
 
+pub use line::{Heard, Line};
 pub use open_requests::open_requests;
 pub use traffic::{Traffic, traffic, traffic_and_page};
 
@@ -35,32 +37,44 @@ pub async fn probe(metrics: SocketAddr, ask: Ask) -> Probe {
     match timeout(PROBE_TIME_MAX, answer(metrics, ask)).await {
         Ok(Ok(answer)) => Probe::Answered(answer),
         Ok(Err(error)) => Probe::Missed(error.to_string()),
-        Err(_) => Probe::Missed(format!("no answer within {} s", PROBE_TIME_MAX.as_secs())),
+        Err(_) => silence(),
     }
+}
+
+/// What came of a probe that was not answered within [`PROBE_TIME_MAX`].
+pub fn silence() -> Probe {
+    Probe::Missed(format!("no answer within {} s", PROBE_TIME_MAX.as_secs()))
 }
 
 async fn answer(metrics: SocketAddr, ask: Ask) -> io::Result<Answer> {
     let (status, body) = get(metrics, "/ready", READY_MAX).await?;
-    // 503 is an answer too: it lives and has no connection.
-    if status != 200 && status != 503 {
-        return Err(invalid(format!("/ready answers with status {status}")));
-    }
-    let ready: ReadyBody =
-        serde_json::from_slice(&body).map_err(|error| invalid(format!("/ready answers no JSON of its kind: {error}")))?;
+    let ready = ready_of(status, &body)?;
     let version = match ask {
         Ask::Ready => VersionReading::Unread,
         // Whether it is ready stays worth knowing when its version cannot be read.
         Ask::ReadyAndVersion => version(metrics).await.unwrap_or(VersionReading::Unread),
     };
-    Ok(Answer { connections: ready.connections, connector_id: ready.connector_id, version })
+    Ok(ready.answer(version))
+}
+
+fn ready_of(status: u16, body: &[u8]) -> io::Result<ReadyBody> {
+    // 503 is an answer too: it lives and has no connection.
+    if status != 200 && status != 503 {
+        return Err(invalid(format!("/ready answers with status {status}")));
+    }
+    serde_json::from_slice(body).map_err(|error| invalid(format!("/ready answers no JSON of its kind: {error}")))
 }
 
 async fn version(metrics: SocketAddr) -> io::Result<VersionReading> {
     let (status, body) = get(metrics, "/config", CONFIG_MAX).await?;
+    version_of(status, &body)
+}
+
+fn version_of(status: u16, body: &[u8]) -> io::Result<VersionReading> {
     if status != 200 {
         return Err(invalid(format!("/config answers with status {status}")));
     }
-    let config: ConfigBody = serde_json::from_slice(&body).map_err(|error| invalid(error.to_string()))?;
+    let config: ConfigBody = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
     Ok(match u64::try_from(config.version) {
         Ok(version) => VersionReading::Version(version),
         Err(_) => VersionReading::Missing, // -1 before the edge has pushed one
@@ -68,12 +82,18 @@ async fn version(metrics: SocketAddr) -> io::Result<VersionReading> {
 }
 
 /// `/ready`: `{"status":200,"readyConnections":4,"connectorId":"UUID"}`.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct ReadyBody {
     #[serde(rename = "readyConnections")]
     connections: u8,
     #[serde(rename = "connectorId")]
     connector_id: ConnectorId,
+}
+
+impl ReadyBody {
+    fn answer(self, version: VersionReading) -> Answer {
+        Answer { connections: self.connections, connector_id: self.connector_id, version }
+    }
 }
 
 /// `/config`, of which only the version matters.
@@ -131,8 +151,10 @@ struct Head {
     status: u16,
     /// Where the body begins.
     end: usize,
-    /// The body's length, if it is told; otherwise it ends with the connection.
+    /// The body's length, if it is told; otherwise it ends with the connection, or with its last chunk.
     length: Option<usize>,
+    /// Whether the body comes in chunks, as it does over HTTP/1.1 alone.
+    is_chunked: bool,
 }
 
 impl Head {
@@ -145,11 +167,14 @@ impl Head {
             return None;
         }
         let status = words.next()?.parse().ok()?;
-        let length = lines.find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-        });
-        Some(Self { status, end: end + 4, length })
+        let (mut length, mut is_chunked) = (None, false);
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            if name.eq_ignore_ascii_case("content-length") {
+                length = length.or(value.trim().parse().ok());
+            }
+            is_chunked |= name.eq_ignore_ascii_case("transfer-encoding") && value.trim().eq_ignore_ascii_case("chunked");
+        }
+        Some(Self { status, end: end + 4, length, is_chunked })
     }
 }
 

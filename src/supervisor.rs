@@ -3,9 +3,11 @@
 //! ```text
 //!   wanted (watch) ───────────┐                       ┌─▶ spawn: blocking threads, few at a time ──┐
 //!   requests (bounded) ───────┤                       ├─▶ signals                                  │
-//!   mode: drain, detach ──────┼─▶ Task: slots, timers ┼─▶ probes: tasks, bounded ──────────────────┤
-//!   READY=1 of connectors ────┤          ▲            └─▶ events                                   │
-//!   hints from their logs ────┘          └──────────── reports: spawned, ended, probed ◀───────────┘
+//!   mode: drain, detach ──────┼─▶ Task: slots, timers ┼─▶ probes apart: tasks, bounded ────────────┤
+//!   READY=1 of connectors ────┤      ▲        ▲ │     └─▶ events                                   │
+//!   hints from their logs ────┘      │        │ └─ probes of those that are well: rounds, in the loop itself
+//!                                    │        └─── and their answers, at the next moment of the grid
+//!                                    └──────────────── reports: spawned, ended, probed ◀───────────┘
 //! ```
 //!
 //! [`Supervisor`] is the handle, the task behind it owns every [`Slot`](crate::connector::Slot): it hands each what happened, and
@@ -13,15 +15,18 @@
 //! generation that it was about, so that what comes too late is recognised.
 
 mod adoption;
+mod alarm;
 mod children;
 mod clock;
 mod desk;
+mod grid;
 mod hints;
 mod memory;
 mod names;
 mod programs;
 mod requests;
 mod rollout;
+mod rounds;
 mod starter;
 mod surplus;
 mod task;
@@ -31,10 +36,7 @@ mod uplink;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -50,7 +52,7 @@ use self::{
     requests::{Mode, Request},
     rollout::OBSERVATION,
     starter::Starter,
-    task::Task,
+    task::{Heartbeat, Task},
 };
 use crate::{
     connector::{self, Holders, Wanted},
@@ -106,7 +108,7 @@ pub struct Supervisor {
     observation: Arc<watch::Sender<Duration>>,
     output: Output,
     names: SharedNames,
-    heartbeat: Arc<AtomicU64>,
+    heartbeat: Arc<Heartbeat>,
 }
 
 impl Settings {
@@ -177,7 +179,7 @@ impl Supervisor {
         let (request_sender, requests) = mpsc::channel(REQUESTS_MAX);
         let (mode_sender, mode) = watch::channel(Mode::Run);
         let (observation_sender, observation) = watch::channel(settings.observation);
-        let heartbeat = Arc::new(AtomicU64::new(0));
+        let heartbeat = Arc::<Heartbeat>::default();
         let spawner = Arc::new(spawner);
         let parts = task::Parts {
             settings: settings.connector,
@@ -262,9 +264,9 @@ impl Supervisor {
         self.set_mode(Mode::Detach);
     }
 
-    /// A number that grows at least once a second while the loop makes progress.
+    /// A number that has grown soon after it was asked for, as long as the loop makes progress. Nobody else makes an idle loop turn.
     pub fn heartbeat(&self) -> u64 {
-        self.heartbeat.load(Ordering::Relaxed)
+        self.heartbeat.feel()
     }
 
     /// The name that the logs of a tunnel's connectors are kept under.

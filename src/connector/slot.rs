@@ -261,9 +261,11 @@ impl Slot {
         matches!(self.stage, Stage::Resting) && self.leaving.is_empty()
     }
 
-    /// Whether it has nothing but the next probe of a ready connector to wait for, which may be a little late.
+    /// Whether it has nothing but the next probe of a connector to wait for that has answered to be ready, which may be a little late.
     pub fn is_quiet(&self) -> bool {
-        self.state() == State::Ready && !self.is_replacing() && self.leaving.is_empty()
+        let Stage::Serving { run, .. } = &self.stage else { return false };
+        let has_answered = run.alive().is_some_and(|alive| alive.watch.ready_since().is_some());
+        has_answered && self.state() == State::Ready && !self.is_replacing() && self.leaving.is_empty()
     }
 
     /// When [`Slot::handle_timeout`] has something to do.

@@ -103,6 +103,11 @@ impl HostTransport {
         self.attempt_at.is_none_or(|at| at <= now)
     }
 
+    /// From when on one may, unless something happens before.
+    pub fn http2_attempt_at(&self) -> Option<Instant> {
+        self.attempt_at
+    }
+
     /// HTTP/2 did not get through either.
     pub fn handle_http2_failed(&mut self, now: Instant) {
         self.attempt_at = Some(now + self.attempt_wait);

@@ -274,7 +274,10 @@ impl Watch {
             Probe::Answered(answer) => self.handle_answer(answer, facts, now),
             Probe::Missed(why) => self.handle_miss(why),
         }
-        self.next = Next::Due(now + again.unwrap_or_else(|| self.wait(facts, settings, rng)));
+        self.next = Next::Due(match again {
+            Some(pause) => now + pause,
+            None => self.next_probe_at(facts, settings, rng, now),
+        });
     }
 
     fn handle_answer(&mut self, answer: Answer, facts: &LaunchFacts, now: Instant) {
@@ -321,22 +324,24 @@ impl Watch {
         }
     }
 
-    fn wait(&mut self, facts: &LaunchFacts, settings: &Settings, rng: &mut SmallRng) -> Duration {
+    fn next_probe_at(&mut self, facts: &LaunchFacts, settings: &Settings, rng: &mut SmallRng, now: Instant) -> Instant {
         // Soon after the first miss and late after the second, without jitter: of connectors that hang together most have missed twice
         // well before the first has missed for the last time, and a common cause is seen before anybody is replaced.
         match self.misses {
             0 => {}
-            1 => return settings.probe_interval.mul_f64(SECOND_LOOK),
-            2 => return settings.probe_interval.mul_f64(2.0 - SECOND_LOOK),
-            _ => return settings.probe_interval,
+            1 => return now + settings.probe_interval.mul_f64(SECOND_LOOK),
+            2 => return now + settings.probe_interval.mul_f64(2.0 - SECOND_LOOK),
+            _ => return now + settings.probe_interval,
         }
         let whole = self.ready_since.is_some() && self.vitals.connections >= facts.connections;
         if whole || self.pace >= settings.probe_interval {
-            return settings.probe_interval.mul_f64(rng.random_range(0.8..=1.2));
+            // From question to question, as the answer may be taken in late.
+            let asked_at = self.asked_at.unwrap_or(now);
+            return now.max(asked_at + settings.probe_interval.mul_f64(rng.random_range(0.8..=1.2)));
         }
         let wait = self.pace;
         self.pace = self.pace.mul_f64(PACE_GROWTH);
-        wait
+        now + wait
     }
 }
 

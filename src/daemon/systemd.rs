@@ -65,8 +65,9 @@ impl ServiceManager {
         self.say(&[NotifyState::Status(status)], None);
     }
 
-    /// Feeds the watchdog for as long as `progress` grows: the loop over the connectors counts it up on its turns, so that one that
-    /// hangs stops the feeding, which a timer of its own would not. It ends at once when systemd does not want to be fed.
+    /// Feeds the watchdog for as long as `progress` grows: the loop over the connectors counts it up on its turns, one of which it
+    /// makes when it is asked, so that one that hangs stops the feeding, which a timer of its own would not. It ends at once when
+    /// systemd does not want to be fed.
     pub(super) async fn feed_watchdog(self, progress: impl Fn() -> u64) {
         let Some(limit) = self.watchdog else { return };
         let mut ticks = tokio::time::interval(limit / 3);

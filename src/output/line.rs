@@ -85,7 +85,7 @@ pub(super) fn parse_log(slot: &SlotId, generation: Generation, line: &[u8], foun
     };
     let at = take("time").and_then(|time| time.parse().ok()).unwrap_or(found);
     let level = take("level").and_then(|level| level_of(&level));
-    let message = take("message").map(|message| foreign_text::plain(&message).into_owned()).unwrap_or_default();
+    let message = take("message").map(|message| foreign_text::plain(message.trim_end()).into_owned()).unwrap_or_default();
     let fields = object
         .into_iter()
         .map(|(name, value)| (foreign_text::plain(&name).into_owned(), foreign_text::plain(&text_of(value)).into_owned()))

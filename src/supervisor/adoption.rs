@@ -52,7 +52,7 @@ impl Task {
         };
         let (found, running, generations, memories, programs) =
             tokio::task::spawn_blocking(search).await.map_err(io::Error::other)??;
-        let mut task = Self::new(parts, programs, memories);
+        let mut task = Self::new(parts, programs, memories)?;
         task.generations = generations;
         failpoint::hit(Point::SurvivorsFound);
         let Survivors { found, unrecorded, unreadable, strange } = found;

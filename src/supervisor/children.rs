@@ -8,6 +8,7 @@ use super::task::{Report, Reported, Task};
 use crate::{
     connector::{Ending, Exit, Generation, LastKnown, Probe, SlotId, VersionReading},
     output::Output,
+    probe::Line,
     process::Process,
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Child {
     pub(super) process: Arc<Process>,
     /// What its record says of it.
     last_known: Option<LastKnown>,
+    /// The connection over which it is asked while it is well.
+    pub(super) line: Option<Line>,
 }
 
 impl Task {
@@ -28,7 +31,7 @@ impl Task {
         let process = Arc::new(process);
         let pid = process.pid();
         if let Some(entry) = self.slots.get_mut(id) {
-            entry.children.push(Child { generation, process: Arc::clone(&process), last_known: None });
+            entry.children.push(Child { generation, process: Arc::clone(&process), last_known: None, line: None });
         }
         let (slot, reports, output) = (Arc::clone(id), self.report_sender.clone(), self.parts.output.clone());
         let starter = self.parts.starter.caller();

@@ -1,6 +1,6 @@
 //! What the connectors' logs say, and what one connector finds out for all.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::task::{Task, now};
 use crate::{
@@ -45,6 +45,11 @@ impl Task {
     pub(super) fn can_help(&self, id: &Arc<SlotId>, restart: RestartReason) -> bool {
         let is_attempt = restart == RestartReason::Transport && !self.connected.contains(id);
         !is_attempt || (!self.uplink.fleet.is_out_of_reach() && self.transport.may_attempt_http2(now()))
+    }
+
+    /// When [`Self::can_help`] says something else than before for one of those that ask, if nothing happens until then.
+    pub(super) fn attempt_due(&self) -> Option<Instant> {
+        self.transport.http2_attempt_at().filter(|at| !self.asking.is_empty() && *at > now())
     }
 
     /// When it is time, one connector that talks HTTP/2 gets a successor over QUIC beside it.

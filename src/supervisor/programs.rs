@@ -149,6 +149,13 @@ impl Task {
         }
     }
 
+    /// Lets a roll-out go on that is under way. Where none is, it is looked at when something is found, asked for or started.
+    pub(super) fn go_on_with_rollout(&mut self) {
+        if !self.programs.rollout.is_quiet() || self.programs.rollout.has_news() {
+            self.step_rollout();
+        }
+    }
+
     /// Lets the roll-out go on as far as the slots allow.
     pub(super) fn step_rollout(&mut self) {
         self.programs.keep_needed();
@@ -214,6 +221,8 @@ impl Task {
     /// The program that a generation is started as; the slot is told when it is another than the wanted one.
     pub(super) fn program_for(&mut self, id: &Arc<SlotId>, generation: Generation) -> Result<Arc<HeldBinary>, SpawnFailure> {
         let wanted = self.slot(id).and_then(|slot| slot.program_wanted(generation));
+        // What was held may have been written over unseen.
+        self.programs.keep_needed();
         let held = self.programs.held(wanted)?;
         let program = held.binary().id;
         if wanted != Some(program) {

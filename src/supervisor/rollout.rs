@@ -200,6 +200,11 @@ impl Rollout {
         }
     }
 
+    /// Whether [`Rollout::next_notice`] has something to tell.
+    pub(super) fn has_news(&self) -> bool {
+        !self.notices.is_empty()
+    }
+
     /// Whether [`Rollout::step`] has nothing to do.
     pub(super) fn is_quiet(&self) -> bool {
         self.upgrade.is_none() && (self.refused.is_none() || self.trusted_is_held)

@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    io,
+    net::SocketAddr,
     ops::ControlFlow,
     sync::{
         Arc,
@@ -11,25 +13,25 @@ use std::{
 };
 
 use rand::{SeedableRng, rngs::SmallRng};
-use tokio::{
-    sync::{Semaphore, mpsc, watch},
-    time::sleep_until,
-};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use super::{
+    alarm::Alarm,
     children::Child,
+    grid::Grid,
     memory::Memories,
     names::{Names, Renamed},
     programs::Programs,
     requests::{Mode, Request, RequestError, Restart},
+    rounds::Rounds,
     starter::{Job, SPAWNS_MAX, Starter},
     turns::{Ground, next_turn},
     uplink::Uplink,
 };
 use crate::{
     connector::{
-        Command, Exit, Finding, Generation, Holder, Holders, HostTransport, Launch, Notice, Probe, Reason, Settings, Slot,
+        Ask, Command, Exit, Finding, Generation, Holder, Holders, HostTransport, Launch, Notice, Probe, Reason, Settings, Slot,
         SlotId, SpawnFailure, Wanted,
     },
     event::{ConnectorEvent, Sink},
@@ -45,11 +47,6 @@ use crate::{
 const PROBES_MAX: usize = 64;
 /// How many reports may wait; those who report wait then, and hold nothing up.
 const REPORTS_MAX: usize = 256;
-/// The loop turns at least this often, so that its heartbeat shows progress.
-const TURN_MAX: Duration = Duration::from_secs(1);
-/// Slots with nothing but their next probe to wait for are woken together, at multiples of this: waking up costs more than a
-/// probe, and a host may run 500 connectors.
-const GRID: Duration = Duration::from_millis(250);
 
 /// What a task is made of.
 pub(super) struct Parts {
@@ -65,9 +62,24 @@ pub(super) struct Parts {
     pub(super) hints: mpsc::Receiver<Hint>,
     pub(super) events: Sink,
     pub(super) shared_names: watch::Sender<Arc<Names>>,
-    pub(super) heartbeat: Arc<AtomicU64>,
+    pub(super) heartbeat: Arc<Heartbeat>,
     pub(super) edge_probe: watch::Receiver<Vec<String>>,
     pub(super) holders: watch::Sender<Arc<Holders>>,
+}
+
+/// What shows that the loop makes progress.
+#[derive(Debug, Default)]
+pub(super) struct Heartbeat {
+    turns: AtomicU64,
+    asked: Notify,
+}
+
+impl Heartbeat {
+    /// How often the loop has turned. It turns once more for this.
+    pub(super) fn feel(&self) -> u64 {
+        self.asked.notify_one();
+        self.turns.load(Ordering::Relaxed)
+    }
 }
 
 pub(super) struct Task {
@@ -80,7 +92,7 @@ pub(super) struct Task {
     /// When each slot wants to be woken.
     timers: BTreeSet<(Instant, Arc<SlotId>)>,
     /// Slots that wait for their turn to replace their connector.
-    asking: BTreeSet<Arc<SlotId>>,
+    pub(super) asking: BTreeSet<Arc<SlotId>>,
     /// Slots that are at it.
     replacing: BTreeSet<SlotId>,
     /// Slots that are not wanted any more and go on until another one of their tunnels serves.
@@ -96,7 +108,9 @@ pub(super) struct Task {
     /// The last generation of slots, those of earlier daemons and of slots that are gone included.
     pub(super) generations: BTreeMap<SlotId, Generation>,
     pub(super) uplink: Uplink,
-    started_at: Instant,
+    alarm: Alarm,
+    pub(super) grid: Grid,
+    pub(super) rounds: Rounds,
     probes: Arc<Semaphore>,
     pub(super) report_sender: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
@@ -137,9 +151,9 @@ pub(super) enum Reported {
 }
 
 impl Task {
-    pub(super) fn new(parts: Parts, programs: Programs, memories: Memories) -> Self {
+    pub(super) fn new(parts: Parts, programs: Programs, memories: Memories) -> io::Result<Self> {
         let (report_sender, reports) = mpsc::channel(REPORTS_MAX);
-        Self {
+        Ok(Self {
             transport: HostTransport::new(&parts.settings),
             rng: SmallRng::from_rng(&mut rand::rng()),
             uplink: Uplink::new(parts.edge_probe.clone()),
@@ -156,7 +170,9 @@ impl Task {
             spawns: VecDeque::new(),
             spawning: 0,
             generations: BTreeMap::new(),
-            started_at: now(),
+            alarm: Alarm::new()?,
+            grid: Grid::new(now()),
+            rounds: Rounds::default(),
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
             report_sender,
             reports,
@@ -164,7 +180,7 @@ impl Task {
             cleaning: TaskTracker::new(),
             is_wanted_known: false,
             is_wanted_open: true,
-        }
+        })
     }
 
     pub(super) async fn run(mut self) {
@@ -178,26 +194,32 @@ impl Task {
 
     /// Does what is due, then waits for one thing.
     async fn turn(&mut self) -> ControlFlow<()> {
+        self.hear_round();
         self.wake_slots();
         self.try_quic();
         self.release_surplus();
-        self.step_rollout();
+        self.go_on_with_rollout();
         self.give_turns();
         self.heed_fleet();
         self.start_spawns();
-        self.parts.heartbeat.fetch_add(1, Ordering::Relaxed);
+        self.parts.heartbeat.turns.fetch_add(1, Ordering::Relaxed);
         if self.is_over() {
             return ControlFlow::Break(());
         }
         let next = [
             self.timers.first().map(|(at, _)| *at),
+            self.rounds.due(),
             self.transport.poll_timeout(),
+            self.attempt_due(),
             self.rollout_due(),
             self.surplus_due(),
             self.uplink.due(self.waits_for_room()),
         ];
-        let next = next.into_iter().flatten().min();
-        let wake_at = next.map_or(now() + TURN_MAX, |at| at.min(now() + TURN_MAX));
+        if let Err(error) = self.alarm.set(next.into_iter().flatten().min()) {
+            // The kernel refuses no time that it is given here.
+            tracing::error!(%error, "Cannot set the alarm of the loop over the connectors");
+            return ControlFlow::Break(());
+        }
         tokio::select! {
             biased;
             // An operator's stop comes before all work. Cancel-safe per docs on `changed`.
@@ -221,8 +243,10 @@ impl Task {
             // Last, as a broken edge makes connectors say thousands of things a second, and what is lost is found out by probes.
             // Cancel-safe per docs on `recv`.
             Some(hint) = self.parts.hints.recv() => self.take_hint(hint),
-            // Nothing is lost when it is dropped: the time is computed anew.
-            () = sleep_until(wake_at.into()) => {}
+            // Whoever asks is answered by the turn. Cancel-safe per docs on `notified`.
+            () = self.parts.heartbeat.asked.notified() => {}
+            // Cancel-safe as it says itself.
+            _ = self.alarm.rings() => {}
         }
         ControlFlow::Continue(())
     }
@@ -349,15 +373,7 @@ impl Task {
                 self.parts.output.finish(&id, generation);
                 self.cleaning.spawn_blocking(move || process.map(|process| process.forget()));
             }
-            Reported::Probed { probe, processor_time } => {
-                self.learn(&id, generation, &probe);
-                self.with_slot(&id, |slot| {
-                    slot.handle_probe(generation, probe, now());
-                    if let Some(used) = processor_time {
-                        slot.handle_processor_time(generation, used, now());
-                    }
-                });
-            }
+            Reported::Probed { probe, processor_time } => self.take_probe(&id, generation, probe, processor_time),
         }
     }
 
@@ -372,6 +388,22 @@ impl Task {
             }
         }
         self.settle(id);
+    }
+
+    pub(super) fn take_probe(
+        &mut self,
+        id: &Arc<SlotId>,
+        generation: Generation,
+        probe: Probe,
+        processor_time: Option<Duration>,
+    ) {
+        self.learn(id, generation, &probe);
+        self.with_slot(id, |slot| {
+            slot.handle_probe(generation, probe, now());
+            if let Some(used) = processor_time {
+                slot.handle_processor_time(generation, used, now());
+            }
+        });
     }
 
     fn take_ready(&mut self, pid: u32) {
@@ -540,7 +572,7 @@ impl Task {
         let Some(entry) = self.slots.get_mut(id) else { return };
         self.memories.keep(id, entry.slot.memory(), now());
         let quiet = entry.slot.is_quiet();
-        let wake_at = entry.slot.poll_timeout().map(|at| if quiet { on_grid(at, self.started_at) } else { at });
+        let wake_at = entry.slot.poll_timeout().map(|at| if quiet { self.grid.at_or_after(at) } else { at });
         if wake_at != entry.wake_at {
             if let Some(before) = entry.wake_at {
                 self.timers.remove(&(before, Arc::clone(id)));
@@ -601,19 +633,26 @@ impl Task {
                 }
             }
             Command::Probe { generation, metrics, ask } => {
-                let (slot, reports, probes) = (Arc::clone(id), self.report_sender.clone(), Arc::clone(&self.probes));
-                let restless = self.slots.get(id).is_some_and(|entry| entry.slot.watches_processor(generation));
-                let process = self.process(id, generation).filter(|_| restless);
-                tokio::spawn(async move {
-                    let _permit = probes.acquire().await.expect("the semaphore is never closed");
-                    let probe = probe(metrics, ask).await;
-                    let processor_time = process.and_then(|process| process.processor_time().ok());
-                    let what = Reported::Probed { probe, processor_time };
-                    // Fails when the task is over.
-                    let _ = reports.send(Report { slot, generation, what }).await;
-                });
+                if !self.ask_in_round(id, generation, metrics, ask) {
+                    self.ask_apart(id, generation, metrics, ask);
+                }
             }
         }
+    }
+
+    /// Asks a connector whose answer is waited for.
+    pub(super) fn ask_apart(&self, id: &Arc<SlotId>, generation: Generation, metrics: SocketAddr, ask: Ask) {
+        let (slot, reports, probes) = (Arc::clone(id), self.report_sender.clone(), Arc::clone(&self.probes));
+        let restless = self.slots.get(id).is_some_and(|entry| entry.slot.watches_processor(generation));
+        let process = self.process(id, generation).filter(|_| restless);
+        tokio::spawn(async move {
+            let _permit = probes.acquire().await.expect("the semaphore is never closed");
+            let probe = probe(metrics, ask).await;
+            let processor_time = process.and_then(|process| process.processor_time().ok());
+            let what = Reported::Probed { probe, processor_time };
+            // Fails when the task is over.
+            let _ = reports.send(Report { slot, generation, what }).await;
+        });
     }
 }
 
@@ -651,13 +690,6 @@ fn publish_holders(known: &watch::Sender<Arc<Holders>>, id: &SlotId, holders: Ve
 
 fn event(slot: SlotId, notice: Notice) -> ConnectorEvent {
     ConnectorEvent { slot, notice }
-}
-
-/// The next common moment at or after `at`.
-fn on_grid(at: Instant, origin: Instant) -> Instant {
-    let passed = at.saturating_duration_since(origin).as_nanos();
-    let steps = passed.div_ceil(GRID.as_nanos());
-    origin + GRID * u32::try_from(steps).unwrap_or(u32::MAX)
 }
 
 pub(super) fn now() -> Instant {

@@ -24,6 +24,9 @@ const WINDOW: Duration = Duration::from_secs(30);
 const CANARY_AFTER: Duration = Duration::from_secs(30);
 /// What looks like a common cause for longer is left to each connector's own rules.
 const BRAKE_MAX: Duration = Duration::from_secs(300);
+/// Within this time a connector that hung has been asked once more, and answered if it hangs no longer: five seconds from one miss to
+/// the next probe, two for its answer, and some more.
+const ASKED_AGAIN_WITHIN: Duration = Duration::from_secs(8);
 /// Those who are released go within this time, in no order.
 const RELEASE_WITHIN: Duration = Duration::from_secs(10);
 
@@ -142,7 +145,7 @@ impl Fleet {
         self.members.change_all(|members| {
             for member in members.values_mut() {
                 if member.standing == Standing::Hung {
-                    member.restrained_until = Some(release_at(now, rng));
+                    member.restrained_until = Some(release_at(now + ASKED_AGAIN_WITHIN, rng));
                 }
                 match end {
                     BrakeEnd::CanaryReady if member.standing == Standing::Lost => {
@@ -178,7 +181,7 @@ fn next_canary(members: &Members, last: Option<&SlotId>) -> Option<SlotId> {
     after.or_else(|| stumbled().next()).map(|(slot, _)| slot.clone())
 }
 
-/// A moment within [`RELEASE_WITHIN`].
+/// A moment within [`RELEASE_WITHIN`] from `now` on.
 fn release_at(now: Instant, rng: &mut SmallRng) -> Instant {
     now + rng.random_range(Duration::ZERO..=RELEASE_WITHIN)
 }
