@@ -2,7 +2,7 @@
 # The packages as they are built: what is in them, what lintian and rpmlint say, and what installing, upgrading, removing and purging
 # them does to a Debian tree in which no systemd runs. The same under a booted systemd is in tests/systemd.sh.
 #
-#     cargo build --release && tests/packages.sh
+#     packaging/compile && tests/packages.sh
 #
 # Root, debootstrap, lintian, rpm, rpmlint, shellcheck, cargo-deb and cargo-generate-rpm are needed, and Debian's archive for what the
 # package depends on. The tree is that of tests/systemd.sh, of which this changes a copy.

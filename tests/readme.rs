@@ -1,36 +1,85 @@
-//! The README says what is so.
+//! The README and the guides say what is so.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{fs, path::Path};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
 
 fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+    fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+/// The README and every guide, with their texts.
+fn documents() -> Vec<(PathBuf, String)> {
+    let guides = fs::read_dir(root().join("packaging/docs")).unwrap().map(|entry| entry.unwrap().path());
+    let paths = guides.chain([root().join("README.md")]);
+    paths.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
 #[test]
 fn the_configuration_reference_is_the_grammar() {
+    let page = fs::read_to_string(root().join("packaging/docs/configuration.md")).unwrap();
     let reference = adit::config::reference();
-    assert!(readme().contains(&reference), "the README's table of keys is not this one:\n\n{reference}");
+    assert!(page.contains(&reference), "packaging/docs/configuration.md has another table of keys than this one:\n\n{reference}");
 }
 
 #[test]
 fn every_configuration_example_is_accepted() {
-    let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/docs/hooks.md");
-    let readme = readme() + &fs::read_to_string(hooks).unwrap();
-    let examples: Vec<&str> = readme.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(!examples.is_empty());
-    for example in examples {
-        let source = adit::config::Source { path: "README.md".into(), text: example.to_owned() };
-        if let Err(problems) = adit::config::parse(&[source]) {
-            panic!("{problems}\n\nin\n\n{example}");
+    let mut looked_at = 0;
+    for (document, text) in documents() {
+        for example in blocks(&text, "toml") {
+            looked_at += 1;
+            let source = adit::config::Source { path: document.clone(), text: example.clone() };
+            if let Err(problems) = adit::config::parse(&[source]) {
+                panic!("{problems}\n\nin\n\n{example}");
+            }
         }
     }
+    assert!(looked_at > 4, "{looked_at} examples");
+}
+
+/// The blocks of code in a language, less what they are indented by.
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut blocks = Vec::new();
+    let mut lines = text.lines();
+    while let Some(opening) = lines.next() {
+        if let Some((indentation, _)) =
+            opening.split_once("```").filter(|(before, rest)| *rest == language && before.trim().is_empty())
+        {
+            let inside = lines.by_ref().take_while(|line| line.trim() != "```");
+            blocks.push(inside.map(|line| format!("{}\n", line.strip_prefix(indentation).unwrap_or(line))).collect());
+        }
+    }
+    blocks
+}
+
+#[test]
+fn every_command_of_the_documents_is_one_that_the_program_takes() {
+    let mut looked_at = 0;
+    for (document, text) in documents() {
+        for line in blocks(&text, "sh").iter().flat_map(|block| block.lines()) {
+            let words = line.split_whitespace().take_while(|word| !matches!(*word, "#" | "<" | ">" | "|" | "&&"));
+            let words: Vec<&str> = words.skip_while(|word| *word == "sudo").collect();
+            if words.first() == Some(&"adit") {
+                looked_at += 1;
+                let taken = adit::cli::parse(words.iter().map(OsString::from));
+                assert!(taken.is_ok(), "{document:?} has {line:?}: {}", taken.unwrap_err());
+            }
+        }
+    }
+    assert!(looked_at > 20, "{looked_at} commands");
 }
 
 #[test]
 fn the_shipped_configuration_is_accepted_with_every_line_commented_in() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/adit.toml");
+    let path = root().join("packaging/adit.toml");
     let text = fs::read_to_string(&path).unwrap();
     let is_setting = |line: &str| line.starts_with("# [") || line.contains(" = ") || line.starts_with("#   {") || line == "# ]";
     let commented_in = text.lines().map(|line| if is_setting(line) { line.trim_start_matches("# ") } else { "" });
@@ -73,16 +122,17 @@ fn prose(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// What the links of a document lead to, web addresses left out.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = prose(text).flat_map(|line| line.split("](").skip(1)).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://"))
+}
+
 #[test]
 fn every_link_of_the_readme_and_the_guides_leads_somewhere() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let guides = fs::read_dir(root.join("packaging/docs")).unwrap().map(|entry| entry.unwrap().path());
-    let documents: Vec<_> = guides.chain([root.join("README.md")]).collect();
     let mut looked_at = 0;
-    for document in &documents {
-        let text = fs::read_to_string(document).unwrap();
-        let targets = prose(&text).flat_map(|line| line.split("](").skip(1)).filter_map(|rest| rest.split(')').next());
-        for target in targets.filter(|target| !target.contains("://")) {
+    for (document, text) in documents() {
+        for target in links(&text) {
             looked_at += 1;
             let (file, heading) = target.split_once('#').map_or((target, None), |(file, heading)| (file, Some(heading)));
             let path = if file.is_empty() { document.clone() } else { document.parent().unwrap().join(file) };
@@ -94,4 +144,14 @@ fn every_link_of_the_readme_and_the_guides_leads_somewhere() {
         }
     }
     assert!(looked_at > 40, "{looked_at} links");
+}
+
+#[test]
+fn the_readme_leads_to_every_guide() {
+    let readme = readme();
+    for (document, _) in documents() {
+        let guide = document.strip_prefix(root()).unwrap().to_str().unwrap();
+        let is_led_to = links(&readme).any(|target| target.split('#').next() == Some(guide));
+        assert!(is_led_to || guide == "README.md", "the README does not lead to {guide}");
+    }
 }

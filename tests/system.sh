@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     cargo build --release && tests/system.sh [unit|metrics|rules|dashboard|alerts|sdk|schemathesis|mcp|demo|namespace|chaos|bench|packages|systemd ...]
+#     packaging/compile && tests/system.sh [unit|metrics|rules|dashboard|alerts|sdk|schemathesis|mcp|demo|namespace|chaos|bench|packages|reproducible|systemd ...]
 #
 # Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl, a C compiler and, as root, debootstrap and systemd-nspawn (systemd-container).
 # The packages need what tests/packages.sh says.
@@ -102,12 +102,18 @@ check_packages() {
     tests/packages.sh
 }
 
+# Whether the same commit, built elsewhere, gives the same program and packages. It takes a release build from nothing.
+check_reproducible() {
+    packaging/build >/dev/null
+    tests/reproducible.sh
+}
+
 check_systemd() {
     # It prints the paths of the packages.
     tests/systemd.sh "$(packaging/build | grep '\.deb$')"
 }
 
-for check in ${*:-unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos bench packages systemd}; do
+for check in ${*:-unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos bench packages reproducible systemd}; do
     step "$check"
     "check_$check"
 done

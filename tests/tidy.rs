@@ -50,6 +50,25 @@ fn the_top_level_shows_seven_entries() {
 }
 
 #[test]
+fn every_dependency_is_used_where_it_is_declared() {
+    let manifest: toml::Table =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap().parse().unwrap();
+    let sources = |folder| rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+    let read = |files: Vec<PathBuf>| files.iter().map(|file| fs::read_to_string(file).unwrap()).collect::<Vec<_>>();
+    let program = sources("src").into_iter().filter(|file| !is_of_tests(file)).collect();
+    let program: String = read(program).iter().map(|text| code_of(text)).collect();
+    let tests: String = read([sources("src"), sources("tests")].concat()).concat();
+    for (kind, code) in [("dependencies", program), ("dev-dependencies", tests)] {
+        for name in manifest[kind].as_table().unwrap().keys() {
+            let path = format!("{}::", name.replace('-', "_"));
+            let is_named =
+                code.match_indices(&path).any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'));
+            assert!(is_named, "nothing names {name} of [{kind}]");
+        }
+    }
+}
+
+#[test]
 fn imports_are_found_in_every_form() {
     let found = |code: &str| imports(code).into_iter().map(|(_, module)| module).collect::<Vec<_>>();
     assert_eq!(found("use crate::plan::Step;"), ["plan"]);
@@ -85,19 +104,30 @@ fn module_lines() -> BTreeMap<String, usize> {
 
 /// `src/MODULE.rs` and everything below `src/MODULE/`, tests left out: they may use whatever helps them.
 fn files_of(module: &str) -> Vec<PathBuf> {
-    let mut files = vec![source().join(format!("{module}.rs"))];
-    let mut folders = vec![source().join(module)];
+    let own = source().join(format!("{module}.rs"));
+    let mut files = rust_files(&source().join(module));
+    files.retain(|file| !is_of_tests(file));
+    files.extend(own.exists().then_some(own));
+    files
+}
+
+fn is_of_tests(file: &Path) -> bool {
+    file.file_stem().unwrap().to_str().unwrap().ends_with("tests")
+}
+
+/// Every file of Rust in a folder, at any depth; none when there is no such folder.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let (mut files, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).into_iter().flatten() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if !path.file_stem().is_some_and(|stem| stem.to_str().unwrap().ends_with("tests")) {
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
                 files.push(path);
             }
         }
     }
-    files.retain(|file| file.exists());
     files
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rand::{Rng, rngs::SmallRng};
+use rand::{RngExt, rngs::SmallRng};
 
 use super::{LastKnown, LaunchFacts, Settings};
 use crate::id::ConnectorId;

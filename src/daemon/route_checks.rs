@@ -44,7 +44,7 @@ pub(super) async fn keep(intent: Intent, recorder: Recorder, prober: Prober, eve
         planner: Planner::new(schedule(&intended)),
         seen: None,
         vantage: vantage(&intended),
-        rng: SmallRng::from_os_rng(),
+        rng: SmallRng::from_rng(&mut rand::rng()),
         running: JoinSet::new(),
         ids: BTreeMap::new(),
         quiet: Vec::new(),

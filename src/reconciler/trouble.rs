@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, time::Duration};
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 
 use crate::cloudflare::{Error, Kind};
 

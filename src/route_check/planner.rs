@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 
 use super::{
     Answer, CheckKind, Finding, Happening, Notice, Outcome, Question, RouteKey,

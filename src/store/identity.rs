@@ -3,7 +3,7 @@
 use std::{fs, path::Path, sync::PoisonError};
 
 use jiff::Timestamp;
-use rand::Rng as _;
+use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 

@@ -10,7 +10,7 @@ use adit::{
     },
 };
 use futures_util::future::join_all;
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
 
 use super::harness::{Harness, tunnel};

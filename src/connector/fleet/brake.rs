@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use rand::{Rng, rngs::SmallRng};
+use rand::{RngExt, rngs::SmallRng};
 
 use super::{
     Fleet, FleetCommand, FleetNotice,

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use rand::{Rng, rngs::SmallRng};
+use rand::{RngExt, rngs::SmallRng};
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use jiff::Timestamp;
-use rand::Rng;
+use rand::RngExt;
 use serde_json::Value;
 use tokio::sync::watch;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 use tokio::time::Instant;
 
 /// A random wait below a bound that doubles with each try, up to a number of tries after which it stays.
