@@ -8,6 +8,7 @@
 //! Nothing that may take long stands between the start and READY: tokens, Cloudflare and the connectors are the loops' own affair.
 //! A task that panics ends the daemon (the release build aborts), and systemd starts it again.
 
+mod allocator;
 mod audit;
 mod backend;
 mod binary;
@@ -36,6 +37,7 @@ mod status_line;
 mod systemd;
 mod tokens;
 
+pub use allocator::be_frugal;
 pub use binary::resolve as find_program;
 pub use check::{Check, check, runtime_dirs};
 pub use cleanup::{Cleanup, CleanupError, clean_up};

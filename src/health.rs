@@ -101,7 +101,7 @@ fn of_uplink(status: &Status) -> Option<Finding> {
 fn of_tunnel(name: &TunnelName, tunnel: &TunnelStatus) -> Option<Finding> {
     let worst = tunnel.connectors.values().max_by_key(|connector| (connector.state != State::Ready, !connector.serving));
     let Some(worst) = worst else {
-        let sentence = match tunnel.provisioned.as_ref().and_then(|provisioned| provisioned.holds.first()) {
+        let sentence = match tunnel.provisioned.as_deref().and_then(|provisioned| provisioned.holds.first()) {
             Some(hold) => format!("the tunnel {name} has no connector: {}", hold.why),
             None => format!("the tunnel {name} is to be made at Cloudflare first"),
         };
@@ -215,7 +215,7 @@ mod tests {
                 reason,
                 ..ConnectorStatus::new(replica, Timestamp::UNIX_EPOCH)
             };
-            tunnel.connectors.insert(replica, connector);
+            tunnel.connectors.insert(replica, Box::new(connector));
         }
         let mut status = Status::new(Timestamp::UNIX_EPOCH);
         status.tunnels.insert(web(), tunnel);

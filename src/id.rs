@@ -1,6 +1,6 @@
-//! Identifiers that Cloudflare gives. They are opaque, but safe to put into a URL's path.
+//! Identifiers that Cloudflare gives. They are opaque, but safe to put into a URL's path. Clones share the text.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ macro_rules! identifiers {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// The identifier as text.
@@ -28,7 +28,7 @@ macro_rules! identifiers {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 check(text)?;
-                Ok(Self(text.to_owned()))
+                Ok(Self(text.into()))
             }
         }
 
@@ -37,13 +37,13 @@ macro_rules! identifiers {
 
             fn try_from(text: String) -> Result<Self, IdError> {
                 check(&text)?;
-                Ok(Self(text))
+                Ok(Self(text.into()))
             }
         }
 
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.as_str().to_owned()
             }
         }
 

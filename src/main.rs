@@ -61,7 +61,10 @@ fn run(line: CommandLine) -> Result<Ending, cli::Failure> {
     let runtime = match line.runtime() {
         Runtime::Client => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
         // One thread would do for the work; the second answers while the first is busy.
-        Runtime::Daemon => tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?,
+        Runtime::Daemon => {
+            adit::daemon::be_frugal();
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?
+        }
     };
     let mut terminal = Terminal::of_process(wishes());
     let result = runtime.block_on(cli::run(line, environment(), &mut terminal));

@@ -487,7 +487,7 @@ mod tests {
         for number in 0..30 {
             let tunnel = status.tunnels.entry(format!("t{number}").parse().unwrap()).or_default();
             for replica in 0..3 {
-                tunnel.connectors.insert(replica, ConnectorStatus::new(replica, Timestamp::UNIX_EPOCH));
+                tunnel.connectors.insert(replica, Box::new(ConnectorStatus::new(replica, Timestamp::UNIX_EPOCH)));
             }
         }
         let metrics = Metrics::new();

@@ -1,6 +1,7 @@
-//! Names that people give: tunnels, accounts, hostnames. Each is checked when it is made and then trusted.
+//! Names that people give: tunnels, accounts, hostnames. Each is checked when it is made and then trusted. Clones share the text:
+//! most of what the daemon knows of a tunnel is kept under its name.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,17 +22,17 @@ impl NameError {
 /// it is read from Adit's own files and answers alone (by [`TryFrom`] and serde), and refused wherever people write (by [`FromStr`]).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct TunnelName(String);
+pub struct TunnelName(Arc<str>);
 
 /// The name of a Cloudflare account in the configuration: `[a-z0-9][a-z0-9-]{0,39}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct AccountName(String);
+pub struct AccountName(Arc<str>);
 
 /// A hostname as DNS knows it: lower case, Punycode, at least two labels, `*` only as the whole first label.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Hostname(String);
+pub struct Hostname(Arc<str>);
 
 impl TunnelName {
     /// The name as text.
@@ -41,8 +42,8 @@ impl TunnelName {
 
     /// The name that people gave: without what Adit put behind it.
     pub fn given(&self) -> Self {
-        let given = self.0.split_once(DERIVED).map_or(self.0.as_str(), |(given, _)| given);
-        Self(given.to_owned())
+        let given = self.0.split_once(DERIVED).map_or(&*self.0, |(given, _)| given);
+        Self(given.into())
     }
 
     /// Whether Adit made it from a name that people gave.
@@ -53,7 +54,7 @@ impl TunnelName {
     /// The first of `NAME~1`, `NAME~2`, … that is not taken.
     pub fn derive(&self, is_taken: impl Fn(&Self) -> bool) -> Self {
         let given = self.given();
-        let derived = (1_u64..).map(|number| Self(format!("{given}{DERIVED}{number}")));
+        let derived = (1_u64..).map(|number| Self(format!("{given}{DERIVED}{number}").into()));
         derived.into_iter().find(|name| !is_taken(name)).expect("there are more numbers than tunnels")
     }
 }
@@ -82,7 +83,7 @@ impl Hostname {
 
     /// Whether this hostname stands in `zone`: equal to it, or ending in `.zone` (whole labels only).
     pub fn is_in_zone(&self, zone: &str) -> bool {
-        self.0 == zone || self.0.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
+        &*self.0 == zone || self.0.strip_suffix(zone).is_some_and(|rest| rest.ends_with('.'))
     }
 
     /// Whether a request for `host` would match this hostname: equal, or a wildcard over exactly the labels behind the `*`.
@@ -90,7 +91,7 @@ impl Hostname {
     pub fn matches(&self, host: &str) -> bool {
         match self.0.strip_prefix('*') {
             Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
-            None => self.0 == host,
+            None => &*self.0 == host,
         }
     }
 }
@@ -103,7 +104,7 @@ impl FromStr for TunnelName {
         if is_uuid_shaped(text) {
             return Err(NameError::new("a tunnel's name must not look like a UUID"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -112,7 +113,7 @@ impl FromStr for AccountName {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         check_short_name(text)?;
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 
@@ -148,7 +149,7 @@ impl FromStr for Hostname {
         for label in ascii.split('.') {
             check_label(label)?;
         }
-        Ok(Self(format!("{prefix}{ascii}")))
+        Ok(Self(format!("{prefix}{ascii}").into()))
     }
 }
 
@@ -164,7 +165,7 @@ macro_rules! text_conversions {
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0
+                name.as_str().to_owned()
             }
         }
 
@@ -188,13 +189,13 @@ impl TryFrom<String> for TunnelName {
         if number.parse::<u64>().ok().filter(|number| *number > 0).map(|number| number.to_string()).as_deref() != Some(number) {
             return Err(NameError::new("what follows the ~ of a derived name is a number from 1 on"));
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 }
 
 impl From<TunnelName> for String {
     fn from(name: TunnelName) -> String {
-        name.0
+        name.as_str().to_owned()
     }
 }
 

@@ -6,16 +6,17 @@
 
 mod balancing;
 mod forgotten;
+mod kept_document;
 mod own_rules;
 mod secret_life;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 pub use forgotten::Forgotten;
+pub use kept_document::KeptDocument;
 pub use own_rules::{OwnRule, RulePlace, SharedPart};
 
 pub use balancing::{BalancerRef, BalancingRecord, MonitorRef, PoolRef};
@@ -92,7 +93,7 @@ pub struct TunnelRecord {
     pub slots: Option<TunnelName>,
     /// The configuration that was put in force last: written to Cloudflare, or handed to the connectors. Its rules outlive the
     /// configuration while hostnames leave.
-    pub document: Option<Arc<Value>>,
+    pub document: Option<KeptDocument>,
     /// Hostnames that went over to another tunnel, and when: their rules and the connectors stay a while longer.
     pub parting: BTreeMap<Hostname, Timestamp>,
     /// Since when its connectors finish their requests, of a tunnel whose hostnames went over to others and that is to go.

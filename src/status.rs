@@ -8,10 +8,9 @@ mod provisioning;
 mod route;
 mod uplink;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 pub use connector::ConnectorStatus;
 pub use provisioning::{AccountStatus, LastPass, ProvisionedTunnel};
@@ -26,7 +25,7 @@ use crate::{
 };
 
 /// All that is known about the daemon, its tunnels and its accounts.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Status {
     /// When the daemon started.
     pub started_at: Timestamp,
@@ -41,12 +40,12 @@ pub struct Status {
 }
 
 /// All that is known about one tunnel.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default)]
 pub struct TunnelStatus {
     /// What is known of it at Cloudflare; `None` before the first pass or record.
-    pub provisioned: Option<ProvisionedTunnel>,
+    pub provisioned: Option<Arc<ProvisionedTunnel>>,
     /// Its connectors on this host, by replica (counted from 0).
-    pub connectors: BTreeMap<u8, ConnectorStatus>,
+    pub connectors: BTreeMap<u8, Box<ConnectorStatus>>,
     /// What was found out about its routes, for those that are checked.
     pub checks: BTreeMap<RouteKey, RouteChecks>,
 }
@@ -109,7 +108,7 @@ impl Status {
         if let Happening::Renamed { from } = &event.notice.happening {
             return self.rename_connector(from, event, at);
         }
-        tunnel.connectors.entry(replica).or_insert_with(|| ConnectorStatus::new(replica, at)).fold(event, at);
+        tunnel.connectors.entry(replica).or_insert_with(|| Box::new(ConnectorStatus::new(replica, at))).fold(event, at);
     }
 
     /// A connector goes over from the tunnel that it was shown under to another, with all that is known of it.
@@ -119,7 +118,7 @@ impl Status {
         if self.tunnels.get(from).is_some_and(|tunnel| tunnel.connectors.is_empty() && tunnel.provisioned.is_none()) {
             self.tunnels.remove(from);
         }
-        let mut known = known.unwrap_or_else(|| ConnectorStatus::new(replica, at));
+        let mut known = known.unwrap_or_else(|| Box::new(ConnectorStatus::new(replica, at)));
         known.fold(event, at);
         self.tunnels.entry(event.slot.tunnel.clone()).or_default().connectors.insert(replica, known);
     }

@@ -43,7 +43,7 @@ pub fn tunnel(intended: &Intended, defined_at: Timestamp, status: &Status, name:
     }
     let nothing = TunnelStatus::default();
     let known = known.unwrap_or(&nothing);
-    let provisioned = known.provisioned.as_ref();
+    let provisioned = known.provisioned.as_deref();
     let account = wanted.map(|wanted| &wanted.account).or(provisioned.map(|provisioned| &provisioned.account));
     let stop = intended.stops.get(name);
     let (state, reason) = state(known, stop.is_some());
@@ -61,7 +61,7 @@ pub fn tunnel(intended: &Intended, defined_at: Timestamp, status: &Status, name:
         reason,
         settled: wanted.is_some_and(|wanted| settled(wanted, stop.is_some(), defined_at, status, known)),
         replicas: wanted.map_or_else(|| replicas_left(known), |wanted| wanted.replicas),
-        connectors: known.connectors.values().map(connector).collect(),
+        connectors: known.connectors.values().map(|known| connector(known)).collect(),
         routes: match (wanted, stop) {
             (Some(_), None) => route_health::judged(routes(wanted, provisioned), known),
             (None, _) | (_, Some(_)) => routes(wanted, provisioned),
@@ -99,7 +99,7 @@ fn left_origin(name: &TunnelName) -> &'static str {
 /// How many connectors are wanted of a tunnel that no configuration has: those of one that another takes the place of, until that one
 /// serves.
 fn replicas_left(known: &TunnelStatus) -> u8 {
-    let retires = known.provisioned.as_ref().is_some_and(|provisioned| provisioned.fate == Fate::Retiring);
+    let retires = known.provisioned.as_deref().is_some_and(|provisioned| provisioned.fate == Fate::Retiring);
     if retires { u8::try_from(known.connectors.len()).unwrap_or(u8::MAX) } else { 0 }
 }
 
@@ -111,13 +111,13 @@ fn settled(wanted: &config::Tunnel, stopped: bool, defined_at: Timestamp, status
     }
     let seen = status.accounts.get(&wanted.account).and_then(|account| account.last_pass.as_ref());
     let seen = seen.is_some_and(|pass| pass.result != PassResult::Failed && pass.began_at() >= defined_at);
-    let Some(provisioned) = known.provisioned.as_ref().filter(|_| seen) else { return false };
+    let Some(provisioned) = known.provisioned.as_deref().filter(|_| seen) else { return false };
     let current = |connector: &ConnectorStatus| {
         let version = connector.config_version.and_then(|version| i64::try_from(version).ok());
         connector.serving && connector.successor.is_none() && version >= provisioned.written_version
     };
     known.connectors.len() == usize::from(wanted.replicas)
-        && known.connectors.values().all(current)
+        && known.connectors.values().all(|known| current(known))
         && provisioned.routes.iter().all(|route| route.state != plan::RouteState::Pending)
         && provisioned.private_routes.iter().all(|route| route.state != plan::RouteState::Pending)
 }
@@ -128,12 +128,12 @@ fn state(known: &TunnelStatus, stopped: bool) -> (State, Option<Reason>) {
         return if stopped { (State::Stopped, None) } else { (State::Pending, pending(known)) };
     };
     let worst = known.connectors.values().find(|connector| connector.state == state);
-    (connector_state(state), worst.and_then(connector_reason))
+    (connector_state(state), worst.and_then(|worst| connector_reason(worst)))
 }
 
 /// Why a tunnel has no connectors yet.
 fn pending(known: &TunnelStatus) -> Option<Reason> {
-    let provisioned = known.provisioned.as_ref()?;
+    let provisioned = known.provisioned.as_deref()?;
     let conflict =
         provisioned.conflict.as_ref().map(|conflict| Reason { code: "conflict".to_owned(), sentence: conflict.to_string() });
     provisioned.holds.first().map(hold).or(conflict)

@@ -112,7 +112,7 @@ impl Relay {
     fn account(&self, tunnel: &TunnelName, status: &Status) -> Option<String> {
         let intended = self.intent.intended();
         let configured = intended.config.tunnels.get(tunnel).map(|tunnel| &tunnel.account);
-        let provisioned = || Some(&status.tunnels.get(tunnel)?.provisioned.as_ref()?.account);
+        let provisioned = || Some(&status.tunnels.get(tunnel)?.provisioned.as_deref()?.account);
         configured.or_else(provisioned).map(ToString::to_string)
     }
 }

@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
+    allocator,
     audit::{Audit, By},
     backend::DaemonBackend,
     binary,
@@ -247,6 +248,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         spawn(keep_confirmed(intent.clone(), reconciler)),
         spawn(route_checks::keep(intent.clone(), recorder.clone(), prober, events.clone())),
         spawn(route_checks::expire(recorder.clone(), events.clone())),
+        spawn(allocator::stay_frugal(recorder.clone())),
         spawn(status_line::keep(manager.clone(), intent.clone(), recorder.clone())),
         spawn(manager.clone().feed_watchdog({
             let supervisor = supervisor.clone();

@@ -130,9 +130,11 @@ fn ways<'a>(tunnel: &'a Tunnel, hostname: &'a Hostname) -> impl Iterator<Item = 
 /// A tunnel that left the configuration and of which a route of that hostname is still there.
 fn left(intended: &Intended, status: &Status, seen: &dyn Fn(&TunnelName) -> bool, hostname: &Hostname) -> Option<Left> {
     let gone = status.tunnels.iter().filter(|(name, _)| !intended.config.tunnels.contains_key(*name) && seen(name));
-    gone.flat_map(|(name, known)| known.provisioned.iter().flat_map(|known| &known.routes).map(move |route| (name, route)))
-        .find(|(_, route)| route.hostname.as_ref() == Some(hostname))
-        .map(|(name, route)| Left { tunnel: name.clone(), reason: route.reason.clone().unwrap_or_default() })
+    gone.flat_map(|(name, known)| {
+        known.provisioned.as_deref().into_iter().flat_map(|known| &known.routes).map(move |route| (name, route))
+    })
+    .find(|(_, route)| route.hostname.as_ref() == Some(hostname))
+    .map(|(name, route)| Left { tunnel: name.clone(), reason: route.reason.clone().unwrap_or_default() })
 }
 
 /// The most similar hostname of those tunnels, if one is similar.

@@ -69,7 +69,7 @@ impl World {
             record_id: Some("00000000000000000000000000000001".parse().unwrap()),
             reason: None,
         };
-        tunnel.provisioned = Some(ProvisionedTunnel {
+        tunnel.provisioned = Some(Arc::new(ProvisionedTunnel {
             private_routes: Vec::new(),
             account: "default".parse().unwrap(),
             id: Some("00000000-0000-0000-0000-000000000001".parse().unwrap()),
@@ -82,7 +82,7 @@ impl World {
             holds: Vec::new(),
             conflict: None,
             secret: Default::default(),
-        });
+        }));
         let connector = ConnectorStatus {
             state: State::Ready,
             reason: Reason::new("ready", "4 of 4 connections"),
@@ -92,7 +92,7 @@ impl World {
             config_version: Some(3),
             ..ConnectorStatus::new(0, at(1))
         };
-        tunnel.connectors.insert(0, connector);
+        tunnel.connectors.insert(0, Box::new(connector));
         let account = AccountStatus { last_success: Some(at(50)), ..AccountStatus::default() };
         status.accounts.insert("default".parse().unwrap(), account);
         let origin = Some(OriginFinding::Answered { path: "/".to_owned(), status: 200 });
@@ -117,7 +117,7 @@ impl World {
     }
 
     fn provisioned(&mut self) -> &mut ProvisionedTunnel {
-        self.status.tunnels.get_mut(&name("web")).unwrap().provisioned.as_mut().unwrap()
+        Arc::make_mut(self.status.tunnels.get_mut(&name("web")).unwrap().provisioned.as_mut().unwrap())
     }
 
     fn connector(&mut self) -> &mut ConnectorStatus {
@@ -315,7 +315,7 @@ fn a_tunnel_that_may_not_be_seen_is_as_if_it_were_not_there() {
 fn a_hostname_of_a_tunnel_that_left_says_so() {
     let mut world = World::serving();
     let mut gone = world.status.tunnels[&name("web")].clone();
-    let route = &mut gone.provisioned.as_mut().unwrap().routes[0];
+    let route = &mut Arc::make_mut(gone.provisioned.as_mut().unwrap()).routes[0];
     route.hostname = Some("old.example.com".parse().unwrap());
     route.reason = Some("its tunnel left the configuration".to_owned());
     world.status.tunnels.insert(name("old"), gone);

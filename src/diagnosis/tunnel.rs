@@ -75,7 +75,7 @@ impl Case<'_> {
     /// A tunnel that is not made at Cloudflare yet, and what keeps it from that.
     fn not_made(&self) -> DiagnosisLink {
         let (name, read_at) = (self.name(), self.read_at());
-        let known = self.known.and_then(|known| known.provisioned.as_ref());
+        let known = self.known.and_then(|known| known.provisioned.as_deref());
         if let Some(conflict) = known.and_then(|known| known.conflict.as_ref()) {
             return broken(Link::Tunnel, conflict.to_string(), format!("`adit tunnel adopt {name}` shows it"), read_at);
         }
@@ -159,7 +159,7 @@ impl Case<'_> {
 
     /// Whether a configuration that Adit hands to the connectors is in force.
     fn local_version(&self, at: Option<jiff::Timestamp>) -> DiagnosisLink {
-        let routes = self.known.and_then(|known| known.provisioned.as_ref()).map(|known| known.routes.as_slice());
+        let routes = self.known.and_then(|known| known.provisioned.as_deref()).map(|known| known.routes.as_slice());
         let path = matched_path(self.facts.path);
         let own = self.tunnel.ingress.iter().find(|rule| rule.takes(self.facts.hostname) && rule.takes_path(&path));
         let is_own =
@@ -183,11 +183,11 @@ impl Case<'_> {
 
     /// What is known of the tunnel at Cloudflare, with its id there, once it has one.
     fn made(&self) -> Option<(&ProvisionedTunnel, &str)> {
-        let known = self.known?.provisioned.as_ref()?;
+        let known = self.known?.provisioned.as_deref()?;
         Some((known, known.id.as_ref()?.as_str()))
     }
 
     pub(super) fn connectors_known(&self) -> Vec<&ConnectorStatus> {
-        self.known.map(|known| known.connectors.values().collect()).unwrap_or_default()
+        self.known.map(|known| known.connectors.values().map(Box::as_ref).collect()).unwrap_or_default()
     }
 }

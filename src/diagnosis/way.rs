@@ -95,7 +95,7 @@ const WAIT: &str = "`adit status` says what the account waits for";
 impl Case<'_> {
     /// What leads to the tunnel.
     pub(super) fn way(&self) -> DiagnosisLink {
-        if self.known.and_then(|known| known.provisioned.as_ref()).is_none_or(|known| known.id.is_none())
+        if self.known.and_then(|known| known.provisioned.as_deref()).is_none_or(|known| known.id.is_none())
             && self.conflict().is_none()
         {
             return not_checked(Link::Dns, "there is no tunnel at Cloudflare yet that anything could lead to");
@@ -179,7 +179,7 @@ impl Case<'_> {
 
     fn private(&self, name: &Hostname) -> DiagnosisLink {
         let read_at = self.read_at();
-        let routes = self.known.and_then(|known| known.provisioned.as_ref()).map(|known| known.private_routes.as_slice());
+        let routes = self.known.and_then(|known| known.provisioned.as_deref()).map(|known| known.private_routes.as_slice());
         let wanted = crate::config::PrivateRoute::hostname(name.clone());
         let route = routes.unwrap_or_default().iter().find(|route| route.route == wanted);
         match route {
@@ -203,7 +203,7 @@ impl Case<'_> {
             Ok(records) => records,
             Err(why) => return Some(unknown(Link::Dns, format!("the records of {name} cannot be read: {why}"), None, at)),
         };
-        let id = self.known?.provisioned.as_ref()?.id.as_ref()?;
+        let id = self.known?.provisioned.as_deref()?.id.as_ref()?;
         let target = id.dns_target();
         let answers = |record: &&FreshRecord| matches!(record.kind.as_str(), "A" | "AAAA" | "CNAME");
         Some(match records.iter().find(answers) {
@@ -231,7 +231,7 @@ impl Case<'_> {
 
     /// Who has the tunnel's name, or the hostname.
     fn conflict(&self) -> Option<&Conflict> {
-        let of_tunnel = self.known.and_then(|known| known.provisioned.as_ref()).and_then(|known| known.conflict.as_ref());
+        let of_tunnel = self.known.and_then(|known| known.provisioned.as_deref()).and_then(|known| known.conflict.as_ref());
         let conflicts = self.account.map(|account| account.view.conflicts.as_slice()).unwrap_or_default();
         let name = self.way.hostname();
         let is_of_way = |conflict: &&Conflict| {
@@ -252,7 +252,7 @@ impl Case<'_> {
     }
 
     fn routes(&self) -> impl Iterator<Item = &RouteStatus> {
-        self.known.and_then(|known| known.provisioned.as_ref()).into_iter().flat_map(|known| &known.routes)
+        self.known.and_then(|known| known.provisioned.as_deref()).into_iter().flat_map(|known| &known.routes)
     }
 }
 

@@ -193,7 +193,7 @@ pub struct AccountView {
     pub credential: CredentialState,
     /// Its tunnels.
     #[serde(skip)]
-    pub tunnels: BTreeMap<TunnelName, ProvisionedTunnel>,
+    pub tunnels: BTreeMap<TunnelName, Arc<ProvisionedTunnel>>,
     /// Everything that is held in it.
     pub holds: Vec<Hold>,
     /// Every name that somebody else holds.

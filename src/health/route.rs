@@ -78,7 +78,7 @@ fn of_connectors(tunnel: &TunnelStatus) -> Option<RouteFinding> {
 
 /// Whether a connector that serves runs an older configuration than the one that was written.
 fn of_versions(tunnel: &TunnelStatus) -> Option<RouteFinding> {
-    let written = tunnel.provisioned.as_ref()?.written_version?;
+    let written = tunnel.provisioned.as_deref()?.written_version?;
     let serving = tunnel.connectors.values().filter(|connector| connector.serving);
     let oldest =
         serving.filter_map(|connector| connector.config_version).filter_map(|version| i64::try_from(version).ok()).min()?;
@@ -177,7 +177,7 @@ mod tests {
         for (replica, serving) in (0..).zip(serving) {
             let state = if *serving { State::Ready } else { State::BackingOff };
             let connector = ConnectorStatus { state, serving: *serving, ..ConnectorStatus::new(replica, Timestamp::UNIX_EPOCH) };
-            tunnel.connectors.insert(replica, connector);
+            tunnel.connectors.insert(replica, Box::new(connector));
         }
         tunnel.checks.insert(key(), RouteChecks { origin: origin.map(check), outside: outside.map(check) });
         tunnel

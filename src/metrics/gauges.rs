@@ -243,7 +243,7 @@ pub(super) const GAUGES: [Gauge; 21] = [
 
 /// What is known at Cloudflare of tunnels, by their names.
 fn provisioned(status: &Status) -> impl Iterator<Item = (&str, &ProvisionedTunnel)> {
-    status.tunnels.iter().filter_map(|(name, tunnel)| Some((name.as_str(), tunnel.provisioned.as_ref()?)))
+    status.tunnels.iter().filter_map(|(name, tunnel)| Some((name.as_str(), tunnel.provisioned.as_deref()?)))
 }
 
 fn each_connector(status: &Status, series: &mut Series<'_>, value: impl Fn(&ConnectorStatus) -> Option<f64>) {
@@ -272,7 +272,7 @@ fn seconds(at: Timestamp) -> f64 {
 
 /// The state of a tunnel. One without connectors is to be made yet, unless it left the configuration or is being deleted.
 fn state_of(tunnel: &TunnelStatus) -> &'static str {
-    let is_leaving = tunnel.provisioned.as_ref().is_some_and(|provisioned| provisioned.fate != Fate::Keep);
+    let is_leaving = tunnel.provisioned.as_deref().is_some_and(|provisioned| provisioned.fate != Fate::Keep);
     let without_connectors = if is_leaving { State::Stopped.as_str() } else { TUNNEL_STATES[0] };
     tunnel.state().map_or(without_connectors, State::as_str)
 }

@@ -4,10 +4,7 @@ mod networks;
 
 pub(super) use networks::{default_network, private};
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -24,8 +21,8 @@ use crate::{
     name::{AccountName, Hostname, TunnelName},
     observed::{Answers, Existence, Gap, Observed, ObservedConfiguration, ObservedRecord, ObservedTunnel, Part, Zone},
     record::{
-        ConfigurationSource, DnsRecordRef, Fate, InstallId, OwnRule, Records, RotationStage, SharedPart, TunnelRecord,
-        WrittenConfiguration,
+        ConfigurationSource, DnsRecordRef, Fate, InstallId, KeptDocument, OwnRule, Records, RotationStage, SharedPart,
+        TunnelRecord, WrittenConfiguration,
     },
     secret::Secret,
 };
@@ -243,7 +240,7 @@ impl Model {
             .filter_map(|record| {
                 let tunnel = self.tunnels.get(record.id.as_ref()?).filter(|tunnel| !tunnel.deleted)?;
                 let version = match record.source {
-                    ConfigurationSource::Local => document_number(record.document.as_deref()?),
+                    ConfigurationSource::Local => document_number(&record.document.as_ref()?.value()),
                     ConfigurationSource::Remote => tunnel.configuration.as_ref()?.0,
                 };
                 Some((record.name.clone(), version))
@@ -399,7 +396,7 @@ impl Model {
                 assert!(self.ours(tunnel).parting.contains_key(hostname));
                 self.ours(tunnel).end_parting(hostname, now);
             }
-            Step::NoteDocument { tunnel, document } => self.ours(tunnel).document = Some(Arc::new(document.clone())),
+            Step::NoteDocument { tunnel, document } => self.ours(tunnel).document = Some(KeptDocument::new(document)),
             Step::KeepTunnel { tunnel } => self.ours(tunnel).fate = Fate::Keep,
             Step::OrphanTunnel { tunnel } => self.ours(tunnel).fate = Fate::Orphaned,
             Step::SettleCreation { tunnel, id } => self.ours(tunnel).id = Some(id.clone()),
@@ -428,7 +425,7 @@ impl Model {
                 stored.configuration = Some((version, document.clone()));
                 self.ours(tunnel).written =
                     Some(WrittenConfiguration { version, sha256: sha256.clone(), stored_sha256: sha256.clone() });
-                self.ours(tunnel).document = Some(Arc::new(document.clone()));
+                self.ours(tunnel).document = Some(KeptDocument::new(document));
             }
             Step::WriteRules { tunnel, rules, sha256, .. } => self.write_rules(tunnel, rules, sha256),
             Step::CreateRecord { tunnel, hostname, zone_id, .. } => {

@@ -17,7 +17,7 @@ use super::{HoldCode, Planner, Standing, Step};
 use crate::{
     desired::{DesiredTunnel, fingerprint},
     name::{Hostname, TunnelName},
-    record::{ConfigurationSource, Fate, TunnelRecord},
+    record::{ConfigurationSource, Fate, KeptDocument, TunnelRecord},
 };
 
 /// How long a tunnel keeps rule and connectors for a hostname whose record points elsewhere: what was resolved before is used no
@@ -102,8 +102,8 @@ impl<'a> Planner<'a> {
         // Nearly always nothing leaves, and then no rule has to be looked at.
         let record = self.records.get(name).filter(|record| self.is_handing_over(record));
         let leaves = |hostname: &Hostname| record.is_some_and(|record| self.leaves(record, hostname));
-        let before = record.and_then(|record| record.document.as_deref());
-        match with_parting_rules(&want.document, before, leaves) {
+        let before = record.and_then(|record| record.document.as_ref()).map(KeptDocument::value);
+        match with_parting_rules(&want.document, before.as_ref(), leaves) {
             document @ Cow::Borrowed(_) => InForce { document, sha256: Cow::Borrowed(&want.sha256) },
             Cow::Owned(document) => {
                 let sha256 = Cow::Owned(fingerprint(&document));
@@ -139,7 +139,8 @@ impl<'a> Planner<'a> {
             ConfigurationSource::Local => true,
             ConfigurationSource::Remote => record.written.as_ref().is_some_and(|written| written.sha256 == in_force.sha256),
         };
-        if is_there && record.document.as_deref() != Some(&*in_force.document) {
+        let is_noted = || record.document.as_ref() == Some(&KeptDocument::new(&in_force.document));
+        if is_there && !is_noted() {
             self.steps.push(Step::NoteDocument { tunnel: name.clone(), document: in_force.document.into_owned() });
         }
     }

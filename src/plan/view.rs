@@ -6,6 +6,7 @@ mod private;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use crate::{
     desired::{DesiredTunnel, fingerprint},
     id::{RecordId, TunnelId},
     name::{AccountName, Hostname, TunnelName},
-    record::{ConfigurationSource, Fate, RotationStage, RulePlace, SecretLife, TunnelRecord},
+    record::{ConfigurationSource, Fate, KeptDocument, RotationStage, RulePlace, SecretLife, TunnelRecord},
 };
 
 /// What is known of one tunnel at Cloudflare.
@@ -143,7 +144,7 @@ pub enum RouteState {
 
 /// What is known of each tunnel of the account, by the input and the plan that was made from it. `stopped` are the tunnels that
 /// an operator stopped.
-pub fn view(input: &Input<'_>, plan: &Plan, stopped: &BTreeSet<TunnelName>) -> BTreeMap<TunnelName, ProvisionedTunnel> {
+pub fn view(input: &Input<'_>, plan: &Plan, stopped: &BTreeSet<TunnelName>) -> BTreeMap<TunnelName, Arc<ProvisionedTunnel>> {
     let mut tunnels = BTreeMap::new();
     let wanted_by = wanted_by(input.desired);
     let changing: BTreeSet<&Hostname> = plan.steps.iter().chain(&plan.waiting).filter_map(Step::hostname).collect();
@@ -151,7 +152,7 @@ pub fn view(input: &Input<'_>, plan: &Plan, stopped: &BTreeSet<TunnelName>) -> B
         let record = input.records.tunnels.get(name).filter(|record| record.account_id == *input.account_id);
         let in_force = Some(InForce::new(want, name, record, &wanted_by));
         let view = View { input, plan, changing: &changing, name, record, stopped: stopped.contains(name), in_force };
-        tunnels.insert(name.clone(), view.wanted(want));
+        tunnels.insert(name.clone(), Arc::new(view.wanted(want)));
     }
     for record in input.records.in_account(input.account_id) {
         if !tunnels.contains_key(&record.name) {
@@ -164,7 +165,7 @@ pub fn view(input: &Input<'_>, plan: &Plan, stopped: &BTreeSet<TunnelName>) -> B
                 stopped: false,
                 in_force: None,
             };
-            tunnels.insert(record.name.clone(), view.left_behind(record));
+            tunnels.insert(record.name.clone(), Arc::new(view.left_behind(record)));
         }
     }
     tunnels
@@ -208,7 +209,10 @@ impl<'a> InForce<'a> {
             record
                 .is_some_and(|record| record.parting.contains_key(hostname) || (record.dns.contains_key(hostname) && has_heir()))
         };
-        let document = with_parting_rules(&want.document, record.and_then(|record| record.document.as_deref()), leaves);
+        // Nearly always nothing leaves, and then no rule has to be looked at.
+        let record = record.filter(|record| record.parting.keys().chain(record.dns.keys()).any(leaves));
+        let before = record.and_then(|record| record.document.as_ref()).map(KeptDocument::value);
+        let document = with_parting_rules(&want.document, before.as_ref(), leaves);
         let number = match want.source {
             ConfigurationSource::Local => Some(document_number(&document)),
             ConfigurationSource::Remote => None,

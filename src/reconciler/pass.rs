@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     account::NoAccount,
     progress::Progress,
+    telling::Seen,
     trouble::{self, REFUSED_WAIT},
     worker::Worker,
 };
@@ -163,7 +164,8 @@ impl Worker {
         let due = plan.due;
         let report = self.report(why, started.elapsed(), plan.clone());
         let rotates = self.begin_scheduled_rotation(report.result, &plan).await;
-        self.show(account_id, &wanted, observed, plan, waiting);
+        let seen = Seen { account_id, intended, observed, plan, waiting };
+        self.show(seen, &wanted);
         self.plan_next(report.result, due);
         if rotates {
             self.next = Instant::now();
@@ -368,17 +370,10 @@ impl Worker {
         }
     }
 
-    fn show(
-        &mut self,
-        account_id: Option<AccountId>,
-        desired: &Desired,
-        observed: Observed,
-        plan: Plan,
-        waiting: Option<WaitingPlan>,
-    ) {
-        self.seen = Some(Arc::new(super::telling::Seen { account_id, desired: desired.clone(), observed, plan, waiting }));
+    fn show(&mut self, seen: Seen, desired: &Desired) {
+        self.seen = Some(Arc::new(seen));
         self.tell_obstacles();
-        self.tell_view();
+        self.tell_view(desired);
     }
 }
 

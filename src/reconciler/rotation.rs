@@ -153,7 +153,8 @@ impl Worker {
     pub(super) fn rotation_moved(&self) -> bool {
         let Some(seen) = &self.seen else { return false };
         let handed_over = self.rotations().handed_over;
-        let own = |name: &&TunnelName| seen.desired.tunnels.contains_key(*name);
+        let tunnels = &seen.intended.config.tunnels;
+        let own = |name: &&TunnelName| tunnels.get(*name).is_some_and(|tunnel| tunnel.account == self.account);
         handed_over.iter().filter(own).any(|name| !self.memory.rotations.resting.contains_key(name))
     }
 

@@ -4,23 +4,30 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::worker::Worker;
 use crate::{
-    desired::Desired,
+    desired::{Desired, Intended, desired},
     event::{AccountView, ProvisioningEvent, WaitingPlan},
     id::AccountId,
-    name::TunnelName,
+    name::{AccountName, TunnelName},
     observed::Observed,
     orphan,
     plan::{Conflict, Hold, Input, Plan, view},
 };
 
-/// What the last pass saw.
+/// What the last pass saw. What it went by is worked out again by whoever needs it, as that takes more room than what people want.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) account_id: Option<AccountId>,
-    pub(super) desired: Desired,
+    pub(super) intended: Arc<Intended>,
     pub(super) observed: Observed,
     pub(super) plan: Plan,
     pub(super) waiting: Option<WaitingPlan>,
+}
+
+impl Seen {
+    /// What the pass went by.
+    pub(super) fn desired(&self, account: &AccountName) -> Desired {
+        desired(&self.intended, account)
+    }
 }
 
 impl Worker {
@@ -53,8 +60,8 @@ impl Worker {
     }
 
     /// Tells all that is known of the account, if that changed: by what the last pass saw, what is on record, and what the
-    /// connectors run.
-    pub(super) fn tell_view(&mut self) {
+    /// connectors run. `desired` is what the last pass went by.
+    pub(super) fn tell_view(&mut self, desired: &Desired) {
         let Some(seen) = self.seen.clone() else { return };
         let records = self.shared.ledger.records();
         let (reported, contested, behind) = (self.reported(), BTreeSet::new(), self.memory.behind());
@@ -64,7 +71,7 @@ impl Worker {
             let input = Input {
                 account: &self.account,
                 account_id,
-                desired: &seen.desired,
+                desired,
                 observed: &seen.observed,
                 records: &records,
                 reported: &reported,

@@ -15,7 +15,7 @@ use crate::{
     desired::Intended,
     name::{Hostname, TunnelName},
     plan::with_parting_rules,
-    record::{ConfigurationSource, Fate, Records, Seal, TunnelRecord},
+    record::{ConfigurationSource, Fate, KeptDocument, Records, Seal, TunnelRecord},
 };
 
 /// The connectors that are wanted: those of every tunnel in the configuration that exists as far as is on record. Those of a tunnel
@@ -54,7 +54,7 @@ pub(super) fn wanted(intended: &Intended, records: &Records, binary: &Path) -> W
             // After a crash in the middle of its renaming it is on record twice, and is one tunnel.
             Some(_) if record.draining_since.is_some() || slots.contains(record.slots()) => {}
             Some(tunnel) => {
-                let local = || Some(record.document.as_deref()?.clone());
+                let local = || Some(record.document.as_ref()?.value());
                 match launch(intended, tunnel, record, local, binary) {
                     Some(launch) => {
                         slots.insert(record.slots().clone());
@@ -98,12 +98,12 @@ fn hands_over(record: &TunnelRecord, heirs: &Heirs<'_>, records: &Records) -> bo
 
 /// What the connectors of a tunnel whose configuration is local are started with.
 fn local_document(tunnel: &Tunnel, record: &TunnelRecord, leaves: impl Fn(&Hostname) -> bool) -> Option<Value> {
-    let before = record.document.as_deref();
+    let before = record.document.as_ref().map(KeptDocument::value);
     // It is about to be replaced, and goes on as it is until then.
     if tunnel.configuration == ConfigurationMode::Remote && before.is_some() {
-        return before.cloned();
+        return before;
     }
-    Some(with_parting_rules(&tunnel.local_document(), before, leaves).into_owned())
+    Some(with_parting_rules(&tunnel.local_document(), before.as_ref(), leaves).into_owned())
 }
 
 fn wanted_tunnel(intended: &Intended, tunnel: &Tunnel, launch: Launch, record: &TunnelRecord) -> WantedTunnel {

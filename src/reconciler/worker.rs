@@ -205,7 +205,10 @@ impl Worker {
                 Woken::Command(command) => self.obey(command, &mut put_off).await,
                 Woken::InForce => {
                     if self.is_only_stops() {
-                        self.tell_view();
+                        let wanted = self.seen.as_ref().map(|seen| seen.desired(&self.account));
+                        if let Some(wanted) = wanted {
+                            self.tell_view(&wanted);
+                        }
                     } else {
                         self.pass("configuration", None).await;
                     }
@@ -338,8 +341,9 @@ impl Worker {
     async fn look_at_reports(&mut self) {
         let Some(seen) = self.seen.clone() else { return };
         self.note_behind();
+        let wanted = seen.desired(&self.account);
         if let Some(id) = &seen.account_id {
-            let plan = self.plan(id, &seen.desired, &seen.observed);
+            let plan = self.plan(id, &wanted, &seen.observed);
             let before: usize = seen.plan.questions.len();
             let held = |plan: &Plan| plan.holds.iter().any(|hold| hold.code == HoldCode::NotApplied);
             // What was late and has arrived is told by a pass, as is the time when something is to be looked at again.
@@ -350,20 +354,21 @@ impl Worker {
                 return;
             }
         }
-        self.tell_view();
+        self.tell_view(&wanted);
     }
 
     /// Before anything was asked: what is on record.
     async fn show_records(&mut self) {
         let account_id = self.known_account_id().await.ok().flatten();
-        let wanted = desired(&self.in_force.borrow().clone(), &self.account);
+        let intended = self.in_force.borrow().clone();
+        let wanted = desired(&intended, &self.account);
         let observed = Observed::unread("the first pass has not ended");
         let plan = match &account_id {
             Some(id) => self.plan(id, &wanted, &observed),
             None => Plan::empty(self.account.clone()),
         };
-        self.seen = Some(Arc::new(Seen { account_id, desired: wanted, observed, plan, waiting: None }));
-        self.tell_view();
+        self.seen = Some(Arc::new(Seen { account_id, intended, observed, plan, waiting: None }));
+        self.tell_view(&wanted);
     }
 
     /// Whether what is in force differs from the last pass's in operators' stops alone, which are nothing to Cloudflare.

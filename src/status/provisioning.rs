@@ -54,7 +54,7 @@ pub(super) fn fold(status: &mut Status, event: &ProvisioningEvent, at: Timestamp
     match event {
         ProvisioningEvent::Seen { account, view } => {
             for (name, tunnel) in &mut status.tunnels {
-                let here = tunnel.provisioned.as_ref().is_some_and(|provisioned| provisioned.account == *account);
+                let here = tunnel.provisioned.as_deref().is_some_and(|provisioned| provisioned.account == *account);
                 if here && !view.tunnels.contains_key(name) {
                     tunnel.provisioned = None;
                 }
@@ -135,7 +135,7 @@ mod tests {
                 conflict: None,
                 secret: Default::default(),
             };
-            (name.parse().unwrap(), provisioned)
+            (name.parse().unwrap(), Arc::new(provisioned))
         };
         let view = AccountView { tunnels: tunnels.iter().map(tunnel).collect(), ..AccountView::default() };
         ProvisioningEvent::Seen { account: account(), view: Arc::new(view) }

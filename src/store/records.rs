@@ -1,6 +1,6 @@
 //! `records/NAME.toml`: what Adit made at Cloudflare for one tunnel.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,8 @@ use crate::{
     id::{AccessAppId, AccountId, TunnelId},
     name::TunnelName,
     record::{
-        ConfigurationSource, DnsRecordRef, Fate, Records, Rotation, RotationStage, SecretLife, SharedPart, TunnelRecord,
-        WrittenConfiguration,
+        ConfigurationSource, DnsRecordRef, Fate, KeptDocument, Records, Rotation, RotationStage, SecretLife, SharedPart,
+        TunnelRecord, WrittenConfiguration,
     },
     secret::Secret,
 };
@@ -111,7 +111,7 @@ pub(super) fn render(record: &TunnelRecord) -> Zeroizing<String> {
         awaits_definition: record.awaits_definition,
         written: record.written.clone(),
         slots: record.slots.clone(),
-        document: record.document.as_ref().map(|document| document.to_string()),
+        document: record.document.as_ref().map(|document| document.as_str().to_owned()),
         draining_since: record.draining_since,
         parting: record.parting.iter().map(|(hostname, since)| (hostname.to_string(), *since)).collect(),
         dns: record.dns.iter().map(|(hostname, dns)| (hostname.to_string(), dns.clone())).collect(),
@@ -166,7 +166,7 @@ fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
         Ok(hostname) => Ok((hostname, since)),
         Err(error) => Err(format!("it has no hostname in {hostname:?}: {error}")),
     });
-    let document = written.document.map(|text| serde_json::from_str(&text).map(Arc::new));
+    let document = written.document.map(|text| KeptDocument::read(&text));
     Ok(TunnelRecord {
         name: name.clone(),
         account_id: written.account_id,

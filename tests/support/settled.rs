@@ -85,7 +85,7 @@ pub(crate) fn settled(tunnels: usize, hostnames: usize) -> Account {
             TunnelRecord::intent(&install, tunnel.clone(), account_id(), ConfigurationSource::Remote, Secret::new(id.as_str()));
         record.written =
             Some(WrittenConfiguration { version: 1, sha256: want.sha256.clone(), stored_sha256: want.sha256.clone() });
-        record.document = Some(Arc::new(want.document.clone()));
+        record.document = Some(adit::record::KeptDocument::new(&want.document));
         for (index, hostname) in want.hostnames.iter().enumerate() {
             let record_id: RecordId = format!("{number:016x}{index:016x}").parse().unwrap();
             record.dns.insert(hostname.clone(), DnsRecordRef { zone_id: zone.id.clone(), record_id: record_id.clone() });

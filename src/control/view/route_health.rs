@@ -30,7 +30,7 @@ fn judged_one(route: &api::Route, known: &TunnelStatus) -> RouteHealth {
             .filter_map(|connector| connector.config_version)
             .min()
             .and_then(|version| i64::try_from(version).ok()),
-        written_version: known.provisioned.as_ref().and_then(|provisioned| provisioned.written_version),
+        written_version: known.provisioned.as_deref().and_then(|provisioned| provisioned.written_version),
         origin: checks.and_then(|checks| checks.origin.as_ref()).map(check),
         outside: checks.and_then(|checks| checks.outside.as_ref()).map(check),
     }

@@ -70,6 +70,6 @@ fn is_live(tunnel: &TunnelStatus, rule: &IngressRule) -> bool {
 
 /// The routes that lead visitors to the tunnel.
 fn live(tunnel: &TunnelStatus) -> impl Iterator<Item = &RouteStatus> {
-    let routes = tunnel.provisioned.iter().flat_map(|provisioned| &provisioned.routes);
+    let routes = tunnel.provisioned.as_deref().into_iter().flat_map(|provisioned| &provisioned.routes);
     routes.filter(|route| route.state == RouteState::Live)
 }

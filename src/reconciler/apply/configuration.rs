@@ -1,7 +1,5 @@
 //! Configurations: written whole, after a look at what is there.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 
@@ -12,7 +10,7 @@ use crate::{
     name::TunnelName,
     plan::Step,
     reconciler::worker::Worker,
-    record::{TunnelRecord, WrittenConfiguration},
+    record::{KeptDocument, TunnelRecord, WrittenConfiguration},
 };
 
 impl Worker {
@@ -61,7 +59,7 @@ impl Worker {
     pub(super) async fn note_written(&mut self, tunnel: &TunnelName, written: WrittenConfiguration, document: &Value) {
         let note = |record: &mut TunnelRecord| {
             record.written = Some(written);
-            record.document = Some(Arc::new(document.clone()));
+            record.document = Some(KeptDocument::new(document));
         };
         let noted = self.shared.ledger.amend(tunnel, note).await;
         self.noted(noted);

@@ -1,7 +1,5 @@
 //! Tunnels: made, and what is on record about them.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::{Place, StepError};
@@ -13,7 +11,7 @@ use crate::{
     observed::{Observed, Part},
     plan::{CreateReason, ForgetReason, RotationStep, Step},
     reconciler::{observe::seen_tunnel, worker::Worker},
-    record::{ConfigurationSource, DnsRecordRef, Fate, SecretLife, TunnelRecord},
+    record::{ConfigurationSource, DnsRecordRef, Fate, KeptDocument, SecretLife, TunnelRecord},
 };
 
 impl Worker {
@@ -90,7 +88,7 @@ impl Worker {
             Step::DrainTunnel { tunnel } => ledger.amend(tunnel, |record| record.draining_since = Some(now)).await,
             Step::EndParting { tunnel, hostname } => ledger.amend(tunnel, |record| record.end_parting(hostname, now)).await,
             Step::NoteDocument { tunnel, document } => {
-                ledger.amend(tunnel, |record| record.document = Some(Arc::new(document.clone()))).await
+                ledger.amend(tunnel, |record| record.document = Some(KeptDocument::new(document))).await
             }
             Step::KeepTunnel { tunnel } => ledger.amend(tunnel, |record| record.fate = Fate::Keep).await,
             Step::OrphanTunnel { tunnel } => ledger.amend(tunnel, |record| record.fate = Fate::Orphaned).await,

@@ -1,6 +1,6 @@
 //! A tunnel that others made becomes ours.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use tokio::task::spawn_blocking;
 
@@ -14,7 +14,7 @@ use crate::{
     name::{Hostname, TunnelName},
     plan::{Document, OfferedRecord, RecordFate, Refusal, RefusalKind, TunnelOffer, already_there, shared_rules},
     reconciler::{pass::Ground, trouble, worker::Worker},
-    record::{DnsRecordRef, Fate, SharedPart, TunnelRecord, WrittenConfiguration},
+    record::{DnsRecordRef, Fate, KeptDocument, SharedPart, TunnelRecord, WrittenConfiguration},
     secret::Secret,
 };
 
@@ -115,7 +115,7 @@ impl Worker {
         TunnelRecord {
             cloudflare_name: offer.cloudflare_name.clone(),
             id: Some(offer.id.clone()),
-            document: (stored.is_some() && shared.is_none()).then(|| Arc::new(document)),
+            document: (stored.is_some() && shared.is_none()).then(|| KeptDocument::new(&document)),
             written: stored,
             shared,
             awaits_definition,
