@@ -18,7 +18,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::{Mutex, watch};
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
 
 pub use change::{ChangeError, Changed, configuration_version, definition_version};
 pub use would_run::{WouldRun, last_accepted};
@@ -47,7 +50,7 @@ struct Inner {
     revision: AtomicU64,
     files: RwLock<FilesInForce>,
     /// When the configuration, with the tunnels made over the socket, changed last.
-    defined_at: RwLock<Timestamp>,
+    defined_at: RwLock<Instant>,
     /// Which parts of the state directory could not be read when it was looked at last.
     unreadable: RwLock<Vec<String>>,
     /// One change at a time; it is held over file I/O.
@@ -171,7 +174,7 @@ impl Intent {
             intended: watch::Sender::new(Arc::new(intended)),
             revision: AtomicU64::new(0),
             files: RwLock::new(files),
-            defined_at: RwLock::new(Timestamp::now()),
+            defined_at: RwLock::new(Instant::now()),
             unreadable: RwLock::new(unreadable),
             changing: Mutex::new(()),
         };
@@ -205,8 +208,9 @@ impl Intent {
         self.0.intended.subscribe()
     }
 
-    /// When what is wanted changed last, operators' stops left out.
-    pub fn defined_at(&self) -> Timestamp {
+    /// When what is wanted changed last, operators' stops left out. By a clock that nobody sets: it is compared with the beginning of
+    /// passes.
+    pub fn defined_at(&self) -> Instant {
         *self.0.defined_at.read().expect("nothing panics while it holds the time")
     }
 
@@ -287,7 +291,7 @@ impl Inner {
         let intended = Arc::new(intended);
         *self.unreadable.write().expect("nothing panics while it holds the list") = unreadable;
         if self.intended.borrow().config != intended.config {
-            *self.defined_at.write().expect("nothing panics while it holds the time") = Timestamp::now();
+            *self.defined_at.write().expect("nothing panics while it holds the time") = Instant::now();
         }
         self.intended.send_replace(intended.clone());
         self.revision.fetch_add(1, Ordering::Release);

@@ -416,6 +416,7 @@ mod tests {
             account: account.clone(),
             why: "interval",
             result: PassResult::Clean,
+            began: tokio::time::Instant::now(),
             duration: Duration::from_millis(200),
             applied: 0,
             error: None,

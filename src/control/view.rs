@@ -7,7 +7,7 @@ mod route_health;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use tokio::time::Instant;
 
 pub use orphans::{deleted_orphans, orphans};
 
@@ -34,7 +34,7 @@ pub fn names<'a>(intended: &'a Intended, status: &'a Status) -> BTreeSet<&'a Tun
 }
 
 /// The tunnel of that name, if there is one. `defined_at` is when what is wanted changed last.
-pub fn tunnel(intended: &Intended, defined_at: Timestamp, status: &Status, name: &TunnelName) -> Option<Tunnel> {
+pub fn tunnel(intended: &Intended, defined_at: Instant, status: &Status, name: &TunnelName) -> Option<Tunnel> {
     let wanted = intended.config.tunnels.get(name);
     let known = status.tunnels.get(name);
     let held = intended.held.get(name);
@@ -105,12 +105,12 @@ fn replicas_left(known: &TunnelStatus) -> u8 {
 
 /// Whether everything that is wanted of a tunnel is in force: a pass that began after the last change left nothing to do, and every
 /// connector runs what was written.
-fn settled(wanted: &config::Tunnel, stopped: bool, defined_at: Timestamp, status: &Status, known: &TunnelStatus) -> bool {
+fn settled(wanted: &config::Tunnel, stopped: bool, defined_at: Instant, status: &Status, known: &TunnelStatus) -> bool {
     if stopped {
         return known.connectors.values().all(|connector| connector.state == connector::State::Stopped);
     }
     let seen = status.accounts.get(&wanted.account).and_then(|account| account.last_pass.as_ref());
-    let seen = seen.is_some_and(|pass| pass.result != PassResult::Failed && pass.began_at() >= defined_at);
+    let seen = seen.is_some_and(|pass| pass.result != PassResult::Failed && pass.began >= defined_at);
     let Some(provisioned) = known.provisioned.as_deref().filter(|_| seen) else { return false };
     let current = |connector: &ConnectorStatus| {
         let version = connector.config_version.and_then(|version| i64::try_from(version).ok());

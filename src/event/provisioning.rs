@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{EventKind, Level, RotationEvent, Subject};
 use crate::{
@@ -30,6 +31,8 @@ pub enum ProvisioningEvent {
         why: &'static str,
         /// How it ended.
         result: PassResult,
+        /// When it began, by a clock that nobody sets.
+        began: Instant,
         /// How long it took.
         duration: Duration,
         /// How many steps were applied.

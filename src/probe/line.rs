@@ -94,11 +94,9 @@ impl Line {
             let length = match self.stream.read(buffer) {
                 Ok(0) => return Heard::Broken,
                 Ok(length) => length,
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => return Heard::Nothing,
-                    io::ErrorKind::Interrupted => continue,
-                    _ => return Heard::Broken,
-                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Heard::Nothing,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return Heard::Broken,
             };
             let mut begun = mem::take(&mut self.begun);
             let answer = if begun.is_empty() {
@@ -139,8 +137,11 @@ impl Line {
 /// It is no answer that ends before the connection does.
 struct NotHere;
 
-/// Status and body of an answer, if it is whole.
-fn body_of(answer: &[u8]) -> Result<Option<(u16, Cow<'_, [u8]>)>, NotHere> {
+/// Status and body of an answer.
+type Answered<'a> = (u16, Cow<'a, [u8]>);
+
+/// An answer, if it is whole.
+fn body_of(answer: &[u8]) -> Result<Option<Answered<'_>>, NotHere> {
     let Some(head) = Head::read(answer) else { return Ok(None) };
     let body = &answer[head.end..];
     let body = match head.length {
@@ -278,7 +279,7 @@ mod tests {
             server.write_all(answer.as_bytes()).unwrap();
             match heard(&mut line) {
                 Heard::Probed(Probe::Missed(said)) => assert!(said.contains(why), "{said}"),
-                other => panic!("{other:?}"),
+                other @ (Heard::Nothing | Heard::Broken | Heard::Probed(Probe::Answered(_))) => panic!("{other:?}"),
             }
         }
     }

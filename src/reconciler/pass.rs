@@ -162,7 +162,7 @@ impl Worker {
         // A configuration belongs to the version that the connectors reported; with another one it is read again.
         observed.answers.configurations.clear();
         let due = plan.due;
-        let report = self.report(why, started.elapsed(), plan.clone());
+        let report = self.report(why, started, plan.clone());
         let rotates = self.begin_scheduled_rotation(report.result, &plan).await;
         let seen = Seen { account_id, intended, observed, plan, waiting };
         self.show(seen, &wanted);
@@ -315,7 +315,7 @@ impl Worker {
         Some((desired(&proposal.intended, &self.account), proposal.reason.clone()))
     }
 
-    fn report(&mut self, why: &'static str, duration: Duration, plan: Plan) -> PassReport {
+    fn report(&mut self, why: &'static str, began: Instant, plan: Plan) -> PassReport {
         self.remember_credential();
         let progress = std::mem::take(&mut self.progress);
         if let Some(pause) = progress.pause {
@@ -335,7 +335,8 @@ impl Worker {
             account: self.account.clone(),
             why,
             result,
-            duration,
+            began,
+            duration: began.elapsed(),
             applied: progress.done.len(),
             error: progress.error.clone(),
         });

@@ -77,6 +77,11 @@ impl Front {
         self.ledger.stats()
     }
 
+    /// The requests that failed since this was asked last, one by one, the first thousand of them.
+    pub fn take_losses(&self) -> Vec<Loss> {
+        self.ledger.take_losses()
+    }
+
     /// The requests that failed, one by one, the first thousand of them.
     pub fn losses(&self) -> Vec<Loss> {
         self.ledger.losses()

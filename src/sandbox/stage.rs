@@ -63,7 +63,12 @@ impl Stage {
         self.front.stats()
     }
 
-    /// The visitors' requests that failed, one by one.
+    /// The visitors' requests that failed since this was asked last, one by one, the first thousand of them.
+    pub fn take_losses(&self) -> Vec<Loss> {
+        self.front.take_losses()
+    }
+
+    /// The visitors' requests that failed, one by one, the first thousand of them.
     pub fn losses(&self) -> Vec<Loss> {
         self.front.losses()
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 
 pub use crate::plan::ProvisionedTunnel;
 
@@ -33,6 +34,9 @@ pub struct LastPass {
     pub why: &'static str,
     /// How it ended.
     pub result: PassResult,
+    /// When it began, by a clock that nobody sets.
+    #[serde(skip)]
+    pub began: Instant,
     /// How long it took, in seconds.
     #[serde(rename = "duration_seconds", serialize_with = "serialize_seconds")]
     pub duration: Duration,
@@ -40,13 +44,6 @@ pub struct LastPass {
     pub applied: usize,
     /// The first thing that went wrong.
     pub error: Option<String>,
-}
-
-impl LastPass {
-    /// When it began.
-    pub fn began_at(&self) -> Timestamp {
-        self.at.checked_sub(self.duration).unwrap_or(self.at)
-    }
 }
 
 /// Takes in what happened to provisioning at `at`.
@@ -67,14 +64,14 @@ pub(super) fn fold(status: &mut Status, event: &ProvisioningEvent, at: Timestamp
             let known = status.accounts.entry(account.clone()).or_default();
             known.view = AccountView { tunnels: Default::default(), ..(**view).clone() };
         }
-        ProvisioningEvent::PassFinished { account, why, result, duration, applied, error } => {
+        ProvisioningEvent::PassFinished { account, why, result, began, duration, applied, error } => {
             let known = status.accounts.entry(account.clone()).or_default();
             if result.is_success() {
                 known.last_success = Some(at);
             }
             known.rate_limited_until = known.rate_limited_until.filter(|until| *until > at);
-            known.last_pass =
-                Some(LastPass { at, why, result: *result, duration: *duration, applied: *applied, error: error.clone() });
+            let (result, began, duration, applied) = (*result, *began, *duration, *applied);
+            known.last_pass = Some(LastPass { at, why, result, began, duration, applied, error: error.clone() });
         }
         ProvisioningEvent::RateLimited { account, pause } => {
             // A pause beyond what a timestamp can hold is no pause that anybody waits for.
@@ -142,8 +139,8 @@ mod tests {
     }
 
     fn finished(result: PassResult) -> ProvisioningEvent {
-        let duration = Duration::from_secs(1);
-        ProvisioningEvent::PassFinished { account: account(), why: "interval", result, duration, applied: 0, error: None }
+        let (began, duration) = (Instant::now(), Duration::from_secs(1));
+        ProvisioningEvent::PassFinished { account: account(), why: "interval", result, began, duration, applied: 0, error: None }
     }
 
     #[test]

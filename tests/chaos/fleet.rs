@@ -1,22 +1,26 @@
 //! The tunnels, and what is to be of each.
 
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use rand::{RngExt, rngs::SmallRng};
 
 use crate::processes::Process;
 
-/// How many tunnels.
-const TUNNELS: usize = 15;
-
-/// The first so many are never changed by plan: of their connectors none may go but those that were killed.
-const QUIET: usize = 5;
-
-/// How many connectors a tunnel has while it is not changed.
-const REPLICAS: usize = 2;
+/// How many there are.
+#[derive(Clone, Copy)]
+pub(crate) struct Size {
+    pub(crate) tunnels: usize,
+    /// The first so many are never changed by plan: of their connectors none may go but those that were killed.
+    pub(crate) quiet: usize,
+    /// How many connectors a tunnel has while it is not changed.
+    pub(crate) replicas: usize,
+}
 
 /// What is to be.
 pub(crate) struct Fleet {
+    size: Size,
     origins: [String; 2],
     tunnels: Vec<Tunnel>,
 }
@@ -26,6 +30,13 @@ struct Tunnel {
     replicas: usize,
     protocol: &'static str,
     origin: usize,
+}
+
+/// What is to be of one tunnel.
+pub(crate) struct Wanted {
+    pub(crate) tunnel: String,
+    pub(crate) hostname: String,
+    pub(crate) replicas: usize,
 }
 
 /// Which connector a process is, by the file that it was told to write its log to.
@@ -47,8 +58,9 @@ impl Berth {
 }
 
 impl Fleet {
-    pub(crate) fn new(origins: [String; 2]) -> Self {
-        Self { origins, tunnels: vec![Tunnel { replicas: REPLICAS, protocol: "auto", origin: 0 }; TUNNELS] }
+    pub(crate) fn new(origins: [String; 2], size: Size) -> Self {
+        let tunnel = Tunnel { replicas: size.replicas, protocol: "auto", origin: 0 };
+        Self { size, origins, tunnels: vec![tunnel; size.tunnels] }
     }
 
     /// The tables of a configuration.
@@ -74,31 +86,31 @@ impl Fleet {
     }
 
     /// Whether a tunnel of this name is never changed by plan.
-    pub(crate) fn is_quiet(tunnel: &str) -> bool {
-        (0..QUIET).any(|number| name(number) == tunnel)
+    pub(crate) fn is_quiet(&self, tunnel: &str) -> bool {
+        (0..self.size.quiet).any(|number| name(number) == tunnel)
     }
 
     /// Any of the tunnels that may be changed.
     pub(crate) fn any_tunnel(&self, rng: &mut SmallRng) -> String {
-        name(rng.random_range(QUIET..self.tunnels.len()))
+        name(rng.random_range(self.size.quiet..self.tunnels.len()))
     }
 
     /// Changes one tunnel in one way, whatever its connectors are about.
     pub(crate) fn change(&mut self, rng: &mut SmallRng) {
-        let tunnel = rng.random_range(QUIET..self.tunnels.len());
+        let tunnel = rng.random_range(self.size.quiet..self.tunnels.len());
         let tunnel = &mut self.tunnels[tunnel];
         match rng.random_range(0..3) {
             0 => tunnel.protocol = if tunnel.protocol == "auto" { "http2" } else { "auto" },
             1 => tunnel.origin = 1 - tunnel.origin,
-            _ if tunnel.replicas == REPLICAS => tunnel.replicas += 1,
-            _ => tunnel.replicas = REPLICAS,
+            _ if tunnel.replicas == self.size.replicas => tunnel.replicas += 1,
+            _ => tunnel.replicas = self.size.replicas,
         }
     }
 
     /// As many connectors as in the beginning.
     pub(crate) fn restore_replicas(&mut self) {
         for tunnel in &mut self.tunnels {
-            tunnel.replicas = REPLICAS;
+            tunnel.replicas = self.size.replicas;
         }
     }
 
@@ -123,6 +135,12 @@ impl Fleet {
         }
         counts.retain(|_, (there, wanted)| there != wanted);
         counts
+    }
+
+    /// Each tunnel, its hostname and how many connectors are wanted.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = Wanted> {
+        let tunnels = self.tunnels.iter().enumerate();
+        tunnels.map(|(number, tunnel)| Wanted { tunnel: name(number), hostname: hostname(number), replicas: tunnel.replicas })
     }
 }
 

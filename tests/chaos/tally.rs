@@ -45,7 +45,8 @@ impl Tally {
                 tunnels.extend(loss.tunnel.clone());
             }
         }
-        Self { rows, sent: visits.sent, failed: visits.failed.clone(), unexcused, tunnels }
+        let failed = visits.failed.iter().map(|failed| format!("{}: {}", failed.hostname, failed.saw)).collect();
+        Self { rows, sent: visits.sent, failed, unexcused, tunnels }
     }
 
     /// Fails the test when a request was lost for another reason than the death of the connector that had it, or when the front and

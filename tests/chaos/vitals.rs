@@ -1,5 +1,7 @@
 //! What the daemon holds.
 
+#![allow(dead_code, reason = "each test program uses its own part of this")]
+
 use std::{fs, time::Duration};
 
 use tokio::time::{Instant, sleep};
@@ -24,10 +26,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What a process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Vitals {
-    descriptors: usize,
-    threads: usize,
+    pub(crate) descriptors: usize,
+    pub(crate) threads: usize,
     /// Memory of its own, in KiB.
-    anonymous_kib: usize,
+    pub(crate) anonymous_kib: usize,
+    /// All memory that is there, files that others share included, in KiB.
+    pub(crate) resident_kib: usize,
 }
 
 impl Vitals {
@@ -38,7 +42,7 @@ impl Vitals {
             line.split_whitespace().nth(1).unwrap().parse().unwrap()
         };
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
-        Self { descriptors, threads: field("Threads"), anonymous_kib: field("RssAnon") }
+        Self { descriptors, threads: field("Threads"), anonymous_kib: field("RssAnon"), resident_kib: field("VmRSS") }
     }
 
     /// Waits until the daemon holds no more than this, but for what comes and goes: a connection to each connector among it.

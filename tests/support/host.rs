@@ -62,10 +62,12 @@ pub(crate) struct Host {
     daemon: RefCell<Option<Child>>,
     /// The cgroup that daemons are started in, where it is not the test's.
     pub(crate) unit: RefCell<Option<Unit>>,
-    // The test fails when this is dropped and an exchange broke the API's contract.
-    _watch: Watch,
-    // The same for what the client was answered and the control socket's own description.
-    _listener: Listener,
+    /// How often the daemon compares Cloudflare with what is wanted.
+    pub(crate) sync_interval: &'static str,
+    // The test fails when these are dropped and an exchange broke the API's contract, or what the client was answered the control
+    // socket's own description.
+    _watch: Option<Watch>,
+    _listener: Option<Listener>,
     // Last, so that it goes when nothing uses it any more.
     directory: TempDir,
 }
@@ -82,16 +84,25 @@ impl Host {
     /// A host whose configuration is still to be written and whose daemon is still to be started.
     pub(crate) async fn prepare() -> Self {
         let world = World::new();
-        let directory = tempfile::Builder::new().prefix("adit-test-").tempdir().unwrap();
         let watch = contract::watch(&world, Sender::Client);
+        let mut host = Self::prepare_with(world).await;
+        let listener = Listener::start(host.path("heard.sock"), host.path("run/adit.sock"));
+        host.client = Client::new(listener.socket());
+        (host._watch, host._listener) = (Some(watch), Some(listener));
+        host
+    }
+
+    /// The same, in this world, without a check of every exchange: for many connectors over a long time.
+    pub(crate) async fn prepare_with(world: World) -> Self {
+        let directory = tempfile::Builder::new().prefix("adit-test-").tempdir().unwrap();
         let stage = Stage::start(directory.path(), Path::new(PROGRAM), world).await.unwrap();
         stage.switchboard.set(None, brisk());
         let origin = Origin::start("here").unwrap();
         let manager = ServiceManager::listen(&directory.path().join("notify.sock")).unwrap();
-        let listener = Listener::start(directory.path().join("heard.sock"), directory.path().join("run/adit.sock"));
-        let client = Client::new(listener.socket());
+        let client = Client::new(directory.path().join("run/adit.sock"));
         let (daemon, unit) = (RefCell::default(), RefCell::default());
-        Self { stage, origin, client, manager, daemon, unit, _watch: watch, _listener: listener, directory }
+        let sync_interval = "1s";
+        Self { stage, origin, client, manager, daemon, unit, sync_interval, _watch: None, _listener: None, directory }
     }
 
     /// A host whose daemon runs with these tunnels (TOML), all of which serve.
@@ -114,11 +125,12 @@ impl Host {
         let mut text = self.stage.configuration();
         write!(
             text,
-            "\n[daemon]\nstate_dir = {}\nruntime_dir = {}\nsync_interval = \"1s\"\n\n\
+            "\n[daemon]\nstate_dir = {}\nruntime_dir = {}\nsync_interval = \"{}\"\n\n\
              [metrics]\nlisten = \"unix:{}\"\n\n\
              [access]\nadmin = [\"{}\"]\n\n{}",
             path("state"),
             path("run"),
+            self.sync_interval,
             self.path("metrics.sock").display(),
             getuid(),
             tunnels.replace("ORIGIN", &self.origin.url()),

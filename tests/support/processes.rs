@@ -10,8 +10,11 @@ use nix::{
     unistd::Pid,
 };
 
-/// The program under test.
-pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_adit");
+/// The program under test: another one where the tests were built for it (`ADIT_PROGRAM`).
+pub(crate) const PROGRAM: &str = match option_env!("ADIT_PROGRAM") {
+    Some(program) => program,
+    None => env!("CARGO_BIN_EXE_adit"),
+};
 
 /// A process that runs; one that has ended and only waits for its parent is none.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -51,6 +51,11 @@ impl ServiceManager {
         self.lines.lock().unwrap().iter().any(|heard| heard == line)
     }
 
+    /// How often exactly this was said.
+    pub(crate) fn count(&self, line: &str) -> usize {
+        self.lines.lock().unwrap().iter().filter(|heard| *heard == line).count()
+    }
+
     /// The last `STATUS=`.
     pub(crate) fn status(&self) -> Option<String> {
         self.lines.lock().unwrap().iter().rev().find_map(|line| line.strip_prefix("STATUS=").map(str::to_owned))

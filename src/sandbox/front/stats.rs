@@ -99,6 +99,10 @@ impl Ledger {
         self.lock().stats.clone()
     }
 
+    pub(super) fn take_losses(&self) -> Vec<Loss> {
+        std::mem::take(&mut self.lock().losses)
+    }
+
     pub(super) fn losses(&self) -> Vec<Loss> {
         self.lock().losses.clone()
     }

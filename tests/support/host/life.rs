@@ -100,7 +100,8 @@ impl Host {
         status.code()
     }
 
-    pub(super) fn daemon_status(&self) -> Option<ExitStatus> {
+    /// How the daemon ended, if it has.
+    pub(crate) fn daemon_status(&self) -> Option<ExitStatus> {
         self.daemon.borrow_mut().as_mut()?.try_wait().unwrap()
     }
 
@@ -108,6 +109,16 @@ impl Host {
     pub(crate) async fn terminate(&self) -> Option<i32> {
         processes::signal(self.daemon_pid(), Signal::SIGTERM);
         self.ended().await
+    }
+
+    /// Forgets a daemon that has ended.
+    pub(crate) fn forget_daemon(&self) {
+        self.daemon.replace(None);
+    }
+
+    /// Whether a daemon was started that was not seen to end.
+    pub(crate) fn has_daemon(&self) -> bool {
+        self.daemon.borrow().is_some()
     }
 
     /// Ends the daemon with SIGKILL.
