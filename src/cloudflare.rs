@@ -24,6 +24,8 @@ mod configuration_text;
 mod dns;
 mod envelope;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gate;
 mod hostname_routes;
 mod http;

@@ -20,6 +20,8 @@ mod days;
 mod definition;
 mod duration;
 mod forbidden;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod grammar;
 mod health;
 mod hooks;

@@ -11,6 +11,8 @@
 //! in the types of [`api`], which the [`Client`] at the other end reads.
 
 pub mod api;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod view;
 
 mod access;

@@ -17,6 +17,8 @@ mod cleanup;
 mod credential_check;
 mod descriptor_store;
 mod exporter;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod listeners;
 mod logging;
 mod metrics_listener;

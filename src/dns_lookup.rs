@@ -4,6 +4,8 @@
 //! question a family is sent by UDP, once more after a second, and by TCP when the answer was cut short. An answer counts only when
 //! it comes from the server, with the question's number and the question itself in it.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod message;
 
 use std::{

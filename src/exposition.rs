@@ -4,6 +4,8 @@
 //! A page is foreign. A line that breaks the format is passed over and the next one is read; a line that the end of the page cut off
 //! is no sample, because its number may be half of one.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod kind;
 mod merged;
 mod page;

@@ -8,6 +8,8 @@
 //! would let more through than before.
 
 mod duration;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod keys;
 mod origin_request;
 mod translate;

@@ -15,6 +15,8 @@ mod change;
 mod check;
 mod failure;
 mod foreign;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hash;
 mod offer;
 mod prompts;

@@ -1,6 +1,9 @@
 //! Names that people give: tunnels, accounts, hostnames. Each is checked when it is made and then trusted. Clones share the text:
 //! most of what the daemon knows of a tunnel is kept under its name.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize};

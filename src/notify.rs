@@ -3,6 +3,9 @@
 //! cloudflared speaks systemd's protocol: `READY=1` once, when its first connection to the edge is registered. All connectors are
 //! given one socket; the kernel says which process wrote.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 use std::{
     io::{self, IoSliceMut},
     mem::MaybeUninit,
@@ -38,12 +41,17 @@ impl Notifications {
         loop {
             let (pid, message) = self.0.async_io(Interest::READABLE, || receive(&self.0)).await?;
             if let Some(pid) = pid
-                && message.split(|byte| *byte == b'\n').any(|line| line == b"READY=1")
+                && says_ready(&message)
             {
                 return Ok(pid);
             }
         }
     }
+}
+
+/// Whether one of the lines says so.
+fn says_ready(message: &[u8]) -> bool {
+    message.split(|byte| *byte == b'\n').any(|line| line == b"READY=1")
 }
 
 fn receive(socket: impl AsFd) -> io::Result<(Option<u32>, Vec<u8>)> {

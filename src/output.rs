@@ -13,6 +13,8 @@
 mod book;
 mod files;
 mod follower;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hint;
 mod journal;
 mod ledger;

@@ -24,6 +24,8 @@ mod difference;
 mod dns;
 mod document;
 mod drift;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 mod merge;
 mod networks;

@@ -3,6 +3,8 @@
 //! The client is written by hand: a host may run 500 connectors and asks each every few seconds. [`probe`] speaks HTTP/1.0, of which
 //! an answer ends with its connection, without chunks. A [`Line`] is kept for the connectors that are well.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod line;
 mod open_requests;
 mod traffic;

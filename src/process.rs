@@ -22,6 +22,8 @@ mod binary;
 mod cgroup;
 mod command_line;
 mod credentials;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod generation_record;
 mod handle;
 mod identity;

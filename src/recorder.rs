@@ -11,6 +11,8 @@
 //! thread, behind a queue with an end. An entry that finds the queue full is shown and counted but not logged.
 
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod writer;
 
 use std::{

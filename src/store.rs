@@ -24,6 +24,8 @@ mod balancing;
 mod definitions;
 mod durable;
 mod forgotten;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hook_marks;
 mod identity;
 mod ledger;

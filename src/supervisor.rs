@@ -19,6 +19,8 @@ mod alarm;
 mod children;
 mod clock;
 mod desk;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod grid;
 mod hints;
 mod memory;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     packaging/compile && tests/system.sh [unit|metrics|rules|dashboard|alerts|sdk|schemathesis|mcp|demo|namespace|chaos|soak|bench|packages|reproducible|systemd ...]
+#     packaging/compile && tests/system.sh [unit|metrics|rules|dashboard|alerts|sdk|schemathesis|mcp|demo|namespace|chaos|soak|fuzz|bench|packages|reproducible|systemd ...]
 #
 # Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl, a C compiler and, as root, debootstrap and systemd-nspawn (systemd-container).
 # The packages need what tests/packages.sh says.
@@ -102,6 +102,11 @@ check_soak() {
     tests/soak.sh --seconds "${ADIT_SOAK_SECONDS:-300}" --connectors "${ADIT_SOAK_CONNECTORS:-200}" --where-possible
 }
 
+# A short search for bytes that break a law of those that read them.
+check_fuzz() {
+    tests/fuzz.sh "${ADIT_FUZZ_SECONDS:-15}"
+}
+
 # What the .deb and the .rpm hold, and what installing and removing them does.
 check_packages() {
     tests/packages.sh
@@ -118,7 +123,7 @@ check_systemd() {
     tests/systemd.sh "$(packaging/build | grep '\.deb$')"
 }
 
-for check in ${*:-unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos soak bench packages reproducible systemd}; do
+for check in ${*:-unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos soak fuzz bench packages reproducible systemd}; do
     step "$check"
     "check_$check"
 done

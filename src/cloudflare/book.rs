@@ -34,12 +34,12 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 #[derive(Debug)]
 pub(super) struct Book {
     path: PathBuf,
-    boot_id: String,
+    pub(super) boot_id: String,
 }
 
 /// Which credential it is, without telling what it is: the first 64 bits of a SHA-256 over it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CredentialId(String);
+pub struct CredentialId(pub(super) String);
 
 /// What was kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

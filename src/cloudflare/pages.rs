@@ -28,7 +28,7 @@ pub(super) trait Identified {
 }
 
 /// A list while it is put together.
-struct Pages<T> {
+pub(super) struct Pages<T> {
     per_page: u64,
     items: Vec<T>,
     identities: BTreeSet<String>,
@@ -37,7 +37,7 @@ struct Pages<T> {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Progress {
+pub(super) enum Progress {
     /// There is another page.
     More,
     /// This is all of it.
@@ -86,11 +86,11 @@ impl Transport {
 }
 
 impl<T: Identified> Pages<T> {
-    fn new(per_page: u64) -> Self {
+    pub(super) fn new(per_page: u64) -> Self {
         Self { per_page, items: Vec::new(), identities: BTreeSet::new(), pages: 0, total: None }
     }
 
-    fn add(&mut self, items: Vec<T>, info: Option<ResultInfo>) -> Progress {
+    pub(super) fn add(&mut self, items: Vec<T>, info: Option<ResultInfo>) -> Progress {
         let received = items.len() as u64;
         let Some(info) = info else {
             return Progress::Incomplete("the answer does not say how long it is (no result_info)".to_owned());
@@ -122,12 +122,13 @@ impl<T: Identified> Pages<T> {
         let per_page = info.per_page.unwrap_or(self.per_page);
         match self.total {
             Some(total) if collected == total => Progress::Complete,
-            Some(total) if collected > total || received < per_page => {
+            // What holds nothing although its pages may hold nothing is no reason to ask for the next.
+            Some(total) if collected > total || received < per_page.max(1) => {
                 Progress::Incomplete(format!("{total} items are announced and {collected} came"))
             }
             // Without a total, a page that says itself that it is not full is the last one.
             None if info.count.is_some() && received < per_page => Progress::Complete,
-            None if info.count.is_none() => {
+            None if info.count.is_none() || per_page == 0 => {
                 Progress::Incomplete("the answer does not say how long it is (no count, no total_count)".to_owned())
             }
             Some(_) | None if self.pages >= PAGES_MAX => Progress::Incomplete(format!("it has more than {PAGES_MAX} pages")),
@@ -174,6 +175,7 @@ mod tests {
         assert_eq!(Pages::new(50).add(items(0..0), info(1, 50, 0, 0)), Progress::Complete);
         assert!(incomplete(&Pages::new(50).add(items(0..0), info(1, 50, 0, 7))));
         assert!(incomplete(&Pages::new(50).add(items(0..0), None)));
+        assert!(incomplete(&Pages::new(50).add(items(0..0), info(1, 0, 0, 7))), "its pages hold nothing");
         assert!(incomplete(&Pages::new(50).add(items(0..0), Some(ResultInfo::default()))));
     }
 

@@ -133,7 +133,7 @@ impl Transport {
         }
     }
 
-    fn read<T: DeserializeOwned>(
+    pub(super) fn read<T: DeserializeOwned>(
         &self,
         call: &Call,
         received: Received,

@@ -76,7 +76,8 @@ impl Past {
     /// Takes in what happened at `at`, and says whether that changed anything.
     pub fn take(&mut self, happening: &Happening, at: Timestamp) -> bool {
         if let Some(restart) = happening.restart() {
-            *self.restarts.entry(restart).or_default() += 1;
+            let count = self.restarts.entry(restart).or_default();
+            *count = count.saturating_add(1);
             return true;
         }
         let Happening::Exited { generation, how, lived, asked: false, reason } = happening else { return false };
@@ -92,7 +93,7 @@ impl Past {
 
     /// How often its process was started again.
     pub fn restarts_total(&self) -> u64 {
-        self.restarts.values().sum()
+        self.restarts.values().fold(0, |total, count| total.saturating_add(*count))
     }
 }
 

@@ -4,6 +4,8 @@ mod answer;
 mod auditing;
 mod body;
 mod connections;
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing;
 mod gate;
 mod handlers;
 mod listing;

@@ -128,7 +128,7 @@ fn send(to: &SocketAddrUnix, message: &str, descriptor: Option<BorrowedFd<'_>>) 
 
 /// The names of the descriptors that were passed to this process, in their order. None when they are for another process, such as a
 /// parent whose environment was handed on, or when names and numbers disagree.
-fn names(passed: &PassedDescriptors, own_pid: u32) -> Vec<String> {
+pub(super) fn names(passed: &PassedDescriptors, own_pid: u32) -> Vec<String> {
     let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<u32>().ok());
     if number(&passed.pid) != Some(own_pid) {
         return Vec::new();
@@ -139,7 +139,7 @@ fn names(passed: &PassedDescriptors, own_pid: u32) -> Vec<String> {
 }
 
 /// The address in `NOTIFY_SOCKET`: a path, or an abstract name behind `@`.
-fn address(text: &str) -> Option<SocketAddrUnix> {
+pub(super) fn address(text: &str) -> Option<SocketAddrUnix> {
     match text.strip_prefix('@') {
         Some(name) => SocketAddrUnix::new_abstract_name(name.as_bytes()).ok(),
         None => SocketAddrUnix::new(text).ok(),

@@ -110,6 +110,24 @@ fn write(path: &Path, content: &Content) -> io::Result<()> {
     fs::rename(&beside, path)
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing {
+    use super::*;
+
+    /// Whatever an earlier daemon left, this one counts on from there, and never back.
+    pub(in crate::daemon) fn law(bytes: &[u8]) {
+        let before: Option<Content> = serde_json::from_slice(bytes).ok();
+        let boot_id = before.as_ref().map_or("boot", |before| &before.boot_id).to_owned();
+        let this = Running { adit: "0".to_owned(), pid: 1, since: Timestamp::UNIX_EPOCH };
+        let ends = before.as_ref().filter(|before| before.version == VERSION).map_or(0, |before| before.unclean_ends);
+        let ran = before.as_ref().is_some_and(|before| before.version == VERSION && before.running.is_some());
+        let (content, died) = succeed(before, boot_id, this);
+        assert_eq!((content.unclean_ends, died.is_some()), (ends.saturating_add(u64::from(ran)), ran));
+        let written = serde_json::to_vec(&content).expect("numbers and texts have a JSON form");
+        assert_eq!(serde_json::from_slice::<Content>(&written).ok(), Some(content));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -115,7 +115,7 @@ impl Forwarder {
 }
 
 /// A line of a tunnel as the journal's native protocol has it.
-fn message(tunnel: &TunnelName, numbered: &NumberedLine) -> Vec<u8> {
+pub(super) fn message(tunnel: &TunnelName, numbered: &NumberedLine) -> Vec<u8> {
     let NumberedLine { id, line } = numbered;
     let mut message = Vec::new();
     let mut add = |name: &str, value: &str| {

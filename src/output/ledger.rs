@@ -21,6 +21,10 @@ use std::{
 use super::line::Stream;
 use crate::connector::Generation;
 
+/// No line has a larger number: what reads JSON has the numbers up to here exactly. A ledger that says otherwise is damaged, and the
+/// lines behind that would have no numbers.
+const NUMBER_MAX: u64 = (1 << f64::MANTISSA_DIGITS) - 1;
+
 /// No stretch grows beyond this by joining, in bytes: a reader who wants its last line reads all of it.
 pub(super) const STRETCH_BYTES_MAX: u64 = 256 * 1024;
 
@@ -82,7 +86,7 @@ impl Ledger {
     /// Reads a ledger. What was torn by a crash, or makes no sense, is left out; `None` without a base.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (head, rest) = text.split_once('\n')?;
-        let mut ledger = Self::new(head.strip_prefix("base ")?.parse().ok()?);
+        let mut ledger = Self::new(head.strip_prefix("base ")?.parse().ok().filter(|base| *base <= NUMBER_MAX)?);
         // The last line is whole only with its end.
         let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
         for stretch in whole.lines().filter_map(|line| line.parse::<Stretch>().ok()) {
@@ -147,7 +151,9 @@ impl FromStr for FileName {
         let (replica, generation) = stem.split_once('-').ok_or(NotOurs)?;
         let replica = replica.parse().map_err(|_| NotOurs)?;
         let generation = Generation(generation.parse().map_err(|_| NotOurs)?);
-        Ok(Self { replica, generation, stream })
+        let name = Self { replica, generation, stream };
+        // Numbers have one spelling: `+1` and `01` are somebody else's.
+        if name.to_string() == text { Ok(name) } else { Err(NotOurs) }
     }
 }
 
@@ -165,7 +171,8 @@ impl FromStr for Stretch {
         let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).ok_or(NotOurs);
         let (first, lines, start, end) = (number()?, number()?, number()?, number()?);
         let file = words.next().ok_or(NotOurs)?.parse()?;
-        let is_sound = lines > 0 && start < end && first.checked_add(lines).is_some() && words.next().is_none();
+        let is_numbered = first.checked_add(lines).is_some_and(|next| next <= NUMBER_MAX);
+        let is_sound = lines > 0 && start < end && is_numbered && words.next().is_none();
         if is_sound { Ok(Self { first, lines, start, end, file }) } else { Err(NotOurs) }
     }
 }

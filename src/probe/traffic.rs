@@ -117,6 +117,25 @@ fn class(code: &str) -> Option<u8> {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing {
+    use super::*;
+
+    /// Whatever a page says, figures have bounds, and pieces do not matter.
+    pub(in crate::probe) fn law(page: &[u8]) {
+        let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+            let (mut exposition, mut traffic) = (Exposition::default(), Traffic::default());
+            pieces.for_each(|piece| exposition.take(piece, &mut |line| traffic.add(&line)));
+            traffic
+        };
+        let traffic = read(&mut [page].into_iter());
+        assert!(traffic.round_trips.len() <= ROUND_TRIPS_MAX);
+        assert!(traffic.round_trips.values().all(|round_trip| round_trip.is_finite() && *round_trip >= 0.0));
+        assert!(traffic.responses.keys().all(|class| (1..=5).contains(class)));
+        assert_eq!(read(&mut page.chunks(7)), traffic);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,6 +26,11 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 pub(super) use leaf::Leaf;
 pub(super) use name::parse_stem;
 pub(super) use place::path_of;
+#[cfg(any(test, fuzzing))]
+pub(super) use {
+    name::{of as name_of, parse as parse_name},
+    place::{Mount, mount},
+};
 
 use self::place::Place;
 use crate::connector::{Generation, SlotId};

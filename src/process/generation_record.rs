@@ -107,6 +107,12 @@ impl Content {
         }
     }
 
+    /// Reads one, or says why it cannot be read.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let content: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if content.version == VERSION { Ok(content) } else { Err(format!("its version {} is not {VERSION}", content.version)) }
+    }
+
     /// Whether its process was told to finish its requests.
     pub(super) fn told(&self) -> Told {
         if self.draining {
@@ -158,11 +164,7 @@ impl GenerationRecord {
         if fs::metadata(path)?.len() > LENGTH_MAX {
             return Err(invalid(format!("it is longer than {LENGTH_MAX} bytes")));
         }
-        let content: Content = serde_json::from_slice(&fs::read(path)?).map_err(|error| invalid(error.to_string()))?;
-        if content.version != VERSION {
-            return Err(invalid(format!("its version {} is not {VERSION}", content.version)));
-        }
-        Ok(content)
+        Content::parse(&fs::read(path)?).map_err(invalid)
     }
 
     /// Changes the record. A record whose generation is over stays gone.

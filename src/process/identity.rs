@@ -20,6 +20,8 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
+#[cfg(any(test, fuzzing))]
+pub(super) use self::sighting::{argument, parse_user};
 pub(super) use self::{
     evidence::{Evidence, Verdict, judge},
     instance::{Home, Instance, is_born_from},
@@ -55,23 +57,23 @@ pub(super) fn cgroup(pid: Pid) -> io::Result<String> {
 
 /// The processor time that the process has used, in its own code and in the kernel's.
 pub(super) fn processor_time(pid: Pid) -> io::Result<Duration> {
-    Ok(Duration::from_millis(stat(pid)?.processor_ticks * (1000 / TICKS)))
+    Ok(Duration::from_millis(stat(pid)?.processor_ticks.saturating_mul(1000 / TICKS)))
 }
 
 /// What is told apart in a `/proc/PID/stat`.
 #[derive(Debug, PartialEq, Eq)]
-struct Stat {
+pub(super) struct Stat {
     session: i32,
     processor_ticks: u64,
-    start_time: u64,
+    pub(super) start_time: u64,
 }
 
 fn stat(pid: Pid) -> io::Result<Stat> {
-    parse_stat(&fs::read_to_string(file(pid, "stat"))?).ok_or_else(|| unknown_shape(pid, "stat"))
+    parse_stat(&text(pid, "stat")?).ok_or_else(|| unknown_shape(pid, "stat"))
 }
 
 /// Fields 6, 14 with 15, and 22. The second field is a name in brackets, which may hold spaces and brackets itself.
-fn parse_stat(stat: &str) -> Option<Stat> {
+pub(super) fn parse_stat(stat: &str) -> Option<Stat> {
     const FIRST_BEHIND_NAME: usize = 3;
     let (_, behind) = stat.rsplit_once(')')?;
     let mut fields = behind.split_ascii_whitespace();
@@ -79,7 +81,13 @@ fn parse_stat(stat: &str) -> Option<Stat> {
     let own: u64 = fields.nth(14 - 6 - 1)?.parse().ok()?;
     let kernel: u64 = fields.next()?.parse().ok()?;
     let start_time = fields.nth(22 - 15 - 1)?.parse().ok()?;
-    Some(Stat { session, processor_ticks: own + kernel, start_time })
+    Some(Stat { session, processor_ticks: own.saturating_add(kernel), start_time })
+}
+
+/// A file of the kernel's about a process. It holds the process's name, which may be any bytes: those of a program's file, cut at the
+/// 15th in the middle of a character.
+fn text(pid: Pid, name: &str) -> io::Result<String> {
+    Ok(String::from_utf8_lossy(&fs::read(file(pid, name))?).into_owned())
 }
 
 fn file(pid: Pid, name: &str) -> String {

@@ -37,7 +37,7 @@ fn has_instance_id(pid: Pid) -> io::Result<bool> {
     Ok(names_instance(&environment))
 }
 
-fn names_instance(environment: &[u8]) -> bool {
+pub(super) fn names_instance(environment: &[u8]) -> bool {
     environment
         .split(|byte| *byte == 0)
         .any(|variable| variable.strip_prefix(INSTANCE.as_bytes()).is_some_and(|value| value.starts_with(b"=")))

@@ -83,7 +83,7 @@ impl Tally {
         self.counted = count;
         let (left, since) = match before {
             Some((left, since)) if risen == 0 => (left, since),
-            Some((left, _)) => (left + risen, now),
+            Some((left, _)) => (left.saturating_add(risen), now),
             None => (risen, now),
         };
         self.unexplained = left.checked_sub(1).filter(|left| *left > 0).map(|left| (left, since));
@@ -93,7 +93,7 @@ impl Tally {
 
 /// The count in a `memory.events` or in `/proc/vmstat`: the same words in both. `oom`, which is another count, only says that
 /// memory was short.
-fn kills(text: &str) -> Option<u64> {
+pub(super) fn kills(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("oom_kill "))?.trim().parse().ok()
 }
 

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -21,6 +21,10 @@ const QUEUE_MAX: usize = 1_024;
 
 /// The size at which the feed's file is put aside, in bytes; one older file is kept beside it.
 const FILE_MAX: u64 = 4 << 20;
+
+/// No id is larger: what reads JSON has the numbers up to here exactly, and microseconds since 1970 come there in the year 2255. A
+/// file that says otherwise is damaged, and the ids behind that would have nowhere to go.
+const ID_MAX: u64 = (1 << f64::MANTISSA_DIGITS) - 1;
 
 /// Where the entries go.
 pub(super) struct Writer(SyncSender<Job>);
@@ -114,13 +118,18 @@ impl FeedFile {
         self.path.with_extension("1.jsonl")
     }
 
-    /// All entries of both files that can be understood, oldest first. A torn last line (a power cut) is passed over.
+    /// All entries of both files that can be understood and go on where the one before was, oldest first. A torn line (a power cut)
+    /// is passed over.
     fn read(&self) -> Vec<Entry> {
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         for path in [self.older(), self.path.clone()] {
             let Ok(file) = File::open(&path) else { continue };
-            let lines = BufReader::new(file.take(FILE_MAX)).lines();
-            entries.extend(lines.map_while(Result::ok).filter_map(|line| serde_json::from_str::<Entry>(&line).ok()));
+            let lines = BufReader::new(file.take(FILE_MAX)).split(b'\n').map_while(Result::ok);
+            for entry in lines.filter_map(|line| serde_json::from_slice::<Entry>(&line).ok()) {
+                if entry.id <= ID_MAX && entries.last().is_none_or(|last| entry.id > last.id) {
+                    entries.push(entry);
+                }
+            }
         }
         entries
     }
@@ -145,8 +154,17 @@ impl FeedFile {
     }
 
     fn create(&self) -> io::Result<(File, u64)> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
-        let length = file.metadata()?.len();
+        let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.path)?;
+        let mut length = file.metadata()?.len();
+        // A line that a power cut tore must not take the next one with it.
+        let mut last = [b'\n'];
+        if length > 0 {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        if last != [b'\n'] {
+            file.write_all(b"\n")?;
+            length += 1;
+        }
         Ok((file, length))
     }
 
@@ -183,8 +201,26 @@ mod tests {
         drop(guard);
         let path = folder.path().join("events.jsonl");
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"id\":3,\"at\":").unwrap();
-        let (past, _, _guard) = start(folder.path(), LinesFirst::default());
+        let (past, writer, guard) = start(folder.path(), LinesFirst::default());
         assert_eq!(past, [entry(1), entry(2)]);
+        assert!(writer.write(Arc::new(entry(4))));
+        drop(guard);
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"\xff\n").unwrap();
+        let (_, writer, guard) = start(folder.path(), LinesFirst::default());
+        assert!(writer.write(Arc::new(entry(5))));
+        drop(guard);
+        let (past, _, _guard) = start(folder.path(), LinesFirst::default());
+        assert_eq!(past, [1, 2, 4, 5].map(entry));
+    }
+
+    #[test]
+    fn an_entry_that_leaves_no_room_for_those_after_it_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |id| serde_json::to_string(&entry(id)).unwrap();
+        let text = [1, u64::MAX, 7, 3, 8].map(line).join("\n");
+        fs::write(folder.path().join("events.jsonl"), text).unwrap();
+        let (past, _, _guard) = start(folder.path(), LinesFirst::default());
+        assert_eq!(past, [1, 7, 8].map(entry));
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub(super) fn read_all(directory: &Path, records: &mut Records) -> Result<(), St
     Ok(())
 }
 
-fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
+pub(super) fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, String> {
     let written: Written = versioned::parse(text)?;
     let secret = Secret::new(written.secret);
     if written.name != name.as_str() {

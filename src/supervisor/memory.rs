@@ -38,6 +38,8 @@ const NAMES: &str = "names.json";
 const VERSION: u32 = 1;
 /// No file is longer, in bytes.
 const LENGTH_MAX: u64 = 64 * 1024;
+/// No slot waits longer: the longest of its waits is some minutes.
+const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// The memory of every slot.
 pub(super) struct Memories {
@@ -241,6 +243,15 @@ impl Memories {
     }
 }
 
+/// The content of a file of this version: `None` of another boot, or in one sentence why it cannot be read.
+fn parse<T: DeserializeOwned>(bytes: &[u8], boot_id: &str) -> Result<Option<T>, String> {
+    let envelope: Envelope<T> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    if envelope.version != VERSION {
+        return Err(format!("its version {} is not {VERSION}", envelope.version));
+    }
+    Ok((envelope.boot_id == boot_id).then_some(envelope.content))
+}
+
 /// The content of a file, if it is one of this boot and can be read.
 fn read<T: DeserializeOwned>(path: &Path, boot_id: &str) -> Option<T> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
@@ -248,11 +259,7 @@ fn read<T: DeserializeOwned>(path: &Path, boot_id: &str) -> Option<T> {
         if fs::metadata(path)?.len() > LENGTH_MAX {
             return Err(invalid(format!("it is longer than {LENGTH_MAX} bytes")));
         }
-        let envelope: Envelope<T> = serde_json::from_slice(&fs::read(path)?).map_err(|error| invalid(error.to_string()))?;
-        if envelope.version != VERSION {
-            return Err(invalid(format!("its version {} is not {VERSION}", envelope.version)));
-        }
-        Ok((envelope.boot_id == boot_id).then_some(envelope.content))
+        parse(&fs::read(path)?, boot_id).map_err(invalid)
     })();
     match result {
         Ok(content) => content,
@@ -321,7 +328,51 @@ impl Clocks {
     /// The moment that a file names; what is over counts as this one, and what is out of reach too: no wait is that long.
     fn of_file(self, millis: u64) -> Instant {
         let left = Duration::from_millis(millis).saturating_sub(self.since_boot);
-        self.now.checked_add(left).unwrap_or(self.now)
+        self.now + if left <= WAIT_MAX { left } else { Duration::ZERO }
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing {
+    use super::*;
+
+    /// The boot of every file that is tried.
+    const BOOT: &str = "boot";
+
+    /// Any bytes as each of the files: what can be read can be lived with, and is written as it was read.
+    pub(in crate::supervisor) fn law(bytes: &[u8]) {
+        let clocks = Clocks::at(tokio::time::Instant::now().into_std());
+        if let Some((slot, memory, mut past)) = read::<SlotFile>(bytes).and_then(|file| file.memory(clocks)) {
+            let written = write(SlotFile::new(&slot, &memory, &past, clocks));
+            let again = read::<SlotFile>(&written).and_then(|file| file.memory(clocks)).expect("it was just written");
+            assert_eq!((&again.0, &again.1.backoff, again.1.launch, &again.2), (&slot, &memory.backoff, memory.launch, &past));
+            let waits = memory.waiting.as_ref().map(|waiting| waiting.until);
+            let retries = memory.failed_replacement.as_ref().map(|failed| failed.retry_at);
+            let is_soon = |at: Instant| at >= clocks.now && at <= clocks.now + WAIT_MAX;
+            assert!([waits, retries].into_iter().flatten().all(is_soon), "it waits for ever");
+            let total = past.restarts_total();
+            let (generation, restart) = (crate::connector::Generation(1), Some(RestartReason::Exit));
+            past.take(&Happening::Starting { generation, restart }, Timestamp::UNIX_EPOCH);
+            assert!(past.restarts_total() >= total);
+            let mut backoff = memory.backoff;
+            assert!(backoff.fail(&mut rand::rng()) <= Backoff::WAIT_MAX);
+        }
+        if let Some(program) = read::<Program>(bytes) {
+            assert_eq!(read::<Program>(&write(program.clone())), Some(program));
+        }
+        if let Some(file) = read::<NamesFile>(bytes) {
+            let names = file.names.clone();
+            assert_eq!(read::<NamesFile>(&write(file)).map(|file| file.names), Some(names));
+        }
+    }
+
+    fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+        parse(bytes, BOOT).ok().flatten()
+    }
+
+    fn write(content: impl Serialize) -> Vec<u8> {
+        let envelope = Envelope { version: VERSION, boot_id: BOOT.to_owned(), content };
+        serde_json::to_vec(&envelope).expect("it is made of strings, numbers and maps with strings for keys")
     }
 }
 

@@ -145,7 +145,7 @@ pub(crate) struct Audited {
 }
 
 impl Kept {
-    fn new(access: Access) -> Self {
+    pub(crate) fn new(access: Access) -> Self {
         Self(Arc::new(State {
             access: Arc::new(access),
             tunnels: Mutex::default(),

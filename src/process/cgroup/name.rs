@@ -6,12 +6,12 @@ const PREFIX: &str = "c-";
 
 /// The leaf of one generation, `c-TUNNEL.REPLICA.GENERATION`. A tunnel's name holds neither a slash nor a dot, and the beginning
 /// keeps it apart from the kernel's own files.
-pub(super) fn of(slot: &SlotId, generation: Generation) -> String {
+pub(in crate::process) fn of(slot: &SlotId, generation: Generation) -> String {
     format!("{PREFIX}{}.{}.{generation}", slot.tunnel, slot.replica)
 }
 
 /// Whose leaf has this name; `None` when it is none of ours.
-pub(super) fn parse(name: &str) -> Option<(SlotId, Generation)> {
+pub(in crate::process) fn parse(name: &str) -> Option<(SlotId, Generation)> {
     parse_stem(name.strip_prefix(PREFIX)?)
 }
 

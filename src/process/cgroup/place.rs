@@ -16,10 +16,10 @@ pub(super) struct Place {
 
 /// One mount of the tree, or of a part of it.
 #[derive(Debug, PartialEq, Eq)]
-struct Mount {
+pub(in crate::process) struct Mount {
     /// The cgroup that is mounted.
-    root: PathBuf,
-    point: PathBuf,
+    pub(in crate::process) root: PathBuf,
+    pub(in crate::process) point: PathBuf,
 }
 
 impl Place {
@@ -58,12 +58,12 @@ impl Place {
 }
 
 impl Mount {
-    fn directory_of(&self, path: &str) -> Option<PathBuf> {
+    pub(in crate::process) fn directory_of(&self, path: &str) -> Option<PathBuf> {
         let below = Path::new(path).strip_prefix(&self.root).ok()?;
         Some(if below.as_os_str().is_empty() { self.point.clone() } else { self.point.join(below) })
     }
 
-    fn path_of(&self, directory: &Path) -> Option<String> {
+    pub(in crate::process) fn path_of(&self, directory: &Path) -> Option<String> {
         let below = directory.strip_prefix(&self.point).ok()?;
         let path = if below.as_os_str().is_empty() { self.root.clone() } else { self.root.join(below) };
         path.into_os_string().into_string().ok()
@@ -80,7 +80,7 @@ fn mounts() -> io::Result<Vec<Mount>> {
 }
 
 /// A line of a mountinfo: `ID PARENT DEVICE ROOT POINT OPTIONS [TAG…] - TYPE SOURCE OPTIONS`.
-fn mount(line: &[u8]) -> Option<Mount> {
+pub(in crate::process) fn mount(line: &[u8]) -> Option<Mount> {
     let mut words = line.split(|byte| *byte == b' ');
     let (root, point) = (words.nth(3)?, words.next()?);
     words.find(|word| *word == b"-")?;
@@ -92,7 +92,9 @@ fn unescaped(word: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word;
     while let Some((first, behind)) = rest.split_first() {
-        let digits = behind.get(..3).filter(|_| *first == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let is_digit = |byte: &u8| matches!(byte, b'0'..=b'7');
+        let digits = behind.get(..3).filter(|digits| *first == b'\\' && digits.iter().all(is_digit));
+        let digits = digits.and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             Some(byte) => {
                 bytes.push(byte);

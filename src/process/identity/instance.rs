@@ -58,7 +58,9 @@ impl Home {
         let (home, stem, begun, unique) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let (slot, generation) = parse_stem(stem)?;
         let whole = home == self.0 && !unique.is_empty() && parts.next().is_none();
-        whole.then_some(Instance { slot, generation, begun: begun.parse().ok()? })
+        // Numbers have one spelling: `+1` and `01` are somebody else's.
+        let begun = begun.parse().ok().filter(|number: &u64| number.to_string() == begun)?;
+        whole.then_some(Instance { slot, generation, begun })
     }
 }
 
@@ -66,7 +68,7 @@ impl Home {
 /// started later, which has the same environment, cannot.
 pub(in crate::process) fn is_born_from(begun: u64, start_time: u64) -> bool {
     // Both are rounded down, from two readings of the clock.
-    start_time + 1 >= begun && start_time <= begun.saturating_add(BIRTH_TICKS_MAX)
+    start_time.saturating_add(1) >= begun && start_time <= begun.saturating_add(BIRTH_TICKS_MAX)
 }
 
 /// The path without links, as far as it exists.
@@ -108,6 +110,7 @@ mod tests {
             &format!("{own}:web.0.1:5"),
             &format!("{own}:web.0.1:5:"),
             &format!("{own}:web.0.1:x:u"),
+            &format!("{own}:web.0.1:+5:u"),
             &format!("{own}:web.0:5:u"),
             &format!("{own}:web.0.1:5:u:more"),
         ] {

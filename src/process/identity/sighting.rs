@@ -59,13 +59,18 @@ impl Sighting {
 
     /// The value of an option in its command line, where it can be read and while it lives.
     pub(in crate::process) fn argument<T: FromStr>(&self, option: &str) -> Option<T> {
-        let text = fs::read(super::file(self.pid, "cmdline")).ok()?;
+        let command_line = fs::read(super::file(self.pid, "cmdline")).ok()?;
         if is_readable(&self.pidfd) {
             return None;
         }
-        let mut words = text.split(|byte| *byte == 0).skip_while(|word| *word != option.as_bytes());
-        std::str::from_utf8(words.nth(1)?).ok()?.parse().ok()
+        argument(&command_line, option)?.parse().ok()
     }
+}
+
+/// The word behind an option.
+pub(in crate::process) fn argument<'a>(command_line: &'a [u8], option: &str) -> Option<&'a str> {
+    let mut words = command_line.split(|byte| *byte == 0).skip_while(|word| *word != option.as_bytes());
+    std::str::from_utf8(words.nth(1)?).ok()
 }
 
 fn look(pid: Pid, pidfd: &OwnedFd) -> io::Result<Seen> {
@@ -93,10 +98,11 @@ pub(in crate::process) fn variable<'a>(environment: &'a [u8], name: &str) -> Opt
 
 /// The real user. The owner of the folder in /proc is root's where the program's file cannot be read by its user.
 fn user(pid: Pid) -> io::Result<u32> {
-    let status = fs::read_to_string(super::file(pid, "status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
-    let number = line.and_then(|line| line.split_ascii_whitespace().next()?.parse().ok());
-    number.ok_or_else(|| super::unknown_shape(pid, "status"))
+    parse_user(&super::text(pid, "status")?).ok_or_else(|| super::unknown_shape(pid, "status"))
+}
+
+pub(in crate::process) fn parse_user(status: &str) -> Option<u32> {
+    status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().next()?.parse().ok()
 }
 
 fn is_near(pid: Pid) -> bool {
@@ -133,6 +139,20 @@ mod tests {
         assert_eq!(sighting.argument::<u32>("sleep"), None);
         child.wait().unwrap();
         assert!(Sighting::of(child.id()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_process_is_seen_though_the_kernel_cut_its_name_within_a_character() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("cloudflared-daß");
+        std::os::unix::fs::symlink("/bin/sleep", &program).unwrap();
+        let mut child = Command::new(&program).arg("600").spawn().unwrap();
+        // Between fork and exec it still has our name.
+        while fs::read(format!("/proc/{}/comm", child.id())).is_ok_and(|name| str::from_utf8(&name).is_ok()) {}
+        let sighting = Sighting::of(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(sighting.unwrap().unwrap().seen.user, rustix::process::getuid().as_raw());
     }
 
     #[test]
