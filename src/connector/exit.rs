@@ -71,7 +71,20 @@ impl Exit {
     }
 
     /// What to make of an exit that nobody asked for, by cloudflared's exit codes and last words (`facts/cloudflared.md` 3).
-    pub(super) fn diagnose(&self, lived: Duration) -> Diagnosis {
+    ///
+    /// What cloudflared refuses it refuses before it connects: whatever a connector says that `was_ready`, another one may serve.
+    pub(super) fn diagnose(&self, lived: Duration, was_ready: bool) -> Diagnosis {
+        match self.by_its_words(lived) {
+            Diagnosis { remedy: Remedy::Block | Remedy::OnceMore, .. } if was_ready => Diagnosis {
+                reason: Reason::new("exit", self.sentence("it failed", lived)),
+                restart: RestartReason::Exit,
+                remedy: Remedy::BackOff,
+            },
+            diagnosis => diagnosis,
+        }
+    }
+
+    fn by_its_words(&self, lived: Duration) -> Diagnosis {
         let diagnosis = |code, restart, remedy, what: &str| Diagnosis {
             reason: Reason::new(code, self.sentence(what, lived)),
             restart,
@@ -221,15 +234,28 @@ mod tests {
             (Ending::Unknown, "", "exit", Restart::Exit, BackOff),
         ] {
             let exit = Exit { ending, out_of_memory: false, last_lines: vec![line.to_owned()] };
-            let diagnosis = exit.diagnose(Duration::from_secs(1));
+            let diagnosis = exit.diagnose(Duration::from_secs(1), false);
             assert_eq!((&*diagnosis.reason.code, diagnosis.restart, diagnosis.remedy), (code, restart, remedy), "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_refused_by_a_connector_that_was_ready() {
+        for (ending, line) in [
+            (Ending::Code(255), ""),
+            (Ending::Code(255), "Provided Tunnel token is not valid."),
+            (Ending::Code(1), "Couldn't start tunnel"),
+        ] {
+            let exit = Exit { ending, out_of_memory: false, last_lines: vec![line.to_owned()] };
+            let diagnosis = exit.diagnose(Duration::from_secs(44), true);
+            assert_eq!((&*diagnosis.reason.code, diagnosis.remedy), ("exit", Remedy::BackOff), "{exit:?}");
         }
     }
 
     #[test]
     fn a_kill_while_the_kernel_was_out_of_memory_is_told_as_such() {
         let exit = Exit { ending: Ending::Signal(9), out_of_memory: true, last_lines: vec![] };
-        assert_eq!(exit.diagnose(Duration::ZERO).restart, RestartReason::Oom);
+        assert_eq!(exit.diagnose(Duration::ZERO, true).restart, RestartReason::Oom);
     }
 
     #[test]
@@ -240,7 +266,7 @@ mod tests {
             last_lines: vec!["Provided Tunnel token is not valid.".into(), "See 'cloudflared tunnel run --help'.".into()],
         };
         assert_eq!(
-            exit.diagnose(Duration::from_millis(70)).reason.sentence,
+            exit.diagnose(Duration::from_millis(70), false).reason.sentence,
             "cloudflared cannot use its token (exit code 255 after 70 ms): Provided Tunnel token is not valid."
         );
     }
@@ -252,7 +278,7 @@ mod tests {
         let last_lines = lines.map(str::to_owned).into();
         let exit = Exit { ending: Ending::Code(2), out_of_memory: false, last_lines };
         assert_eq!(
-            exit.diagnose(Duration::from_secs(2)).reason.sentence,
+            exit.diagnose(Duration::from_secs(2), false).reason.sentence,
             "cloudflared panicked (exit code 2 after 2 s): panic: assignment to entry in nil map"
         );
     }
