@@ -8,17 +8,19 @@ const FOREIGN_TEXT_MAX: usize = 200;
 /// `text` as one line of at most [`FOREIGN_TEXT_MAX`] characters, without hidden characters, and with
 /// every occurrence of a secret replaced: whatever answers may echo what it was sent.
 pub(crate) fn tame(text: &str, secrets: &[&Secret]) -> String {
-    let mut text = text.to_owned();
-    // Before the cut: a secret cut in two would no longer be recognised.
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        text = text.replace(secret.expose(), "[secret]");
-    }
+    let text = without(secrets, text.to_owned());
     let visible: String = text.chars().filter(|&char| char.is_whitespace() || !is_hidden(char)).collect();
     let line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Once more, as one with something hidden in it has just come together; and before the cut, which would hide one that it cuts.
+    let line = without(secrets, line);
     match line.char_indices().nth(FOREIGN_TEXT_MAX) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
+}
+
+fn without(secrets: &[&Secret], text: String) -> String {
+    secrets.iter().filter(|secret| !secret.is_empty()).fold(text, |text, secret| text.replace(secret.expose(), "[secret]"))
 }
 
 #[cfg(test)]
@@ -52,5 +54,6 @@ mod tests {
         assert!(!tame(&text, &[&secret]).contains("ss"));
         assert_eq!(tame("Bearer hunter2!", &[&Secret::new("hunter2")]), "Bearer [secret]!");
         assert_eq!(tame("text", &[&Secret::new("")]), "text");
+        assert_eq!(tame("hun\u{0}ter\u{200b}2", &[&Secret::new("hunter2")]), "[secret]");
     }
 }
