@@ -3,9 +3,10 @@
 #
 #     tests/fuzz.sh [SECONDS [TARGET ...]]
 #
-# Each target runs for so many seconds (15), as many at once as ADIT_FUZZ_JOBS says (as there are processors). What is found stays in
-# target/fuzz/found, and once it is mended belongs into the target's corpus in tests/fuzz/corpus, which `cargo test` tries as well.
-# What was learnt on the way stays in target/fuzz/learnt, for the next search.
+# Each target runs for so many seconds (15), as many at once as ADIT_FUZZ_JOBS says (as there are processors). The same tree is searched
+# the same way each time, unless ADIT_FUZZ_SEED is another number than 1 or something was learnt: that stays in target/fuzz/learnt, for
+# the next search. What is found is printed and stays in target/fuzz/found, and once it is mended belongs into the target's corpus in
+# tests/fuzz/corpus, which `cargo test` tries as well.
 #
 # Needs cargo-fuzz and a C++ compiler. The Rust compiler is asked for no sanitizer: only what is unsafe has need of one, and a stable
 # compiler has the rest.
@@ -14,11 +15,14 @@ cd "$(dirname "$0")/.."
 seconds=${1:-15}
 shift || true
 jobs=${ADIT_FUZZ_JOBS:-$(nproc)}
+seed=${ADIT_FUZZ_SEED:-1}
 corpora=tests/fuzz/corpus
 work=target/fuzz
 triple=$(rustc -vV | sed -n 's/^host: //p')
 program=$work/$triple/release/adit-fuzz
 
+# The build itself would bring an old lock up to date.
+cargo metadata --locked --format-version 1 --manifest-path tests/fuzz/Cargo.toml >/dev/null
 cargo fuzz build --fuzz-dir tests/fuzz --target-dir "$work" --sanitizer none
 targets=("$@")
 [ "$#" -gt 0 ] || targets=("$corpora"/*)
@@ -32,10 +36,10 @@ fuzz() {
     mkdir -p "$work/learnt/$target"
     [ -f "tests/fuzz/dictionaries/$target" ] && options+=("-dict=tests/fuzz/dictionaries/$target")
     ADIT_FUZZ=$target "$program" "$work/learnt/$target" "$corpora/$target" "${options[@]}" -artifact_prefix="$work/found/$target-" \
-        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 >"$work/logs/$target" 2>&1
+        -seed="$seed" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=4096 -print_final_stats=1 >"$work/logs/$target" 2>&1
 }
 export -f fuzz
-export seconds corpora work program
+export seconds seed corpora work program
 
 status=0
 # shellcheck disable=SC2016 # that shell expands it
@@ -54,7 +58,9 @@ for target in "${targets[@]}"; do
     if [ -e "$log.broken" ]; then
         rm "$log.broken"
         status=1
-        tail -n 40 "$log"
+        grep -A 3 -m 1 'panicked at' "$log" || tail -n 20 "$log"
+        found=$(sed -n 's/.*Test unit written to //p' "$log" | tail -n 1)
+        [ -z "$found" ] || { echo "$found:" && base64 "$found"; }
         echo "broken: $target" >&2
     fi
 done

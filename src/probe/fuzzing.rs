@@ -1,6 +1,6 @@
 //! The laws of what a connector's metrics server answers.
 
-use super::{ConfigBody, Head, ReadyBody, traffic};
+use super::{ConfigBody, Head, ReadyBody, line, traffic};
 use crate::exposition::{Exposition, Line, PageBuilder, RELAYED};
 
 /// Any bytes as an answer: its head, its documents, and what it says of traffic.
@@ -11,6 +11,7 @@ pub fn answers(bytes: &[u8]) {
         assert_eq!((whole.status, whole.end, whole.length), (head.status, head.end, head.length));
         assert!(Head::read(&bytes[..head.end - 1]).is_none(), "an answer has no head before it is whole");
     }
+    line::fuzzing::law(bytes);
     let body = Head::read(bytes).map_or(bytes, |head| &bytes[head.end..]);
     if let Ok(ready) = serde_json::from_slice::<ReadyBody>(body) {
         assert!((1..=64).contains(&ready.connector_id.as_str().len()));

@@ -170,6 +170,21 @@ fn unchunked(mut body: &[u8]) -> Result<Option<Vec<u8>>, NotHere> {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) mod fuzzing {
+    use super::body_of;
+
+    /// An answer that is whole is so at its last byte, not before and not after.
+    pub(crate) fn law(bytes: &[u8]) {
+        let Ok(Some((_, body))) = body_of(bytes) else { return };
+        assert!(body.len() < bytes.len());
+        for shorter in [bytes.len() - 1, bytes.len() / 2] {
+            assert!(matches!(body_of(&bytes[..shorter]), Ok(None)), "whole before its end");
+        }
+        assert!(body_of(&[bytes, b"x"].concat()).is_err(), "whole with something behind it");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
