@@ -14,9 +14,9 @@ adit=$(realpath "${ADIT:-target/release/adit}")
 [ -x "$adit" ] || fail "there is no binary \"$adit\": it has to be built first"
 
 # The program under test is the release build; what stands around it need not be.
-program=$(ADIT_PROGRAM=$adit cargo test --locked --test soak --no-run --message-format json 2>/dev/null |
-    sed -n 's/.*"target":{[^}]*"name":"soak"[^}]*}.*"executable":"\([^"]*\)".*/\1/p')
-[ -n "$program" ] || { ADIT_PROGRAM=$adit cargo test --locked --test soak --no-run; fail 'the test program was not built'; }
+built=$(ADIT_PROGRAM=$adit cargo test --locked --test soak --no-run --message-format json-render-diagnostics)
+program=$(sed -n 's/.*"target":{[^}]*"name":"soak"[^}]*}.*"executable":"\([^"]*\)".*/\1/p' <<<"$built")
+[ -n "$program" ] || fail 'cargo does not say where the test program is'
 
 work=$(mktemp -d)
 storm=''

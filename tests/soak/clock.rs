@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rand::{Rng, rngs::SmallRng};
+use rand::{RngExt, rngs::SmallRng};
 
 /// Where Debian has it.
 const LIBRARIES: [&str; 2] =

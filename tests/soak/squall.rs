@@ -13,7 +13,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use rand::{Rng, seq::IndexedRandom};
+use rand::{RngExt, seq::IndexedRandom};
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::json;
 use tokio::time::{Instant, timeout};

@@ -14,7 +14,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use rand::{Rng, rngs::SmallRng, seq::IndexedRandom};
+use rand::{RngExt, rngs::SmallRng, seq::IndexedRandom};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -55,8 +55,9 @@ const PATIENT_WITH_DISK: Duration = Duration::from_secs(6);
 /// that gets no connection, and the machine may be busy.
 const CALM_TIME: Duration = Duration::from_secs(180);
 
-/// How long it stays calm before the daemon's memory is looked at, and at least how long nothing may be lost.
-const REST: Duration = Duration::from_secs(4);
+/// How long it stays calm before the daemon's memory is looked at, and at least how long nothing may be lost. Threads that waited for
+/// files go after 10 s without work.
+const REST: Duration = Duration::from_secs(12);
 
 /// How long a question to the daemon may take in the storm.
 pub(crate) const ANSWER_TIME: Duration = Duration::from_secs(3);
@@ -249,6 +250,7 @@ impl<'a> Watch<'a> {
         self.pass(REST).await;
         if self.host.has_daemon() {
             let vitals = Vitals::of(self.host.daemon_pid());
+            self.book.say(&format!("{vitals:?} of a daemon of {:.0?}", self.life_since.elapsed()));
             self.flatness.take(self.book.lives, self.life_since.elapsed(), vitals);
         }
     }
