@@ -251,7 +251,7 @@ impl<'a> Watch<'a> {
         if self.host.has_daemon() {
             let vitals = Vitals::of(self.host.daemon_pid());
             self.book.say(&format!("{vitals:?} of a daemon of {:.0?}", self.life_since.elapsed()));
-            self.flatness.take(self.book.lives, self.life_since.elapsed(), vitals);
+            self.flatness.take(self.book.lives, self.life_since.elapsed(), vitals, self.host.connectors().len());
         }
     }
 
