@@ -95,8 +95,9 @@ pub mod notify;
 pub mod store;
 pub mod config_files;
 
-// line: command | http_client | host_names
+// line: command | whole_file | http_client | host_names
 pub mod command;
+pub mod whole_file;
 pub mod http_client;
 pub mod host_names;
 

@@ -1,15 +1,12 @@
 //! What a credential has spent, kept for the next daemon: one that crashes again and again must not exceed the budget, nor forget that
 //! Cloudflare asked for a pause.
 //!
-//! A small file, written and renamed without a sync: it lies in the runtime directory, and a reboot, which takes longer than a burst
-//! lasts, voids it by the boot's id. Its times are those of the clock that counts from the boot, so that no step of the wall clock
+//! A small file in the runtime directory. A reboot, which takes longer than a burst lasts, voids it by the boot's id. Its times are those of the clock that counts from the boot, so that no step of the wall clock
 //! matters. It names the credential by a fingerprint: another one has a budget of its own.
 
 use std::{
     fmt::Write as _,
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,7 +16,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::pacer::Spent;
-use crate::secret::Secret;
+use crate::{
+    secret::Secret,
+    whole_file::{self, Keep},
+};
 
 /// The version of the file. One of another version is taken for one that cannot be read.
 const VERSION: u32 = 1;
@@ -83,12 +83,10 @@ impl Book {
 
     /// What an earlier daemon kept of this credential.
     pub(super) fn read(&self, credential: &CredentialId) -> Kept {
-        match fs::symlink_metadata(&self.path) {
+        let page = match whole_file::read(&self.path, FILE_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Kept::Nothing,
-            Ok(metadata) if metadata.is_file() && metadata.len() <= FILE_MAX => {}
-            Ok(_) | Err(_) => return Kept::Unreadable,
-        }
-        let page = fs::read(&self.path).ok().and_then(|bytes| serde_json::from_slice::<Page>(&bytes).ok());
+            read => read.ok().and_then(|bytes| serde_json::from_slice::<Page>(&bytes).ok()),
+        };
         let Some(page) = page.filter(|page| page.version == VERSION) else { return Kept::Unreadable };
         if page.boot_id != self.boot_id || page.credential != *credential {
             return Kept::Nothing;
@@ -110,13 +108,7 @@ impl Book {
             blocked_until: until(spent.blocked),
         };
         let bytes = serde_json::to_vec(&page).expect("numbers and texts have a JSON form");
-        let beside = self.path.with_extension("new");
-        if let Some(folder) = self.path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(&bytes)?;
-        fs::rename(&beside, &self.path)
+        whole_file::replace(&self.path, &bytes, Keep::ThisBoot)
     }
 }
 

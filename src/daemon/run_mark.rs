@@ -1,20 +1,19 @@
 //! A mark that a daemon runs, by which the next one can tell that it died.
 //!
-//! A small file in the private runtime folder, written at the start and once more when the daemon ends by itself. It is written and
-//! renamed without a sync: a reboot voids it by the boot's id. What cannot be read or written is as if there were no mark, because
-//! nothing depends on it but a count.
+//! A small file in the private runtime folder, written at the start and once more when the daemon ends by itself. A reboot voids it
+//! by the boot's id. What cannot be read or written is as if there were no mark, because nothing depends on it but a count.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{control::private_folder, event::DaemonEvent, process::boot_id};
+use crate::{
+    control::private_folder,
+    event::DaemonEvent,
+    process::boot_id,
+    whole_file::{self, Keep},
+};
 
 /// The mark's file in the private folder.
 const FILE: &str = "daemon.json";
@@ -67,7 +66,8 @@ impl RunMark {
     }
 
     fn write(&self) {
-        if let Err(error) = write(&self.path, &self.content) {
+        let bytes = serde_json::to_vec(&self.content).expect("numbers and texts have a JSON form");
+        if let Err(error) = whole_file::replace(&self.path, &bytes, Keep::ThisBoot) {
             tracing::debug!(path = %self.path.display(), %error, "whether this daemon ends by itself cannot be noted");
         }
     }
@@ -97,17 +97,7 @@ fn succeed(before: Option<Content>, boot_id: String, this: Running) -> (Content,
 }
 
 fn read(path: &Path) -> Option<Content> {
-    let metadata = fs::symlink_metadata(path).ok()?;
-    let readable = metadata.is_file() && metadata.len() <= FILE_MAX;
-    readable.then(|| fs::read(path).ok()).flatten().and_then(|bytes| serde_json::from_slice(&bytes).ok())
-}
-
-fn write(path: &Path, content: &Content) -> io::Result<()> {
-    let bytes = serde_json::to_vec(content).expect("numbers and texts have a JSON form");
-    let beside = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(&bytes)?;
-    fs::rename(&beside, path)
+    whole_file::read(path, FILE_MAX).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
 }
 
 #[cfg(any(test, fuzzing))]
@@ -130,6 +120,8 @@ pub(super) mod fuzzing {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn host() -> tempfile::TempDir {
@@ -197,6 +189,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_written_keeps_no_daemon_from_running() {
         let runtime_dir = tempfile::tempdir().unwrap();
+        fs::write(private_folder(runtime_dir.path()), "no folder").unwrap();
         assert_eq!(RunMark::set(runtime_dir.path()).unwrap().0.unclean_ends(), 0);
     }
 }

@@ -29,6 +29,7 @@ use crate::{
         stage::Stage,
         world::World,
     },
+    whole_file::{self, Keep},
 };
 
 /// How often the demo looks whether something has come true.
@@ -261,10 +262,8 @@ fn write_configuration(
         app = app.url(),
         api = origins.api.url(),
     )?;
-    // Renamed into place: the daemon never reads half a file.
-    let beside = directory.join("adit.toml.new");
-    fs::write(&beside, text)?;
-    fs::rename(beside, directory.join("adit.toml")).context("cannot write the demo's configuration")
+    let written = whole_file::replace(&directory.join("adit.toml"), text.as_bytes(), Keep::ThisBoot);
+    written.context("cannot write the demo's configuration")
 }
 
 /// A port that was free a moment ago.

@@ -3,11 +3,11 @@
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use super::ledger::{Ledger, Stretch};
+use crate::whole_file::{self, Keep};
 
 /// Up to this size a ledger is not looked at, in bytes: some 1,500 stretches.
 const REWRITE_MIN: u64 = 64 * 1024;
@@ -67,7 +67,7 @@ impl Book {
             // There was no room even for the first one, or somebody tidied up.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.bytes = 0;
-                write_anew(&self.path, format!("base {}\n{text}", self.base).as_bytes())?;
+                whole_file::replace(&self.path, format!("base {}\n{text}", self.base).as_bytes(), Keep::ThisBoot)?;
             }
             result => result?,
         }
@@ -103,7 +103,7 @@ impl Book {
             ledger.stretches.drain(..ledger.stretches.len() / 2);
             text = ledger.render();
         }
-        write_anew(&self.path, text.as_bytes())?;
+        whole_file::replace(&self.path, text.as_bytes(), Keep::ThisBoot)?;
         self.bytes = text.len() as u64;
         self.rewrite_at = (self.bytes * 2).max(REWRITE_MIN);
         Ok(())
@@ -117,27 +117,13 @@ pub(super) fn read(path: &Path) -> Option<Ledger> {
 
 /// Adds to the end, all or nothing: what is torn by a full disk is cut off again.
 fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Only a file with its base is one: it is made by `write_anew`.
+    // Only a file with its base is one: it is made whole.
     let mut file = OpenOptions::new().append(true).open(path)?;
     let before = file.metadata()?.len();
     file.write_all(bytes).inspect_err(|_| {
         // Where even this fails the torn line is left out by who reads it.
         let _ = file.set_len(before);
     })
-}
-
-fn write_anew(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    let write = || OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?.write_all(bytes);
-    match write() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            write()?;
-        }
-        result => result?,
-    }
-    fs::rename(&fresh, path)
 }
 
 #[cfg(test)]

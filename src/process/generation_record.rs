@@ -1,13 +1,11 @@
 //! The record of one generation: written before its process exists, completed after, removed when it is gone.
 //!
 //! It lies in the private folder of the runtime directory (a tmpfs that outlives the daemon) and is what the next daemon adopts
-//! by. Nothing is synced: a reboot voids it, which its boot id tells.
+//! by. A reboot voids it, which its boot id tells.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -19,6 +17,7 @@ use crate::{
     failpoint::{self, Point},
     id::ConnectorId,
     name::TunnelName,
+    whole_file::{self, Keep, Step},
 };
 
 /// The folder of the records, within the private folder.
@@ -149,7 +148,7 @@ impl GenerationRecord {
     /// Writes again what is known of a process whose record was lost. Where that fails the process is known all the same, and found
     /// without a record by the next daemon too.
     pub(super) fn restore(path: PathBuf, content: Content) -> Self {
-        let _ = write(&path, &content);
+        let _ = replace(&path, &content);
         Self::adopt(path, content)
     }
 
@@ -161,10 +160,7 @@ impl GenerationRecord {
     /// Reads one. What is torn, foreign or of another version is an error.
     pub(super) fn read(path: &Path) -> io::Result<Content> {
         let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
-        if fs::metadata(path)?.len() > LENGTH_MAX {
-            return Err(invalid(format!("it is longer than {LENGTH_MAX} bytes")));
-        }
-        Content::parse(&fs::read(path)?).map_err(invalid)
+        Content::parse(&whole_file::read(path, LENGTH_MAX)?).map_err(invalid)
     }
 
     /// Changes the record. A record whose generation is over stays gone.
@@ -186,26 +182,12 @@ impl GenerationRecord {
 }
 
 fn replace(path: &Path, content: &Content) -> io::Result<()> {
-    let temporary = path.with_extension("new");
-    write(&temporary, content)?;
-    failpoint::hit(Point::GenerationStaged);
-    fs::rename(&temporary, path)?;
-    failpoint::hit(Point::GenerationReplaced);
-    Ok(())
-}
-
-fn write(path: &Path, content: &Content) -> io::Result<()> {
-    let open = || fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    let mut file = match open() {
-        // Somebody removed the folder. It is no reason to start no connector.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap_or(path))?;
-            open()?
-        }
-        opened => opened?,
-    };
-    failpoint::hit(Point::GenerationOpened);
-    file.write_all(&serde_json::to_vec(content)?)
+    whole_file::replace_in_steps(path, &serde_json::to_vec(content)?, Keep::ThisBoot, &mut |step| match step {
+        Step::Created => failpoint::hit(Point::GenerationOpened),
+        Step::Written => failpoint::hit(Point::GenerationStaged),
+        Step::Renamed => failpoint::hit(Point::GenerationReplaced),
+        Step::Synced | Step::FolderSynced => {} // nothing is synced
+    })
 }
 
 #[cfg(test)]

@@ -1,71 +1,60 @@
-//! Writing so that a crash at any moment leaves the old content or the whole of the other.
+//! The state's files: replaced and removed durably, read with a bound.
 
 use std::{
-    fs::{self, DirBuilder, File},
-    io::{self, Read as _, Write as _},
-    os::unix::fs::DirBuilderExt as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use tempfile::{Builder, TempPath};
-
 use super::StoreError;
-use crate::failpoint::{self, Point};
-
-/// What a file is called until it is complete. What a crash leaves behind under such a name is removed at the next start.
-const UNFINISHED: &str = ".unfinished-";
+use crate::{
+    failpoint::{self, Point},
+    whole_file::{self, Keep, Step},
+};
 
 /// The largest state file that is read, in bytes. A record with 10,000 hostnames has less than half of it.
 const FILE_MAX: u64 = 4 * 1024 * 1024;
 
 /// Makes a directory with mode 0700, and those above it; one that exists is left as it is.
 pub(super) fn make_directory(path: &Path) -> Result<(), StoreError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|error| StoreError::io("make state directory", path, error))
+    whole_file::make_folder(path).map_err(|error| StoreError::io("make state directory", path, error))
 }
 
 /// Replaces the file at `path`, mode 0600, durably.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), StoreError> {
-    let directory = path.parent().expect("a state file has a directory");
-    make_directory(directory)?;
+    make_directory(path.parent().expect("a state file has a directory"))?;
     failpoint::hit_at(Point::StateBegun, path);
-    let complete = stage(directory, content).map_err(|error| StoreError::io("write", path, error))?;
-    failpoint::hit_at(Point::StateSynced, path);
-    complete.persist(path).map_err(|error| StoreError::io("replace", path, error.error))?;
-    failpoint::hit_at(Point::StateRenamed, path);
-    sync_directory(directory)?;
-    failpoint::hit_at(Point::StateDurable, path);
-    Ok(())
-}
-
-/// A complete and synced file beside the one that it is to replace.
-pub(super) fn stage(directory: &Path, content: &[u8]) -> io::Result<TempPath> {
-    // tempfile makes it with mode 0600.
-    let mut file = Builder::new().prefix(UNFINISHED).tempfile_in(directory)?;
-    failpoint::hit_at(Point::StateCreated, directory);
-    file.write_all(content)?;
-    failpoint::hit_at(Point::StateWritten, directory);
-    file.as_file().sync_all()?;
-    Ok(file.into_temp_path())
+    let mut action = "write";
+    let written = whole_file::replace_in_steps(path, content, Keep::Durably, &mut |step| {
+        let point = match step {
+            Step::Created => Point::StateCreated,
+            Step::Written => Point::StateWritten,
+            Step::Synced => {
+                action = "replace";
+                Point::StateSynced
+            }
+            Step::Renamed => {
+                action = "sync the directory of";
+                Point::StateRenamed
+            }
+            Step::FolderSynced => Point::StateDurable,
+        };
+        failpoint::hit_at(point, path);
+    });
+    written.map_err(|error| StoreError::io(action, path, error))
 }
 
 /// Removes a file durably. One that does not exist is removed.
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
-        Ok(()) => {
-            failpoint::hit_at(Point::StateRemoved, path);
-            sync_directory(path.parent().expect("a state file has a directory"))?;
-            failpoint::hit_at(Point::StateRemovalDurable, path);
-            Ok(())
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(StoreError::io("remove", path, error)),
+    if whole_file::remove(path).map_err(|error| StoreError::io("remove", path, error))? {
+        failpoint::hit_at(Point::StateRemoved, path);
+        sync_directory(path.parent().expect("a state file has a directory"))?;
+        failpoint::hit_at(Point::StateRemovalDurable, path);
     }
+    Ok(())
 }
 
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| StoreError::io("sync", directory, error))
+    whole_file::sync_folder(directory).map_err(|error| StoreError::io("sync", directory, error))
 }
 
 /// The text of a file; `None` when there is none.
@@ -74,17 +63,10 @@ pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
 ///
 /// When it cannot be read, is too large or is no text.
 pub(super) fn read(path: &Path) -> io::Result<Option<String>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut text = String::new();
-    file.take(FILE_MAX + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > FILE_MAX {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {FILE_MAX} bytes")));
+    match whole_file::read(path, FILE_MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => String::from_utf8(read?).map(Some).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text")),
     }
-    Ok(Some(text))
 }
 
 /// The files of a directory with this ending, each with its name without the ending, in the order of names. None when there is no
@@ -115,7 +97,7 @@ pub(super) fn remove_leftovers(state: &Path) {
     let below = fs::read_dir(state).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir());
     let directories = below.map(|entry| entry.path()).chain([state.to_owned()]);
     for entry in directories.flat_map(|directory| fs::read_dir(directory).into_iter().flatten().flatten()) {
-        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+        if Keep::Durably.left_unfinished(&entry.path()) {
             let _ = fs::remove_file(entry.path());
         }
     }

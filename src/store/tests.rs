@@ -138,7 +138,7 @@ async fn a_crash_before_the_rename_leaves_the_old_record_and_no_litter() {
     let ledger = store.ledger().unwrap();
     ledger.save(record(&store, "web")).await.unwrap();
     let records = directory.path().join("records");
-    durable::stage(&records, b"version = 1\nname = \"we").unwrap().keep().unwrap();
+    fs::write(records.join(".unfinished-Xk2p9Q"), "version = 1\nname = \"we").unwrap();
     assert_eq!(fs::read_dir(&records).unwrap().count(), 2);
     drop((ledger, store));
 

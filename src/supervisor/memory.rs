@@ -1,13 +1,11 @@
 //! What the next daemon must know of slots and of the program's roll-out, in small files on the tmpfs of the runtime directory.
 //!
-//! A file is written beside its name and renamed, so that it is whole or not there; nothing is synced, as a reboot voids it, which
-//! its boot id tells. Writing happens on a thread of its own, and only when something changed that is worth knowing.
+//! A reboot voids them, which their boot id tells. Writing happens on a thread of its own, and only when something changed that is worth knowing.
 
 mod writer;
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -24,12 +22,11 @@ use crate::{
     connector::{FailedReplacement, Fingerprint, Happening, LastExit, Past, Reason, RestartReason, SlotId, SlotMemory, Waiting},
     name::TunnelName,
     process::own_folder,
+    whole_file::{self, Keep},
 };
 
 /// The folder of the slots' files, within the private folder.
 const FOLDER: &str = "slots";
-/// The ending of a file that is being written.
-const UNFINISHED: &str = "new";
 /// The file of the roll-out.
 const ROLLOUT: &str = "rollout.json";
 /// The file of the names.
@@ -127,15 +124,13 @@ impl Memories {
         let clocks = Clocks::at(now);
         let mut found = BTreeMap::new();
         for path in fs::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path())) {
-            match path.extension().and_then(OsStr::to_str) {
-                Some("json") => {}
+            if Keep::ThisBoot.left_unfinished(&path) {
                 // The daemon died while it wrote; the file itself is whole.
-                Some(UNFINISHED) => {
-                    let _ = fs::remove_file(&path);
-                    continue;
-                }
-                // What is not ours is left alone, whoever put it there.
-                Some(_) | None => continue,
+                let _ = fs::remove_file(&path);
+            }
+            // What is not ours is left alone, whoever put it there.
+            if path.extension().is_none_or(|ending| ending != "json") {
+                continue;
             }
             let Some(file) = read::<SlotFile>(&path, &boot_id) else { continue };
             if let Some((slot, memory, past)) = file.memory(clocks) {
@@ -255,13 +250,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], boot_id: &str) -> Result<Option<T>, 
 /// The content of a file, if it is one of this boot and can be read.
 fn read<T: DeserializeOwned>(path: &Path, boot_id: &str) -> Option<T> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
-    let result = (|| {
-        if fs::metadata(path)?.len() > LENGTH_MAX {
-            return Err(invalid(format!("it is longer than {LENGTH_MAX} bytes")));
-        }
-        parse(&fs::read(path)?, boot_id).map_err(invalid)
-    })();
-    match result {
+    let read = whole_file::read(path, LENGTH_MAX);
+    match read.and_then(|bytes| parse(&bytes, boot_id).map_err(invalid)) {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {

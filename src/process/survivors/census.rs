@@ -27,6 +27,7 @@ use crate::{
         generation_record::{Content, FOLDER, GenerationRecord},
         identity::{Evidence, Instance, Owner, Seen, Sighting, Verdict, is_born_from, judge, variable},
     },
+    whole_file::Keep,
 };
 
 /// What was found.
@@ -98,7 +99,7 @@ impl Census {
             let path = entry?.path();
             match path.extension().and_then(OsStr::to_str) {
                 Some("json") => {}
-                Some("new") => {
+                Some(_) if Keep::ThisBoot.left_unfinished(&path) => {
                     self.unfinished.push(path);
                     continue;
                 }

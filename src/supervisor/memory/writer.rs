@@ -2,15 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
+    io,
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::JoinHandle,
 };
 
-use super::UNFINISHED;
+use crate::whole_file::{self, Keep};
 
 /// Writes files one after another. Of a file that changes faster than it is written only the last content is, so that no more waits
 /// than there are files. Dropping it writes what waits.
@@ -82,8 +80,8 @@ fn run(shared: &Shared) {
         let Some((path, content)) = jobs.files.pop_first() else { return };
         drop(jobs);
         let result = match content {
-            Some(content) => replace(&path, &content),
-            None => remove(&path),
+            Some(content) => whole_file::replace(&path, &content, Keep::ThisBoot),
+            None => whole_file::remove(&path).map(drop),
         };
         if let Err(error) = result
             && !std::mem::replace(&mut complained, true)
@@ -91,19 +89,5 @@ fn run(shared: &Shared) {
             // The connectors run all the same; a next daemon knows less.
             tracing::warn!(path = %path.display(), %error, "Cannot keep what the next daemon should know");
         }
-    }
-}
-
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension(UNFINISHED);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(content)?;
-    fs::rename(&temporary, path)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
     }
 }
