@@ -11,7 +11,6 @@
 mod allocator;
 mod audit;
 mod backend;
-mod binary;
 mod check;
 mod cleanup;
 mod credential_check;
@@ -40,7 +39,6 @@ mod systemd;
 mod tokens;
 
 pub use allocator::be_frugal;
-pub use binary::resolve as find_program;
 pub use check::{Check, check, runtime_dirs};
 pub use cleanup::{Cleanup, CleanupError, clean_up};
 pub use credential_check::try_token;

@@ -51,9 +51,10 @@ use self::{
 use super::{Context, Ending, Failure, Output, arguments::Rule};
 use crate::{
     cloudflare::Client,
+    command,
     config::Config,
     control::api::DoctorResult,
-    daemon::{Environment, find_program},
+    daemon::Environment,
     doctor::program,
     id::AccountId,
     name::{AccountName, TunnelName},
@@ -323,7 +324,7 @@ fn ask_tunnel(draft: &Draft, ground: &Ground, context: &mut Context<'_>) -> Resu
 
 /// Tells what is wrong with cloudflared. It may be installed later as well.
 async fn tell_of_cloudflared(config: &Config, host: &Host, context: &mut Context<'_>) {
-    let binary = find_program(&config.cloudflared.binary, host.path.as_deref());
+    let binary = command::find(&config.cloudflared.binary, host.path.as_deref());
     // What another user could have put there is not run as root.
     if let Ok(metadata) = fs::metadata(&binary)
         && metadata.uid() != 0

@@ -11,14 +11,14 @@ fn shell(script: &str) -> Vec<String> {
 }
 
 async fn printed(script: &str, input: &str) -> String {
-    let printed = run(&shell(script), input.as_bytes(), Output::Whole).await.unwrap();
+    let printed = run(&shell(script), input.as_bytes(), Output::UpTo(65536)).await.unwrap();
     String::from_utf8(printed.to_vec()).unwrap()
 }
 
 /// Waits until the process that wrote its number to this file is no more.
 async fn until_gone(file: &Path) {
     let pid: i32 = fs::read_to_string(file).unwrap().trim().parse().unwrap();
-    while rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_ok() && !is_zombie(pid) {
+    while rustix::process::test_kill_process(rustix::process::Pid::from_raw(pid).unwrap()).is_ok() && !is_zombie(pid) {
         sleep(Duration::from_millis(5)).await;
     }
 }
@@ -39,7 +39,7 @@ async fn the_input_is_read_and_the_environment_is_a_path_alone() {
 async fn what_is_printed_may_be_much_where_nobody_wants_it() {
     let much = "head -c 1000000 /dev/zero";
     assert!(run(&shell(much), b"", Output::Nothing).await.is_ok());
-    let failure = run(&shell(much), b"", Output::Whole).await.unwrap_err();
+    let failure = run(&shell(much), b"", Output::UpTo(65536)).await.unwrap_err();
     assert!(failure.reason.contains("more than 65536 bytes"), "{failure:?}");
 }
 
@@ -51,7 +51,7 @@ async fn a_failure_is_told_with_the_last_complaint() {
 
 #[tokio::test(start_paused = true)]
 async fn a_program_that_does_not_end_is_killed() {
-    let failure = run(&shell("sleep 1000"), b"", Output::Whole).await.unwrap_err();
+    let failure = run(&shell("sleep 1000"), b"", Output::UpTo(65536)).await.unwrap_err();
     assert_eq!((failure.why, failure.reason.as_str()), (Why::TimeOver, "it did not end within 10 s and was killed"));
 }
 

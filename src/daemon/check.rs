@@ -18,13 +18,13 @@ use serde::Serialize;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
-    binary,
     options::{Environment, Options},
     rights,
     run::{DEFAULT_STATE_DIR, machine_id},
     tokens,
 };
 use crate::{
+    command,
     config::{Account, Config, TokenSource},
     control, credential,
     intent::{FirstReading, last_accepted},
@@ -191,7 +191,7 @@ impl Check {
     }
 
     fn binary(&mut self, config: &Config, environment: &Environment) {
-        if let Err(error) = process::check_binary(&binary::resolve(&config.cloudflared.binary, environment.path.as_deref())) {
+        if let Err(error) = process::check_binary(&command::find(&config.cloudflared.binary, environment.path.as_deref())) {
             self.problem(&error);
         }
     }

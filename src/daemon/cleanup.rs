@@ -4,23 +4,22 @@
 //! markers, exit codes or `$SERVICE_RESULT` (which says the same of a stop and of a restart): systemd is asked which job the unit
 //! has. Only a `stop` lets leftovers be killed. When systemd cannot be asked, nothing is done.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    process::Stdio,
-    time::Duration,
-};
+use std::{io, path::PathBuf, time::Duration};
 
-use tokio::{process::Command, task::spawn_blocking, time::timeout};
+use tokio::task::spawn_blocking;
 
-use super::{binary, options::Environment, rights::become_owner};
+use super::{options::Environment, rights::become_owner};
 use crate::{
+    command::{self, Output, Program},
     control,
     process::{self, Leftovers},
 };
 
 /// How long systemd may take to say which jobs there are. It does at once; one that hangs is one that cannot be asked.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// The most that systemd may say, in bytes: some 10,000 jobs.
+const ANSWER_MAX: usize = 1024 * 1024;
 
 /// How long processes that were killed may take to be gone. The kernel needs milliseconds; one that waits for a disk needs longer.
 const END_TIME_MAX: Duration = Duration::from_secs(10);
@@ -46,7 +45,7 @@ pub enum CleanupError {
         /// The unit.
         unit: String,
         /// Why not.
-        source: io::Error,
+        source: command::Failure,
     },
     /// The daemon's processes could not be looked at.
     #[error("cannot look for what the daemon left in {folder:?}")]
@@ -65,10 +64,11 @@ pub enum CleanupError {
 ///
 /// When systemd or the processes could not be asked about. Nothing is killed then.
 pub async fn clean_up(unit: &str, runtime_dirs: &[PathBuf], environment: &Environment) -> Result<Cleanup, CleanupError> {
-    let systemctl = binary::resolve(Path::new("systemctl"), environment.path.as_deref());
+    let systemctl = Program::of_host("systemctl", environment.path.as_deref(), ANSWER_TIME_MAX);
+    let question = ["list-jobs", "--no-legend", "--no-pager", "--plain", "--full"];
     let unasked = |source| CleanupError::Unasked { unit: unit.to_owned(), source };
-    let jobs = timeout(ANSWER_TIME_MAX, list_jobs(&systemctl)).await;
-    let jobs = jobs.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut))).map_err(unasked)?;
+    let jobs = systemctl.run(&question, &[], Output::UpTo(ANSWER_MAX)).await.map_err(unasked)?;
+    let jobs = String::from_utf8_lossy(&jobs);
     let job = job_of(unit, &jobs);
     if job != Some("stop") {
         return Ok(Cleanup::NotStopping { job: job.map(str::to_owned) });
@@ -90,22 +90,6 @@ pub async fn clean_up(unit: &str, runtime_dirs: &[PathBuf], environment: &Enviro
         all.left.extend(leftovers.left);
     }
     Ok(Cleanup::Stopping(all))
-}
-
-/// What `systemctl list-jobs` says.
-async fn list_jobs(systemctl: &Path) -> io::Result<String> {
-    let output = Command::new(systemctl)
-        .args(["list-jobs", "--no-legend", "--no-pager", "--plain", "--full"])
-        .env_clear()
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("systemctl ended with {}: {}", output.status, said.trim())))
 }
 
 /// The kind of the unit's job in lines such as `1234 adit.service stop running`.

@@ -22,7 +22,6 @@ use super::{
     allocator,
     audit::{Audit, By},
     backend::DaemonBackend,
-    binary,
     descriptor_store::{DescriptorStore, Kept},
     exporter::Exporter,
     listeners, logging,
@@ -41,6 +40,7 @@ use super::{
     tokens::{self, Tokens},
 };
 use crate::{
+    command,
     config::{self, JournalLines, MetricsListen, TokenSource},
     control::{self, Lock, Server, SocketError},
     event::{DaemonEvent, Event, Sink},
@@ -164,7 +164,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let books = config.daemon.runtime_dir.join(BUDGETS);
     let tokens = Tokens::new(environment.clone(), books, events.clone(), metrics.clone());
     tokens.follow(&config);
-    let binary = watch::Sender::new(binary::resolve(&config.cloudflared.binary, environment.path.as_deref()));
+    let binary = watch::Sender::new(command::find(&config.cloudflared.binary, environment.path.as_deref()));
     let holders = watch::Sender::default();
     let shutdown = CancellationToken::new();
     let (reconciler, reconciling) = Reconciler::start(reconciler::Start {
@@ -186,7 +186,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let token_files = sources.filter_map(token_file);
     let settings = supervisor::Settings {
         closed: environment.credentials_directory.clone().into_iter().chain(token_files).collect(),
-        program_folders: binary::folders(environment.path.as_deref()),
+        program_folders: command::folders(environment.path.as_deref()),
         observation: config.cloudflared.canary_period,
         edge_probe: edge_probe.subscribe(),
         journal: journal(config.cloudflared.journal),
@@ -365,7 +365,7 @@ async fn follow_config(
         tokens.follow(&config);
         supervisor.observe_for(config.cloudflared.canary_period);
         edge_probe.send_replace(config.cloudflared.edge_probe.clone());
-        let found = binary::resolve(&config.cloudflared.binary, environment.path.as_deref());
+        let found = command::find(&config.cloudflared.binary, environment.path.as_deref());
         binary.send_if_modified(|current| {
             let changed = *current != found;
             *current = found;

@@ -1,11 +1,14 @@
 //! The kernel, the clock and the variables that mislead.
 
-use std::{collections::BTreeSet, fs, process::Stdio, time::Duration};
-
-use tokio::{process::Command, time::timeout};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    time::Duration,
+};
 
 use super::{Advised, bytes, check, number_in};
 use crate::{
+    command::{Output, Program},
     control::api::{
         DoctorCheck,
         DoctorGroup::Host,
@@ -25,6 +28,9 @@ const KERNEL_TELLS_EXITS: (u64, u64) = (6, 15);
 
 /// How long `timedatectl` may take: it asks a service that may have to start.
 const TIMEDATECTL_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// The most that it may say, in bytes.
+const ANSWER_MAX: usize = 4 * 1024;
 
 /// Variables that lead other programs through a proxy, and neither Adit nor cloudflared's way to the edge.
 const PROXIES: [&str; 4] = ["https_proxy", "http_proxy", "all_proxy", "no_proxy"];
@@ -52,22 +58,29 @@ pub async fn look() -> Facts {
         landlock: process::landlock_version(),
         udp_buffers: buffer("rmem_max").zip(buffer("wmem_max")),
         clock_synchronised: clock_synchronised().await,
-        proxies: own_variables().into_iter().filter(|name| PROXIES.contains(&name.to_lowercase().as_str())).collect(),
+        proxies: own_variables().into_keys().filter(|name| PROXIES.contains(&name.to_lowercase().as_str())).collect(),
     }
 }
 
-/// The names of the variables that this process was started with.
-pub(super) fn own_variables() -> BTreeSet<String> {
+/// The variables that this process was started with.
+pub(super) fn own_variables() -> BTreeMap<String, String> {
     let environment = fs::read("/proc/self/environ").unwrap_or_default();
-    let name = |variable: &[u8]| String::from_utf8(variable.split(|byte| *byte == b'=').next()?.to_vec()).ok();
-    environment.split(|byte| *byte == 0).filter_map(name).filter(|name| !name.is_empty()).collect()
+    let variable = |variable: &[u8]| {
+        let variable = String::from_utf8_lossy(variable);
+        variable.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+    };
+    environment.split(|byte| *byte == 0).filter_map(variable).collect()
+}
+
+/// The `PATH` that this process was started with.
+pub(super) fn own_path() -> Option<String> {
+    own_variables().remove("PATH")
 }
 
 async fn clock_synchronised() -> Option<bool> {
-    let mut command = Command::new("timedatectl");
-    command.args(["show", "--property=NTPSynchronized", "--value"]).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = timeout(TIMEDATECTL_TIME_MAX, command.output()).await.ok()?.ok()?;
-    match output.stdout.trim_ascii() {
+    let timedatectl = Program::of_host("timedatectl", own_path().as_deref(), TIMEDATECTL_TIME_MAX);
+    let question = ["show", "--property=NTPSynchronized", "--value"];
+    match timedatectl.run(&question, &[], Output::UpTo(ANSWER_MAX)).await.ok()?.trim_ascii() {
         b"yes" => Some(true),
         b"no" => Some(false),
         _ => None,

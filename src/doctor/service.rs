@@ -1,11 +1,13 @@
 //! The service manager: whether it runs the daemon, and whether it lets connectors outlive it.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use tokio::{process::Command, time::timeout};
-
-use super::{Advised, check, host::own_variables};
+use super::{
+    Advised, check,
+    host::{own_path, own_variables},
+};
 use crate::{
+    command::{Output, Program},
     control::api::{
         DoctorCheck,
         DoctorGroup::Daemon,
@@ -22,6 +24,9 @@ const SIGTERM: &str = "15";
 
 /// How long `systemctl` may take.
 const SYSTEMCTL_TIME_MAX: Duration = Duration::from_secs(3);
+
+/// The most that it may say, in bytes.
+const ANSWER_MAX: usize = 64 * 1024;
 
 /// What systemd is asked of the unit.
 const PROPERTIES: [&str; 9] = [
@@ -56,9 +61,9 @@ pub fn look_at_own() -> Own {
     let variables = own_variables();
     let cgroup = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     Own {
-        under_systemd: variables.contains("INVOCATION_ID"),
-        notifies: variables.contains("NOTIFY_SOCKET"),
-        watched: variables.contains("WATCHDOG_USEC"),
+        under_systemd: variables.contains_key("INVOCATION_ID"),
+        notifies: variables.contains_key("NOTIFY_SOCKET"),
+        watched: variables.contains_key("WATCHDOG_USEC"),
         delegated: process::Subtree::delegated().ok().map(|subtree| subtree.is_some()),
         settled: cgroup.lines().any(|line| line.trim_end().ends_with("/daemon")),
     }
@@ -114,16 +119,11 @@ pub async fn look_at(unit: &str) -> Unit {
     if !Path::new("/run/systemd/system").is_dir() {
         return Unit::NoSystemd;
     }
-    let mut command = Command::new("systemctl");
-    command.arg("show").arg(unit).arg("--property").arg(PROPERTIES.join(",")).stdin(Stdio::null()).kill_on_drop(true);
-    match timeout(SYSTEMCTL_TIME_MAX, command.output()).await {
-        Ok(Ok(output)) if output.status.success() => Unit::Known(properties(&String::from_utf8_lossy(&output.stdout))),
-        Ok(Ok(output)) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Unit::Silent(said.lines().next().unwrap_or("systemctl failed").to_owned())
-        }
-        Ok(Err(error)) => Unit::Silent(error.to_string()),
-        Err(_) => Unit::Silent(format!("no answer within {} s", SYSTEMCTL_TIME_MAX.as_secs())),
+    let systemctl = Program::of_host("systemctl", own_path().as_deref(), SYSTEMCTL_TIME_MAX);
+    let question = ["show", unit, "--property", &PROPERTIES.join(",")];
+    match systemctl.run(&question, &[], Output::UpTo(ANSWER_MAX)).await {
+        Ok(said) => Unit::Known(properties(&String::from_utf8_lossy(&said))),
+        Err(failure) => Unit::Silent(failure.to_string()),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
         DoctorGroup::{Configuration, Daemon},
         DoctorResult::{Failure, Note, Ok as Fine, Unknown, Warning},
     },
-    daemon::{Environment, find_program},
+    daemon::Environment,
     doctor::{Advised, check, host as host_facts, limits, network, program, service},
     process,
 };
@@ -121,7 +121,7 @@ pub(super) async fn host(main: &Path, environment: &Environment, online: bool) -
     let config: Option<Config> = config.or_else(defaults);
     let cloudflared: Option<&Cloudflared> = config.as_ref().map(|config| &config.cloudflared);
     let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let binary = cloudflared.map(|cloudflared| find_program(&cloudflared.binary, environment.path.as_deref()));
+    let binary = cloudflared.map(|cloudflared| command::find(&cloudflared.binary, environment.path.as_deref()));
     let program = async {
         let Some(binary) = binary else { return Vec::new() };
         let looking = spawn_blocking(move || program::judge(&program::look(&binary, today)));

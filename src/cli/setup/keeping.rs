@@ -139,7 +139,7 @@ pub(super) async fn keep(host: &Host, account: &AccountName, place: Place, token
     match host.programs.encrypt(&name, token).await {
         Ok(encrypted) => {
             let path = host.encrypted.join(&name);
-            Ok(Kept { target: Target::Credential(name), path, content: encrypted.into(), note })
+            Ok(Kept { target: Target::Credential(name), path, content: encrypted, note })
         }
         Err(failure) if may_be_file => {
             Ok(in_file(host.tokens.join(account.as_str()), Some(in_file_because(&failure.sentence()))))
