@@ -39,7 +39,7 @@ mod readable;
 mod spawn;
 mod survivors;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use binary::{BinaryError, BinaryWatch, HeldBinary, Inspection, Version, check_binary};
 pub use cgroup::{Subtree, own_cgroup};

@@ -11,6 +11,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{
     cgroup::{Leaf, Subtree},
@@ -187,5 +188,21 @@ pub(super) fn until(what: &str, holds: impl Fn() -> bool) {
     while !holds() {
         assert!(start.elapsed().as_secs() < 20, "it does not come to pass that {what}");
         std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// Waits until the runtime has looked at its descriptors once more: whatever was ready before has woken who waits for it.
+pub(crate) async fn until_looked_at() {
+    let (mut here, mut there) = tokio::net::UnixStream::pair().expect("there are descriptors");
+    there.write_all(b"x").await.expect("it takes a byte");
+    here.read_u8().await.expect("it was written");
+}
+
+/// Whether `waiting` goes on waiting although everything was looked at that is ready.
+pub(crate) async fn is_quiet(waiting: impl Future) -> bool {
+    tokio::select! {
+        biased;
+        _ = waiting => false,
+        () = until_looked_at() => true,
     }
 }

@@ -12,11 +12,18 @@ use adit::{
 use futures_util::future::join_all;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use serde_json::json;
+use tokio::time::{sleep, timeout};
 
 use super::harness::{Harness, tunnel};
 
 /// Worlds, all at the same time: most of what they do is wait between two tries of a call.
 const WORLDS: u64 = 24;
+
+/// A world that is not settled by then never is.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often it is tried again.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Changes of the wishes and of the weather in each.
 const ROUNDS: usize = 6;
@@ -53,22 +60,26 @@ async fn live(seed: u64) {
 
     harness.world.faults().clear();
     harness.want(&tunnel("web", &["h2.example.com", "h3.example.com"]));
-    for _ in 0..40 {
-        let hash = harness.reconciler().plan(None).await.unwrap().hash();
-        let reports = harness.reconciler().apply(Some(hash)).await;
-        harness.connectors_catch_up();
-        let is_settled = |plan: &Plan| plan.is_empty() && plan.holds.iter().all(|hold| hold.code.ends_by_itself());
-        if reports.is_ok_and(|reports| reports.values().all(|report| report.error.is_none() && is_settled(&report.plan))) {
-            break;
-        }
-        // A rate limit is waited out.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let settling = async { while !is_settled(&mut harness).await {} };
+    assert!(timeout(PATIENCE, settling).await.is_ok(), "seed {seed}: nothing settles");
     assert_same(&before, &harness.world.snapshot(), &format!("seed {seed}, in the end"));
     let report = harness.pass().await;
     let settled = report.plan.is_empty() && report.plan.holds.iter().all(|hold| hold.code.ends_by_itself());
     assert!(settled && report.error.is_none(), "seed {seed}: {:?} {}", report.error, report.plan);
     assert_eq!(harness.live("web").len(), 2, "seed {seed}: ours, and that of the other installation");
+}
+
+/// Applies what there is to do, and says whether anything was left. A rate limit is waited out by whoever asks again.
+async fn is_settled(harness: &mut Harness) -> bool {
+    let hash = harness.reconciler().plan(None).await.unwrap().hash();
+    let reports = harness.reconciler().apply(Some(hash)).await;
+    harness.connectors_catch_up();
+    let is_settled = |plan: &Plan| plan.is_empty() && plan.holds.iter().all(|hold| hold.code.ends_by_itself());
+    let is_done = reports.is_ok_and(|reports| reports.values().all(|report| report.error.is_none() && is_settled(&report.plan)));
+    if !is_done {
+        sleep(LOOK_EVERY).await;
+    }
+    is_done
 }
 
 /// Up to three tunnels that share four hostnames.

@@ -1,14 +1,16 @@
 //! How processes end that are another's children, as an adopted one is.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
     process::{Child, Command, Stdio},
 };
 
 use rustix::{
     process::{PidfdFlags, kill_process, pidfd_open},
-    time::{ClockId, clock_gettime},
+    thread::gettid,
 };
+use tokio::task::spawn_blocking;
 
 use super::*;
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     process::{
         generation_record::Content,
         raw,
-        testing::{House, metrics, slot},
+        testing::{House, metrics, slot, until},
     },
 };
 
@@ -94,12 +96,10 @@ async fn one_that_has_ended_costs_nothing_any_more() {
     adopted.process.kill();
     let end = adopted.process.end().await;
     assert!(!end.out_of_memory, "Adit killed it itself");
-    let before = clock_gettime(ClockId::ThreadCPUTime);
     // The test's only thread would be busy with nothing else.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let after = clock_gettime(ClockId::ThreadCPUTime);
-    let spent = Duration::try_from(after).unwrap() - Duration::try_from(before).unwrap();
-    assert!(spent < Duration::from_millis(50), "{spent:?}");
+    let thread = format!("/proc/self/task/{}/stat", gettid().as_raw_nonzero());
+    let is_asleep = move || fs::read_to_string(&thread).unwrap().rsplit_once(") ").unwrap().1.starts_with('S');
+    spawn_blocking(move || until("the thread sleeps", is_asleep)).await.unwrap();
     assert_eq!(adopted.process.end().await.ending, end.ending, "whoever asks again hears the same");
 }
 
