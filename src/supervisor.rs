@@ -22,18 +22,23 @@ mod desk;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod grid;
+mod heartbeat;
 mod hints;
+mod holders;
 mod memory;
 mod names;
+mod probes;
 mod programs;
 mod requests;
 mod rollout;
 mod rounds;
 mod starter;
+mod starts;
 mod surplus;
 mod task;
 mod turns;
 mod uplink;
+mod wanted;
 
 use std::{
     fs, io,
@@ -50,11 +55,12 @@ use tokio::{
 pub use requests::{RequestError, Restart};
 
 use self::{
+    heartbeat::Heartbeat,
     names::{Names, SharedNames},
     requests::{Mode, Request},
     rollout::OBSERVATION,
     starter::Starter,
-    task::{Heartbeat, Task},
+    task::Task,
 };
 use crate::{
     connector::{self, Holders, Wanted},

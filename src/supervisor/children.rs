@@ -30,6 +30,7 @@ impl Task {
     pub(super) fn watch(&mut self, id: &Arc<SlotId>, generation: Generation, process: Process) -> u32 {
         let process = Arc::new(process);
         let pid = process.pid();
+        self.pids.insert(pid, (Arc::clone(id), generation));
         if let Some(entry) = self.slots.get_mut(id) {
             entry.children.push(Child { generation, process: Arc::clone(&process), last_known: None, line: None });
         }
@@ -59,7 +60,12 @@ impl Task {
     pub(super) fn take_child(&mut self, id: &Arc<SlotId>, generation: Generation) -> Option<Arc<Process>> {
         let entry = self.slots.get_mut(id)?;
         let index = entry.children.iter().position(|child| child.generation == generation)?;
-        Some(entry.children.swap_remove(index).process)
+        let process = entry.children.swap_remove(index).process;
+        // It was reaped: its id may be another's already.
+        if self.pids.get(&process.pid()).is_some_and(|(slot, of)| slot == id && *of == generation) {
+            self.pids.remove(&process.pid());
+        }
+        Some(process)
     }
 
     /// What the record of an adopted process says of it.

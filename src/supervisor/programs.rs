@@ -202,14 +202,10 @@ impl Task {
 
     /// Tells what happened to the program, and keeps it for the next daemon. Whether anything happened.
     fn tell_program(&mut self) -> bool {
-        let view = self.programs.view();
-        let mut notices = Vec::new();
+        let mut has_happened = false;
         while let Some(happening) = self.programs.rollout.next_notice() {
-            notices.push(happening);
-        }
-        let has_happened = !notices.is_empty();
-        for happening in notices {
-            self.parts.events.tell(ProgramEvent { happening, view: view.clone() });
+            has_happened = true;
+            self.parts.events.tell(ProgramEvent { happening, view: self.programs.view() });
         }
         if self.programs.is_known {
             let path = Some(self.programs.path.clone());

@@ -1,8 +1,14 @@
 //! What the handle asks of the task.
 
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 
-use crate::{connector::RestartRefused, name::TunnelName};
+use super::task::{Task, now};
+use crate::{
+    connector::{RestartRefused, SlotId},
+    name::TunnelName,
+};
 
 /// How a connector is restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,4 +55,42 @@ pub(super) enum Mode {
     Detach,
     Drain,
     Abort,
+}
+
+impl Task {
+    pub(super) fn take_request(&mut self, request: Request) {
+        match request {
+            Request::Restart { tunnel, how, reply } => {
+                // Fails when whoever asked has gone.
+                let _ = reply.send(self.restart(&tunnel, how));
+            }
+        }
+    }
+
+    fn restart(&mut self, tunnel: &TunnelName, how: Restart) -> Result<(), RequestError> {
+        let slots = self.names.slots(tunnel).clone();
+        if how == Restart::MakeBeforeBreak {
+            self.operator_acts(&slots);
+        }
+        let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == slots).cloned().collect();
+        let mut refused = None;
+        let mut taken = false;
+        for id in &ids {
+            let answer = self.with_slot(id, |slot| match how {
+                Restart::MakeBeforeBreak => slot.handle_restart(now()),
+                Restart::Abandon => slot.handle_abandon(now()),
+            });
+            match answer {
+                Some(Ok(())) => taken = true,
+                Some(Err(why)) => refused = refused.or(Some(why)),
+                None => {}
+            }
+        }
+        let tunnel = tunnel.to_string();
+        match refused {
+            _ if taken => Ok(()),
+            Some(why) => Err(RequestError::Refused { tunnel, why }),
+            None => Err(RequestError::UnknownTunnel { tunnel }),
+        }
+    }
 }

@@ -3,48 +3,42 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     io,
-    net::SocketAddr,
     ops::ControlFlow,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use rand::{SeedableRng, rngs::SmallRng};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use super::{
     alarm::Alarm,
     children::Child,
     grid::Grid,
+    heartbeat::Heartbeat,
+    holders::publish_holders,
     memory::Memories,
-    names::{Names, Renamed},
+    names::Names,
+    probes::PROBES_MAX,
     programs::Programs,
-    requests::{Mode, Request, RequestError, Restart},
+    requests::{Mode, Request},
     rounds::Rounds,
-    starter::{Job, SPAWNS_MAX, Starter},
+    starter::Starter,
+    starts::Starts,
     turns::{Ground, next_turn},
     uplink::Uplink,
 };
 use crate::{
     connector::{
-        Ask, Command, Exit, Finding, Generation, Holder, Holders, HostTransport, Launch, Notice, Probe, Reason, Settings, Slot,
-        SlotId, SpawnFailure, Wanted,
+        Command, Exit, Finding, Generation, Holders, HostTransport, Probe, Settings, Slot, SlotId, SpawnFailure, Wanted,
     },
     event::{ConnectorEvent, Sink},
-    failpoint::{self, Point},
-    name::TunnelName,
     notify::Notifications,
     output::{Hint, Output},
-    probe::probe,
     process::{Spawned, Spawner},
 };
 
-/// How many probes are under way at once.
-const PROBES_MAX: usize = 64;
 /// How many reports may wait; those who report wait then, and hold nothing up.
 const REPORTS_MAX: usize = 256;
 
@@ -67,28 +61,15 @@ pub(super) struct Parts {
     pub(super) holders: watch::Sender<Arc<Holders>>,
 }
 
-/// What shows that the loop makes progress.
-#[derive(Debug, Default)]
-pub(super) struct Heartbeat {
-    turns: AtomicU64,
-    asked: Notify,
-}
-
-impl Heartbeat {
-    /// How often the loop has turned. It turns once more for this.
-    pub(super) fn feel(&self) -> u64 {
-        self.asked.notify_one();
-        self.turns.load(Ordering::Relaxed)
-    }
-}
-
 pub(super) struct Task {
     pub(super) parts: Parts,
     pub(super) programs: Programs,
     pub(super) memories: Memories,
     /// What the tunnels of the slots are called.
-    names: Names,
+    pub(super) names: Names,
     pub(super) slots: BTreeMap<Arc<SlotId>, Entry>,
+    /// Whose processes these are, by their ids.
+    pub(super) pids: BTreeMap<u32, (Arc<SlotId>, Generation)>,
     /// When each slot wants to be woken.
     timers: BTreeSet<(Instant, Arc<SlotId>)>,
     /// Slots that wait for their turn to replace their connector.
@@ -102,16 +83,15 @@ pub(super) struct Task {
     /// What is known of QUIC on this host.
     pub(super) transport: HostTransport,
     pub(super) rng: SmallRng,
-    /// Processes to be started, in order.
-    spawns: VecDeque<PendingSpawn>,
-    spawning: usize,
+    pub(super) starts: Starts,
     /// The last generation of slots, those of earlier daemons and of slots that are gone included.
     pub(super) generations: BTreeMap<SlotId, Generation>,
     pub(super) uplink: Uplink,
     alarm: Alarm,
     pub(super) grid: Grid,
     pub(super) rounds: Rounds,
-    probes: Arc<Semaphore>,
+    /// Places for those that are asked apart.
+    pub(super) probes: Arc<Semaphore>,
     pub(super) report_sender: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
     /// Events, in order, until what follows from them is ordered.
@@ -119,9 +99,9 @@ pub(super) struct Task {
     /// What is removed when processes have ended.
     cleaning: TaskTracker,
     /// Whether it has been said what is wanted. Until then nothing that was adopted is unwanted.
-    is_wanted_known: bool,
+    pub(super) is_wanted_known: bool,
     /// Whether it can still change.
-    is_wanted_open: bool,
+    pub(super) is_wanted_open: bool,
 }
 
 /// A slot and its processes.
@@ -129,12 +109,6 @@ pub(super) struct Entry {
     pub(super) slot: Slot,
     pub(super) children: Vec<Child>,
     wake_at: Option<Instant>,
-}
-
-struct PendingSpawn {
-    slot: Arc<SlotId>,
-    generation: Generation,
-    launch: Arc<Launch>,
 }
 
 /// What comes back from what runs elsewhere.
@@ -145,7 +119,7 @@ pub(super) struct Report {
 }
 
 pub(super) enum Reported {
-    Spawned { result: Result<Box<Spawned>, SpawnFailure>, log_trouble: Option<std::io::Error> },
+    Spawned { result: Result<Box<Spawned>, SpawnFailure>, log_trouble: Option<io::Error> },
     Ended(Exit),
     Probed { probe: Probe, processor_time: Option<Duration> },
 }
@@ -162,13 +136,13 @@ impl Task {
             programs,
             memories,
             slots: BTreeMap::new(),
+            pids: BTreeMap::new(),
             timers: BTreeSet::new(),
             asking: BTreeSet::new(),
             replacing: BTreeSet::new(),
             surplus: BTreeSet::new(),
             connected: BTreeSet::new(),
-            spawns: VecDeque::new(),
-            spawning: 0,
+            starts: Starts::default(),
             generations: BTreeMap::new(),
             alarm: Alarm::new()?,
             grid: Grid::new(now()),
@@ -202,7 +176,7 @@ impl Task {
         self.give_turns();
         self.heed_fleet();
         self.start_spawns();
-        self.parts.heartbeat.turns.fetch_add(1, Ordering::Relaxed);
+        self.parts.heartbeat.beat();
         if self.is_over() {
             return ControlFlow::Break(());
         }
@@ -243,8 +217,8 @@ impl Task {
             // Last, as a broken edge makes connectors say thousands of things a second, and what is lost is found out by probes.
             // Cancel-safe per docs on `recv`.
             Some(hint) = self.parts.hints.recv() => self.take_hint(hint),
-            // Whoever asks is answered by the turn. Cancel-safe per docs on `notified`.
-            () = self.parts.heartbeat.asked.notified() => {}
+            // Cancel-safe as it says itself.
+            () = self.parts.heartbeat.asked() => {}
             // Cancel-safe as it says itself.
             _ = self.alarm.rings() => {}
         }
@@ -257,7 +231,7 @@ impl Task {
             Mode::Detach => true,
             Mode::Drain | Mode::Abort => {
                 let at_rest = |entry: &Entry| entry.slot.is_at_rest() && entry.children.is_empty();
-                self.spawning == 0 && self.slots.values().all(at_rest)
+                !self.starts.are_under_way() && self.slots.values().all(at_rest)
             }
         }
     }
@@ -303,68 +277,12 @@ impl Task {
         }
     }
 
-    /// Whether nothing but the time holds up a start. Where others are being started, their reports wake the loop.
-    fn waits_for_room(&self) -> bool {
-        !self.spawns.is_empty() && self.spawning < SPAWNS_MAX
-    }
-
-    fn start_spawns(&mut self) {
-        while self.waits_for_room()
-            && self.uplink.fleet.has_room_to_start(now())
-            && let Some(PendingSpawn { slot, generation, launch }) = self.spawns.pop_front()
-        {
-            let wanted = self.slots.get(&slot).is_some_and(|entry| entry.slot.awaits_spawn(generation));
-            if wanted && !self.programs.is_known() {
-                self.spawns.push_front(PendingSpawn { slot, generation, launch });
-                return;
-            }
-            if !wanted {
-                let reason = Reason::new("not-wanted", "it was not wanted any more before it was started");
-                let failure = SpawnFailure { reason, lasting: false };
-                self.with_slot(&slot, |slot| slot.handle_spawn_failed(generation, failure, now()));
-                continue;
-            }
-            let program = match self.program_for(&slot, generation) {
-                Ok(program) => program,
-                Err(failure) => {
-                    self.with_slot(&slot, |slot| slot.handle_spawn_failed(generation, failure, now()));
-                    continue;
-                }
-            };
-            self.spawning += 1;
-            self.uplink.fleet.handle_start(&slot, generation, now());
-            let (reports, id) = (self.report_sender.clone(), Arc::clone(&slot));
-            let told = Box::new(move |what| {
-                // Fails when the task is over, which drops the process's handle and leaves the process to the next daemon.
-                let _ = reports.blocking_send(Report { slot: id, generation, what });
-            });
-            self.parts.starter.start(Job { slot, generation, launch, program, told });
-        }
-    }
-
     // ---- what happens ----
 
     fn take_report(&mut self, report: Report) {
         let Report { slot: id, generation, what } = report;
         match what {
-            Reported::Spawned { result, log_trouble } => {
-                self.spawning -= 1;
-                if let Some(error) = log_trouble {
-                    self.with_slot(&id, |slot| slot.handle_log_unavailable(generation, error.to_string()));
-                }
-                match result {
-                    Ok(spawned) => {
-                        failpoint::hit(Point::ProcessReported);
-                        let Spawned { process, metrics } = *spawned;
-                        let pid = self.watch(&id, generation, process);
-                        self.with_slot(&id, |slot| slot.handle_spawned(generation, pid, metrics, now()));
-                    }
-                    Err(failure) => {
-                        self.parts.output.finish(&id, generation);
-                        self.with_slot(&id, |slot| slot.handle_spawn_failed(generation, failure, now()));
-                    }
-                }
-            }
+            Reported::Spawned { result, log_trouble } => self.take_spawned(&id, generation, result, log_trouble),
             Reported::Ended(exit) => {
                 self.judge_ending(&id, generation, exit.ending);
                 let process = self.take_child(&id, generation);
@@ -390,124 +308,10 @@ impl Task {
         self.settle(id);
     }
 
-    pub(super) fn take_probe(
-        &mut self,
-        id: &Arc<SlotId>,
-        generation: Generation,
-        probe: Probe,
-        processor_time: Option<Duration>,
-    ) {
-        self.learn(id, generation, &probe);
-        self.with_slot(id, |slot| {
-            slot.handle_probe(generation, probe, now());
-            if let Some(used) = processor_time {
-                slot.handle_processor_time(generation, used, now());
-            }
-        });
-    }
-
     fn take_ready(&mut self, pid: u32) {
-        let child = self.slots.iter().find_map(|(id, entry)| {
-            let child = entry.children.iter().find(|child| child.process.pid() == pid)?;
-            Some((Arc::clone(id), child.generation))
-        });
         // Others may write to the socket too, and a process may be quicker than the report of its start: probes find it ready.
-        if let Some((id, generation)) = child {
+        if let Some((id, generation)) = self.pids.get(&pid).cloned() {
             self.with_slot(&id, |slot| slot.handle_notify_ready(generation, now()));
-        }
-    }
-
-    fn take_request(&mut self, request: Request) {
-        match request {
-            Request::Restart { tunnel, how, reply } => {
-                // Fails when whoever asked has gone.
-                let _ = reply.send(self.restart(&tunnel, how));
-            }
-        }
-    }
-
-    fn restart(&mut self, tunnel: &TunnelName, how: Restart) -> Result<(), RequestError> {
-        let slots = self.names.slots(tunnel).clone();
-        if how == Restart::MakeBeforeBreak {
-            self.operator_acts(&slots);
-        }
-        let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == slots).cloned().collect();
-        let mut refused = None;
-        let mut taken = false;
-        for id in &ids {
-            let answer = self.with_slot(id, |slot| match how {
-                Restart::MakeBeforeBreak => slot.handle_restart(now()),
-                Restart::Abandon => slot.handle_abandon(now()),
-            });
-            match answer {
-                Some(Ok(())) => taken = true,
-                Some(Err(why)) => refused = refused.or(Some(why)),
-                None => {}
-            }
-        }
-        let tunnel = tunnel.to_string();
-        match refused {
-            _ if taken => Ok(()),
-            Some(why) => Err(RequestError::Refused { tunnel, why }),
-            None => Err(RequestError::UnknownTunnel { tunnel }),
-        }
-    }
-
-    fn take_wanted_change(&mut self, is_open: bool) {
-        self.is_wanted_open = is_open;
-        if is_open {
-            self.is_wanted_known = true;
-            let wanted = Arc::clone(&self.parts.wanted.borrow_and_update());
-            self.take_wanted(&wanted);
-        }
-    }
-
-    fn take_wanted(&mut self, wanted: &Wanted) {
-        self.take_names(wanted);
-        let wanted = &self.names.translate(wanted);
-        self.follow_program(wanted);
-        let mut listed = BTreeSet::new();
-        for (tunnel, wanted) in &wanted.tunnels {
-            for replica in 0..wanted.replicas {
-                let id = Arc::new(SlotId::new(tunnel.clone(), replica));
-                self.ensure_slot(&id);
-                self.remind(&id);
-                self.wish_program(&id);
-                self.with_slot(&id, |slot| slot.handle_wanted(&wanted.launch, wanted.stop.as_ref(), now()));
-                listed.insert(id);
-            }
-        }
-        if !self.is_wanted_known {
-            return;
-        }
-        let is_unlisted = |id: &&Arc<SlotId>| !listed.contains(*id) && !wanted.held.contains(&id.tunnel);
-        let unlisted: Vec<Arc<SlotId>> = self.slots.keys().filter(is_unlisted).cloned().collect();
-        for id in &unlisted {
-            self.dismiss(id, wanted);
-        }
-        let slots = &self.slots;
-        self.memories.retain(|id| slots.contains_key(id) || wanted.held.contains(&id.tunnel));
-        self.uplink.take_wanted(wanted, self.slots.len());
-        self.parts.output.retain(self.slots.keys().map(|id| id.tunnel.clone()).collect());
-    }
-
-    /// Tunnels may have other names than before; their slots and processes stay as they are.
-    fn take_names(&mut self, wanted: &Wanted) {
-        let running = self.slots.keys().map(|id| id.tunnel.clone()).collect();
-        let renamed = self.names.take(wanted, &running);
-        self.parts.shared_names.send_if_modified(|shared| {
-            let changed = **shared != self.names;
-            if changed {
-                *shared = Arc::new(self.names.clone());
-            }
-            changed
-        });
-        self.memories.keep_names(self.names.memory());
-        for Renamed { slots, from } in renamed {
-            let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == slots).cloned().collect();
-            for id in &ids {
-                self.with_slot(id, |slot| slot.handle_renamed(from.clone()));
-            }
         }
     }
 
@@ -561,7 +365,8 @@ impl Task {
         while let Some(notice) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_notice()) {
             self.tell_rollout(id, &notice.happening);
             self.memories.hear(id, &notice.happening);
-            self.untold.push_back(event(self.names.shown_slot(id), notice));
+            let slot = self.names.shown_slot(id);
+            self.untold.push_back(ConnectorEvent { slot, notice });
         }
         while let Some(command) = self.slots.get_mut(id).and_then(|entry| entry.slot.next_command()) {
             self.carry_out(id, command);
@@ -616,11 +421,7 @@ impl Task {
 
     fn carry_out(&mut self, id: &Arc<SlotId>, command: Command) {
         match command {
-            Command::Spawn { generation, launch } => {
-                self.spawns.push_back(PendingSpawn { slot: Arc::clone(id), generation, launch });
-                // At once: who listens to what happened can wait, who waits for a connector cannot.
-                self.start_spawns();
-            }
+            Command::Spawn { generation, launch } => self.order_start(id, generation, launch),
             Command::Terminate { generation } => {
                 if let Some(process) = self.process(id, generation) {
                     // It writes a record first.
@@ -639,21 +440,6 @@ impl Task {
             }
         }
     }
-
-    /// Asks a connector whose answer is waited for.
-    pub(super) fn ask_apart(&self, id: &Arc<SlotId>, generation: Generation, metrics: SocketAddr, ask: Ask) {
-        let (slot, reports, probes) = (Arc::clone(id), self.report_sender.clone(), Arc::clone(&self.probes));
-        let restless = self.slots.get(id).is_some_and(|entry| entry.slot.watches_processor(generation));
-        let process = self.process(id, generation).filter(|_| restless);
-        tokio::spawn(async move {
-            let _permit = probes.acquire().await.expect("the semaphore is never closed");
-            let probe = probe(metrics, ask).await;
-            let processor_time = process.and_then(|process| process.processor_time().ok());
-            let what = Reported::Probed { probe, processor_time };
-            // Fails when the task is over.
-            let _ = reports.send(Report { slot, generation, what }).await;
-        });
-    }
 }
 
 async fn next_ready(notifications: Option<&Notifications>) -> u32 {
@@ -665,31 +451,6 @@ async fn next_ready(notifications: Option<&Notifications>) -> u32 {
         },
         None => std::future::pending().await,
     }
-}
-
-/// Says which processes of a slot hold a secret, when that changed.
-fn publish_holders(known: &watch::Sender<Arc<Holders>>, id: &SlotId, holders: Vec<Holder>) {
-    known.send_if_modified(|known| {
-        let before = known.get(&id.tunnel).and_then(|replicas| replicas.get(&id.replica));
-        if before.map_or(holders.is_empty(), |before| *before == holders) {
-            return false;
-        }
-        let known = Arc::make_mut(known);
-        let replicas = known.entry(id.tunnel.clone()).or_default();
-        if holders.is_empty() {
-            replicas.remove(&id.replica);
-        } else {
-            replicas.insert(id.replica, holders);
-        }
-        if replicas.is_empty() {
-            known.remove(&id.tunnel);
-        }
-        true
-    });
-}
-
-fn event(slot: SlotId, notice: Notice) -> ConnectorEvent {
-    ConnectorEvent { slot, notice }
 }
 
 pub(super) fn now() -> Instant {
