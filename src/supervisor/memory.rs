@@ -2,27 +2,31 @@
 //!
 //! A reboot voids them, which their boot id tells. Writing happens on a thread of its own, and only when something changed that is worth knowing.
 
+mod files;
 mod writer;
 
 use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use jiff::Timestamp;
-use rustix::time::{ClockId, clock_gettime};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use self::writer::Writer;
+#[cfg(any(test, fuzzing))]
+pub(super) use self::files::fuzzing;
+use self::{
+    files::{Clocks, NamesFile, SlotFile, read},
+    writer::Writer,
+};
 use super::rollout::RolloutMemory;
 use crate::{
-    backoff::Backoff,
-    connector::{FailedReplacement, Fingerprint, Happening, LastExit, Past, Reason, RestartReason, SlotId, SlotMemory, Waiting},
+    connector::{Happening, Past, SlotId, SlotMemory},
     name::TunnelName,
     process::own_folder,
-    whole_file::{self, Keep},
+    whole_file::Keep,
 };
 
 /// The folder of the slots' files, within the private folder.
@@ -31,12 +35,6 @@ const FOLDER: &str = "slots";
 const ROLLOUT: &str = "rollout.json";
 /// The file of the names.
 const NAMES: &str = "names.json";
-/// The version that this code writes, and the only one that it reads.
-const VERSION: u32 = 1;
-/// No file is longer, in bytes.
-const LENGTH_MAX: u64 = 64 * 1024;
-/// No slot waits longer: the longest of its waits is some minutes.
-const WAIT_MAX: Duration = Duration::from_secs(3600);
 
 /// The memory of every slot.
 pub(super) struct Memories {
@@ -51,74 +49,23 @@ pub(super) struct Memories {
     pasts: BTreeMap<SlotId, Past>,
     /// What was given to the writer last; nothing for a slot of which nothing is worth knowing.
     kept: BTreeMap<SlotId, (SlotMemory, Past)>,
-    kept_rollout: Option<Program>,
+    kept_rollout: Option<ProgramMemory>,
     writer: Writer,
 }
 
 /// What is known of the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Program {
+pub(super) struct ProgramMemory {
     /// Where it was.
     pub(super) path: Option<PathBuf>,
     /// How it was.
     pub(super) rollout: RolloutMemory,
 }
 
-#[derive(Serialize, Deserialize)]
-struct NamesFile {
-    names: BTreeMap<TunnelName, TunnelName>,
-}
-
-/// A file: its content, and what tells whether it counts.
-#[derive(Serialize, Deserialize)]
-struct Envelope<T> {
-    version: u32,
-    boot_id: String,
-    #[serde(flatten)]
-    content: T,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SlotFile {
-    tunnel: String,
-    replica: u8,
-    backoff: Backoff,
-    launch: Option<Fingerprint>,
-    ran: bool,
-    waiting: Option<WaitingFile>,
-    failed_replacement: Option<FailedReplacementFile>,
-    /// In the order of their names.
-    restarts: BTreeMap<RestartReason, u64>,
-    last_exit: Option<LastExit>,
-}
-
-/// Times are milliseconds since the host was started, sleep included.
-#[derive(Serialize, Deserialize)]
-struct WaitingFile {
-    until: u64,
-    blocked: bool,
-    restart: Option<RestartReason>,
-    reason: Reason,
-}
-
-#[derive(Serialize, Deserialize)]
-struct FailedReplacementFile {
-    retry_at: u64,
-    restart: RestartReason,
-    reason: Reason,
-}
-
-/// One moment by two clocks: the one that the machine goes by, and the one that every daemon of this boot shares.
-#[derive(Clone, Copy)]
-struct Clocks {
-    now: Instant,
-    since_boot: Duration,
-}
-
 impl Memories {
     /// Reads what an earlier daemon of this boot left in `private`. It blocks for as long as reading a small file for each slot
     /// takes. What is torn or foreign is passed over with a warning.
-    pub(super) fn open(private: &Path, boot_id: String, now: Instant) -> io::Result<(Self, Program)> {
+    pub(super) fn open(private: &Path, boot_id: String, now: Instant) -> io::Result<(Self, ProgramMemory)> {
         let (folder, rollout_path) = (private.join(FOLDER), private.join(ROLLOUT));
         own_folder(&folder)?;
         let clocks = Clocks::at(now);
@@ -137,7 +84,7 @@ impl Memories {
                 found.insert(slot, (memory, past));
             }
         }
-        let program: Program = read(&rollout_path, &boot_id).unwrap_or_default();
+        let program: ProgramMemory = read(&rollout_path, &boot_id).unwrap_or_default();
         let names_path = private.join(NAMES);
         let names = read::<NamesFile>(&names_path, &boot_id).map(|file| file.names).unwrap_or_default();
         let writer = Writer::start()?;
@@ -193,7 +140,7 @@ impl Memories {
         }
         let past = past.clone();
         let file = SlotFile::new(slot, &memory, &past, Clocks::at(now));
-        self.writer.write(path, self.bytes(file));
+        self.writer.write(path, files::render(&self.boot_id, file));
         self.kept.insert(slot.clone(), (memory, past));
     }
 
@@ -215,15 +162,15 @@ impl Memories {
     /// Keeps what tunnels are called, if that is another than before.
     pub(super) fn keep_names(&mut self, names: &BTreeMap<TunnelName, TunnelName>) {
         if self.names != *names {
-            self.writer.write(self.names_path.clone(), self.bytes(NamesFile { names: names.clone() }));
+            self.writer.write(self.names_path.clone(), files::render(&self.boot_id, NamesFile { names: names.clone() }));
             self.names.clone_from(names);
         }
     }
 
     /// Keeps how the program is, if that is another than before.
-    pub(super) fn keep_program(&mut self, program: Program) {
+    pub(super) fn keep_program(&mut self, program: ProgramMemory) {
         if self.kept_rollout.as_ref() != Some(&program) {
-            self.writer.write(self.rollout_path.clone(), self.bytes(program.clone()));
+            self.writer.write(self.rollout_path.clone(), files::render(&self.boot_id, program.clone()));
             self.kept_rollout = Some(program);
         }
     }
@@ -231,146 +178,15 @@ impl Memories {
     fn path(&self, slot: &SlotId) -> PathBuf {
         self.folder.join(format!("{}.{}.json", slot.tunnel, slot.replica))
     }
-
-    fn bytes(&self, content: impl Serialize) -> Vec<u8> {
-        let envelope = Envelope { version: VERSION, boot_id: self.boot_id.clone(), content };
-        serde_json::to_vec(&envelope).expect("it is made of strings, numbers and maps with strings for keys")
-    }
-}
-
-/// The content of a file of this version: `None` of another boot, or in one sentence why it cannot be read.
-fn parse<T: DeserializeOwned>(bytes: &[u8], boot_id: &str) -> Result<Option<T>, String> {
-    let envelope: Envelope<T> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if envelope.version != VERSION {
-        return Err(format!("its version {} is not {VERSION}", envelope.version));
-    }
-    Ok((envelope.boot_id == boot_id).then_some(envelope.content))
-}
-
-/// The content of a file, if it is one of this boot and can be read.
-fn read<T: DeserializeOwned>(path: &Path, boot_id: &str) -> Option<T> {
-    let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
-    let read = whole_file::read(path, LENGTH_MAX);
-    match read.and_then(|bytes| parse(&bytes, boot_id).map_err(invalid)) {
-        Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "Cannot read what an earlier daemon remembered; it is passed over");
-            None
-        }
-    }
-}
-
-impl SlotFile {
-    fn new(slot: &SlotId, memory: &SlotMemory, past: &Past, clocks: Clocks) -> Self {
-        let SlotMemory { backoff, launch, ran, waiting, failed_replacement } = memory.clone();
-        Self {
-            tunnel: slot.tunnel.as_str().to_owned(),
-            replica: slot.replica,
-            backoff,
-            launch,
-            ran,
-            waiting: waiting.map(|Waiting { until, blocked, restart, reason }| WaitingFile {
-                until: clocks.to_file(until),
-                blocked,
-                restart,
-                reason,
-            }),
-            failed_replacement: failed_replacement.map(|FailedReplacement { retry_at, restart, reason }| FailedReplacementFile {
-                retry_at: clocks.to_file(retry_at),
-                restart,
-                reason,
-            }),
-            restarts: past.restarts.clone(),
-            last_exit: past.last_exit.clone(),
-        }
-    }
-
-    fn memory(self, clocks: Clocks) -> Option<(SlotId, SlotMemory, Past)> {
-        let Self { tunnel, replica, backoff, launch, ran, waiting, failed_replacement, restarts, last_exit } = self;
-        let slot = SlotId::new(tunnel.try_into().ok()?, replica);
-        let waiting = waiting.map(|WaitingFile { until, blocked, restart, reason }| Waiting {
-            until: clocks.of_file(until),
-            blocked,
-            restart,
-            reason,
-        });
-        let failed_replacement = failed_replacement.map(|FailedReplacementFile { retry_at, restart, reason }| {
-            FailedReplacement { retry_at: clocks.of_file(retry_at), restart, reason }
-        });
-        let memory = SlotMemory { backoff, launch, ran, waiting, failed_replacement };
-        Some((slot, memory, Past { restarts, last_exit }))
-    }
-}
-
-impl Clocks {
-    fn at(now: Instant) -> Self {
-        let time = clock_gettime(ClockId::Boottime);
-        let since_boot = Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0));
-        Self { now, since_boot }
-    }
-
-    fn to_file(self, at: Instant) -> u64 {
-        let since_boot = self.since_boot + at.saturating_duration_since(self.now);
-        u64::try_from(since_boot.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// The moment that a file names; what is over counts as this one, and what is out of reach too: no wait is that long.
-    fn of_file(self, millis: u64) -> Instant {
-        let left = Duration::from_millis(millis).saturating_sub(self.since_boot);
-        self.now + if left <= WAIT_MAX { left } else { Duration::ZERO }
-    }
-}
-
-#[cfg(any(test, fuzzing))]
-pub(super) mod fuzzing {
-    use super::*;
-
-    /// The boot of every file that is tried.
-    const BOOT: &str = "boot";
-
-    /// Any bytes as each of the files: what can be read can be lived with, and is written as it was read.
-    pub(in crate::supervisor) fn law(bytes: &[u8]) {
-        let clocks = Clocks::at(tokio::time::Instant::now().into_std());
-        if let Some((slot, memory, mut past)) = read::<SlotFile>(bytes).and_then(|file| file.memory(clocks)) {
-            let written = write(SlotFile::new(&slot, &memory, &past, clocks));
-            let again = read::<SlotFile>(&written).and_then(|file| file.memory(clocks)).expect("it was just written");
-            assert_eq!((&again.0, &again.1.backoff, again.1.launch, &again.2), (&slot, &memory.backoff, memory.launch, &past));
-            let waits = memory.waiting.as_ref().map(|waiting| waiting.until);
-            let retries = memory.failed_replacement.as_ref().map(|failed| failed.retry_at);
-            let is_soon = |at: Instant| at >= clocks.now && at <= clocks.now + WAIT_MAX;
-            assert!([waits, retries].into_iter().flatten().all(is_soon), "it waits for ever");
-            let total = past.restarts_total();
-            let (generation, restart) = (crate::connector::Generation(1), Some(RestartReason::Exit));
-            past.take(&Happening::Starting { generation, restart }, Timestamp::UNIX_EPOCH);
-            assert!(past.restarts_total() >= total);
-            let mut backoff = memory.backoff;
-            assert!(backoff.fail(&mut rand::rng()) <= Backoff::WAIT_MAX);
-        }
-        if let Some(program) = read::<Program>(bytes) {
-            assert_eq!(read::<Program>(&write(program.clone())), Some(program));
-        }
-        if let Some(file) = read::<NamesFile>(bytes) {
-            let names = file.names.clone();
-            assert_eq!(read::<NamesFile>(&write(file)).map(|file| file.names), Some(names));
-        }
-    }
-
-    fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-        parse(bytes, BOOT).ok().flatten()
-    }
-
-    fn write(content: impl Serialize) -> Vec<u8> {
-        let envelope = Envelope { version: VERSION, boot_id: BOOT.to_owned(), content };
-        serde_json::to_vec(&envelope).expect("it is made of strings, numbers and maps with strings for keys")
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::connector::{
-        Generation,
+        Generation, LastExit, Reason, RestartReason, Waiting,
         testing::{launch, start_of_time},
     };
 
@@ -440,7 +256,7 @@ mod tests {
         }
         fs::write(private.path().join(ROLLOUT), "no JSON").unwrap();
         let (mut memories, program) = Memories::open(private.path(), "boot".to_owned(), now).unwrap();
-        assert_eq!(program, Program::default());
+        assert_eq!(program, ProgramMemory::default());
         assert!(memories.take(&slot()).is_some() && memories.found.is_empty());
     }
 

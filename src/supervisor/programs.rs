@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    memory::Program,
+    memory::ProgramMemory,
     requests::Mode,
     rollout::Rollout,
     task::{Task, now},
@@ -43,7 +43,12 @@ pub(super) struct Programs {
 
 impl Programs {
     /// Goes on from what an earlier daemon remembered and left running.
-    pub(super) fn start(folders: Vec<PathBuf>, program: Program, survivors: &[Survivor], retry: Duration) -> io::Result<Self> {
+    pub(super) fn start(
+        folders: Vec<PathBuf>,
+        program: ProgramMemory,
+        survivors: &[Survivor],
+        retry: Duration,
+    ) -> io::Result<Self> {
         let (sender, found) = mpsc::channel(FINDINGS_MAX);
         // Fails when the task is over.
         let watch = BinaryWatch::start(folders, move |inspection| drop(sender.blocking_send(inspection)))?;
@@ -209,7 +214,7 @@ impl Task {
         }
         if self.programs.is_known {
             let path = Some(self.programs.path.clone());
-            self.memories.keep_program(Program { path, rollout: self.programs.rollout.memory() });
+            self.memories.keep_program(ProgramMemory { path, rollout: self.programs.rollout.memory() });
         }
         has_happened
     }
