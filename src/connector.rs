@@ -3,6 +3,7 @@
 //! Nothing here spawns, signals, sleeps or reads a clock: the supervisor does, and reports back. [`Slot`] is the machine of one
 //! replica; [`Launch`] and [`Wanted`] are what it is told, [`Command`] is what it asks for, [`Notice`] is what it tells.
 
+mod answer;
 mod binary;
 mod exit;
 mod facts;
@@ -24,6 +25,7 @@ mod watch;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use answer::{Answer, Ask, Probe, VersionReading, Vitals};
 pub use binary::{Binary, BinaryId};
 pub(crate) use exit::in_words;
 pub use exit::{Ending, Exit, SpawnFailure};
@@ -40,4 +42,3 @@ pub use state::{Generation, Reason, RestartReason, SlotId, State};
 pub use survivor::{LastKnown, Survivor, Told};
 pub use transport::{HostTransport, Transport};
 pub use wanted::{Stop, Wanted, WantedTunnel};
-pub use watch::{Answer, Ask, Probe, VersionReading, Vitals};
