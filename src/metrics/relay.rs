@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use prometheus::{IntCounterVec, IntGaugeVec};
 
-use super::{counters, gauges, registry::Registry};
+use super::{
+    families::{counters, gauges},
+    registry::Registry,
+};
 use crate::connector::SlotId;
 
 /// What came of reading one connector for a scrape.

@@ -76,7 +76,7 @@ mod tests {
     use prometheus::{Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, TextEncoder};
 
     use super::*;
-    use crate::metrics::{Family, Registry, registered};
+    use crate::metrics::{Family, families::registered, registry::Registry};
 
     fn registry() -> Registry {
         let registry = Registry::new();
