@@ -12,6 +12,7 @@ use crate::{
     event::Entry,
     name::TunnelName,
     output::Batch,
+    recorder::Feed,
     supervisor::Supervisor,
 };
 
@@ -27,6 +28,27 @@ pub(super) fn newest(mut events: Vec<Event>, query: &EventQuery) -> Vec<Event> {
 
 pub(super) fn wants_line(query: &LogQuery, line: &LogLine) -> bool {
     query.since.is_none_or(|since| line.id > since) && query.replica.is_none_or(|replica| line.replica == replica)
+}
+
+/// The newest of the events that there are, and then every one as it happens.
+pub(super) fn follow_events(feed: &Feed, query: &EventQuery) -> impl Stream<Item = Followed<Event>> + Send + use<> {
+    let following = feed.follow(query.since);
+    let past = following.past.iter().filter(|entry| wants_entry(query, entry)).map(|entry| view::event(entry));
+    let past: Vec<Event> = past.collect();
+    let left_out = past.len().saturating_sub(usize::from(query.limit.get())) as u64;
+    // Who goes on behind an event is told what it does not get; who begins gets the newest.
+    let missed = (left_out + u64::from(following.has_gap)).min(if query.since.is_some() { u64::MAX } else { 0 });
+    let missed = (missed > 0).then_some(Followed::Missed(missed));
+    let past = missed.into_iter().chain(newest(past, query).into_iter().map(Followed::Item));
+    let query = query.clone();
+    let next = followed(following.next).filter_map(move |followed| {
+        std::future::ready(match followed {
+            Followed::Item(entry) if wants_entry(&query, &entry) => Some(Followed::Item(view::event(&entry))),
+            Followed::Item(_) => None,
+            Followed::Missed(count) => Some(Followed::Missed(count)),
+        })
+    });
+    stream::iter(past).chain(next)
 }
 
 /// The lines that there are, and then every line as it is written: each once, in the order of their numbers. With `since` they

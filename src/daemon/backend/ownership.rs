@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{DaemonBackend, REQUEST_TIME_MAX, change, not_asked, object, refused, slow};
+use super::{
+    DaemonBackend, REQUEST_TIME_MAX,
+    refusals::{not_asked, refused, slow},
+    tunnels::{change, object},
+};
 use crate::{
     config::{Origin, Tunnel},
     control::{
