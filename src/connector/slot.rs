@@ -41,8 +41,6 @@ mod wishes;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
-mod remembering_tests;
-#[cfg(test)]
 mod tests;
 
 use std::{

@@ -1,3 +1,5 @@
+//! Connectors that answer, hang, flood and lie, and who waits for whom.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::{

@@ -1,3 +1,5 @@
+//! Files as they grow, end and go: which lines are found, and with what numbers.
+
 use std::{
     fs::{File, OpenOptions},
     io::Write,
