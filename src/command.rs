@@ -1,4 +1,4 @@
-//! Programs: the one way in which something is run that is not a connector.
+//! Programs: the one way in which something is run that is no connector and does not talk to a person.
 //!
 //! A program is run from a list of arguments, without a shell. It gets a cleared environment with nothing but a `PATH`, a process
 //! group of its own and a limit of time. When it ends, when its time is over and when nobody waits for it any more, whatever is left

@@ -30,6 +30,7 @@ use crate::{
     config::{self, Account, ApplyMode, Config, Problems, Source},
     config_files,
     desired::Intended,
+    error_text::with_causes,
     event::{DaemonEvent, Sink},
     failpoint::{self, Point},
     name::{AccountName, TunnelName},
@@ -162,7 +163,7 @@ impl Intent {
             && let Err(error) = store.write_accepted(&sources)
         {
             // A disk that is full must not keep a good configuration from running; it is written with the next one.
-            events.tell(DaemonEvent::StateNotWritten { error: causes(&error) });
+            events.tell(DaemonEvent::StateNotWritten { error: with_causes(&error) });
         }
         let files = FilesInForce { sources, accepted_at: Timestamp::now(), problems, config: Arc::new(config), running };
         let (intended, unreadable) = assemble::intended(&files.config, &files.running, &store, &events);
@@ -187,7 +188,7 @@ impl Intent {
         blocking(move || {
             let sources = inner.files.read().expect("nothing panics while it holds the files").sources.clone();
             if let Err(error) = inner.store.write_accepted(&sources) {
-                inner.events.tell(DaemonEvent::StateNotWritten { error: causes(&error) });
+                inner.events.tell(DaemonEvent::StateNotWritten { error: with_causes(&error) });
             }
         })
         .await;
@@ -266,7 +267,7 @@ impl Inner {
         if config.daemon.apply != ApplyMode::Ask
             && let Err(error) = self.store.write_accepted(&sources)
         {
-            let problem = causes(&error);
+            let problem = with_causes(&error);
             self.events.tell(DaemonEvent::StateNotWritten { error: problem.clone() });
             return Err(vec![problem]);
         }
@@ -310,7 +311,7 @@ fn read(main: &Path) -> (Vec<Source>, Result<Config, Vec<String>>) {
             let parsed = config::parse(&sources).map_err(|problems| lines(&problems));
             (sources, parsed)
         }
-        Err(error) => (Vec::new(), Err(vec![causes(&error)])),
+        Err(error) => (Vec::new(), Err(vec![with_causes(&error)])),
     }
 }
 
@@ -335,17 +336,6 @@ fn choose(
 
 fn lines(problems: &Problems) -> Vec<String> {
     problems.0.iter().map(ToString::to_string).collect()
-}
-
-/// An error with its causes, on one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 /// Runs what reads and writes files where it may block.

@@ -28,7 +28,7 @@
 //!
 //! - Everything from [`health`] down performs no I/O, spawns nothing and reads no clock, file or environment. [`failpoint`] alone
 //!   does, for tests: in a release build it is empty.
-//! - Only [`process`] knows PIDs and signals, and [`command`] those of the programs that the configuration names; only [`cloudflare`]
+//! - Only [`process`] knows PIDs and signals, and [`command`] those of the other programs that it runs; only [`cloudflare`]
 //!   knows the API's URLs and JSON; only [`control`] knows the control routes; only [`cli`] and [`demo`] print, and [`mcp`] writes its
 //!   protocol to stdout. Only [`screen`] takes the terminal over, and stops its own process on Ctrl-Z.
 //! - The reconciler and the supervisor share a `watch` channel and no code. Metrics, health and control only read; they change
@@ -95,9 +95,10 @@ pub mod notify;
 pub mod store;
 pub mod config_files;
 
-// line: command | whole_file | http_client | host_names
+// line: command | whole_file | boot | http_client | host_names
 pub mod command;
 pub mod whole_file;
+pub mod boot;
 pub mod http_client;
 pub mod host_names;
 
@@ -135,11 +136,12 @@ pub mod import;
 // line: config
 pub mod config;
 
-// line: backoff | name | id | secret | foreign_text | exposition | event_kind | failpoint
+// line: backoff | name | id | secret | error_text | foreign_text | exposition | event_kind | failpoint
 pub mod backoff;
 pub mod name;
 pub mod id;
 pub mod secret;
+pub mod error_text;
 pub mod foreign_text;
 pub mod exposition;
 pub mod event_kind;

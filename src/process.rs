@@ -44,7 +44,6 @@ pub(crate) mod testing;
 pub use binary::{BinaryError, BinaryWatch, HeldBinary, Inspection, Version, check_binary};
 pub use cgroup::{Subtree, own_cgroup};
 pub use handle::{End, Onlooker, Process};
-pub use identity::boot_id;
 pub use leftovers::{Leftovers, end_leftovers};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 pub use lineage::is_of_connector;
@@ -57,15 +56,4 @@ pub use survivors::{Survivors, Watched, surviving_tunnels, survivors};
 /// Which version of Landlock the kernel has, from 1; `None` where it has none or it is switched off.
 pub fn landlock_version() -> Option<u32> {
     raw::landlock::version().ok()
-}
-
-/// An error with its causes, in one line.
-pub fn with_cause(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

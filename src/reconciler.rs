@@ -353,7 +353,7 @@ impl Reconciler {
         if !marked.contains(&true) {
             // Its account has left the configuration, so that nobody else writes the record.
             let record = TunnelRecord { fate: Fate::Delete, ..record.clone() };
-            self.ledger.save(record).await.map_err(|error| held(trouble::chain(&error)))?;
+            self.ledger.save(record).await.map_err(|error| held(trouble::with_causes(&error)))?;
         }
         self.reconcile_now("deletion").await?;
         Ok(!self.ledger.records().tunnels.contains_key(tunnel))

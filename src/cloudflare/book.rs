@@ -6,17 +6,17 @@
 
 use std::{
     fmt::Write as _,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::pacer::Spent;
 use crate::{
+    boot,
     secret::Secret,
     whole_file::{self, Keep},
 };
@@ -26,9 +26,6 @@ const VERSION: u32 = 1;
 
 /// The largest file that is read; what is written has some 200 bytes.
 const FILE_MAX: u64 = 4 * 1024;
-
-/// Where the kernel says which boot this is.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Where one credential's spending is kept.
 #[derive(Debug)]
@@ -77,8 +74,7 @@ impl CredentialId {
 impl Book {
     /// A book at `path`. `None` where the kernel does not say which boot this is: then nothing is kept.
     pub(super) fn open(path: &Path) -> Option<Self> {
-        let boot_id = fs::read_to_string(BOOT_ID).ok()?.trim().to_owned();
-        Some(Self { path: path.to_owned(), boot_id })
+        Some(Self { path: path.to_owned(), boot_id: boot::id().ok()? })
     }
 
     /// What an earlier daemon kept of this credential.
@@ -91,14 +87,14 @@ impl Book {
         if page.boot_id != self.boot_id || page.credential != *credential {
             return Kept::Nothing;
         }
-        let now = since_boot();
+        let now = boot::age();
         let left = |until: u64| Duration::from_millis(until).saturating_sub(now);
         Kept::Spent(Spent { ahead: left(page.spent_until), blocked: left(page.blocked_until) })
     }
 
     /// Keeps what is spent.
     pub(super) fn write(&self, credential: &CredentialId, spent: Spent) -> io::Result<()> {
-        let now = since_boot();
+        let now = boot::age();
         let until = |left: Duration| u64::try_from((now + left).as_millis()).unwrap_or(u64::MAX);
         let page = Page {
             version: VERSION,
@@ -112,13 +108,10 @@ impl Book {
     }
 }
 
-/// How long the machine runs, sleep included.
-fn since_boot() -> Duration {
-    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn credential(token: &str) -> CredentialId {

@@ -27,6 +27,7 @@ use crate::{
     command,
     config::{Account, Config, TokenSource},
     control, credential,
+    error_text::with_causes,
     intent::{FirstReading, last_accepted},
     name::AccountName,
     process::{self, readable_records},
@@ -127,7 +128,7 @@ fn is_of_systemd(account: &Account) -> bool {
 
 impl Check {
     fn problem(&mut self, error: &dyn std::error::Error) {
-        self.problems.push(process::with_cause(error));
+        self.problems.push(with_causes(error));
     }
 
     /// The state directory, as far as it can be read.

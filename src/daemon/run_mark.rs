@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    boot,
     control::private_folder,
     event::DaemonEvent,
-    process::boot_id,
     whole_file::{self, Keep},
 };
 
@@ -52,7 +52,7 @@ impl RunMark {
     /// that died. `None` where the kernel does not say which boot this is.
     pub(super) fn set(runtime_dir: &Path) -> Option<(Self, Option<DaemonEvent>)> {
         let path = private_folder(runtime_dir).join(FILE);
-        let boot_id = boot_id().ok()?;
+        let boot_id = boot::id().ok()?;
         let this = Running { adit: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), since: Timestamp::now() };
         let (content, died) = succeed(read(&path), boot_id, this);
         let mark = Self { path, content };

@@ -15,6 +15,7 @@ use crate::{
         DoctorGroup::Cloudflared,
         DoctorResult::{Failure, Note, Ok as Fine, Unknown, Warning},
     },
+    error_text,
     process::{self, Version},
 };
 
@@ -41,7 +42,7 @@ pub struct Facts {
 
 /// Looks at the binary, and runs it to ask for its version. It blocks, for ten seconds at most.
 pub fn look(path: &Path, today: Date) -> Facts {
-    let version = process::check_binary(path).map_err(|error| process::with_cause(&error));
+    let version = process::check_binary(path).map_err(|error| error_text::with_causes(&error));
     Facts { path: path.to_owned(), version, made_for: machine(path).ok().flatten(), runs_on: own_machine(), today }
 }
 

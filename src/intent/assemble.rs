@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use super::causes;
 use crate::{
     config::{self, Config, Source},
     desired::Intended,
+    error_text::with_causes,
     event::{DaemonEvent, Sink},
     name::TunnelName,
     store::{Definitions, Store},
@@ -27,7 +27,7 @@ pub(super) fn intended(
 ) -> (Intended, Vec<String>) {
     let mut unreadable = Vec::new();
     let definitions = store.definitions().unwrap_or_else(|error| {
-        unreadable.push(causes(&error));
+        unreadable.push(with_causes(&error));
         Definitions::default()
     });
     let stops = store.stops().unwrap_or_else(|error| {

@@ -6,10 +6,11 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::{Inner, Intent, blocking, causes};
+use super::{Inner, Intent, blocking};
 use crate::{
     config::{self, Config, DefinitionError, Origin, Problems, Source, Tunnel},
     connector::Stop,
+    error_text::with_causes,
     failpoint::{self, Point},
     name::TunnelName,
     store::StoreError,
@@ -53,7 +54,7 @@ pub enum ChangeError {
     #[error("{0}")]
     Problems(Problems),
     /// It cannot be kept.
-    #[error("{}", causes(.0))]
+    #[error("{}", with_causes(.0))]
     Store(#[from] StoreError),
 }
 

@@ -26,7 +26,10 @@ use rustix::{
     process::{Pid, Signal, kill_process_group},
 };
 
-use crate::connector::{Reason, SpawnFailure};
+use crate::{
+    connector::{Reason, SpawnFailure},
+    error_text::with_causes,
+};
 
 /// cloudflared's version: year, month, patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,7 +169,7 @@ impl From<&BinaryError> for SpawnFailure {
             BinaryError::Unknown { .. } => ("binary-unknown", true),
             BinaryError::TooOld { .. } => ("binary-too-old", true),
         };
-        Self { reason: Reason::new(code, super::with_cause(error)), lasting }
+        Self { reason: Reason::new(code, with_causes(error)), lasting }
     }
 }
 

@@ -43,6 +43,7 @@ use super::{
 use crate::{
     config::CONNECTOR_METRICS,
     connector::{Generation, Launch, LaunchFacts, Reason, SlotId, SpawnFailure},
+    error_text::with_causes,
     failpoint::{self, Point},
 };
 
@@ -310,7 +311,7 @@ fn not_started(program: &Path, error: &StartError) -> SpawnFailure {
             failure("cannot-execute", format!("cannot execute {program:?}: {}", error.source), lasting)
         }
         Step::Clone | Step::Session | Step::Descriptors | Step::Directory | Step::Limits | Step::Privileges => {
-            failure("cannot-spawn", super::with_cause(error), false)
+            failure("cannot-spawn", with_causes(error), false)
         }
     }
 }

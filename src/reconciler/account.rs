@@ -100,7 +100,7 @@ impl Worker {
         };
         if self.pinned.as_ref() != Some(&id) {
             self.pin(&id).await.map_err(|error| {
-                NoAccount::new(HoldCode::AccountUnknown, format!("its id cannot be kept: {}", trouble::chain(&error)))
+                NoAccount::new(HoldCode::AccountUnknown, format!("its id cannot be kept: {}", trouble::with_causes(&error)))
             })?;
             self.pinned = Some(id.clone());
         }
@@ -201,7 +201,7 @@ impl Worker {
         let (store, account) = (self.shared.ledger.store().clone(), self.account.clone());
         let kept = spawn_blocking(move || store.cache_zones(&account, now, &zones)).await.expect("writing does not panic");
         if let Err(error) = kept {
-            tracing::debug!(account = %self.account, error = %trouble::chain(&error), "the zones are not kept for the next start");
+            tracing::debug!(account = %self.account, error = %trouble::with_causes(&error), "the zones are not kept for the next start");
         }
         Ok(())
     }

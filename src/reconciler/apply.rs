@@ -157,7 +157,7 @@ impl Worker {
                 self.progress.fail(&error);
                 (trouble::text(&error), error.needs_operator())
             }
-            Err(StepError::Store(error)) => (trouble::chain(&error), true),
+            Err(StepError::Store(error)) => (trouble::with_causes(&error), true),
             Err(StepError::Other(error)) => (error, true),
             Err(StepError::Held(code, why)) => {
                 let scope = Scope::Tunnel { tunnel: step.tunnel().clone() };
@@ -175,7 +175,7 @@ impl Worker {
     /// What has happened at Cloudflare and could not be written down is known until the daemon ends.
     pub(super) fn noted(&mut self, result: Result<(), StoreError>) {
         if let Err(error) = result {
-            let error = trouble::chain(&error);
+            let error = trouble::with_causes(&error);
             self.progress.error.get_or_insert_with(|| error.clone());
             self.shared.events.tell(ProvisioningEvent::StateUnwritable { account: self.account.clone(), error });
         }

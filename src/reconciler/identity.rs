@@ -18,7 +18,7 @@ pub enum IdentityError {
         install: String,
     },
     /// The state directory does not take it.
-    #[error("cannot change the identity: {}", trouble::chain(.0))]
+    #[error("cannot change the identity: {}", trouble::with_causes(.0))]
     Store(#[from] StoreError),
 }
 

@@ -209,7 +209,7 @@ impl Worker {
                 };
                 still(&Orphan::left(record, &connected))?;
                 let marked = TunnelRecord { fate: Fate::Delete, ..record.clone() };
-                self.shared.ledger.save(marked).await.map_err(|error| trouble::chain(&error))
+                self.shared.ledger.save(marked).await.map_err(|error| trouble::with_causes(&error))
             }
         }
     }

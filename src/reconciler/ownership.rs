@@ -241,7 +241,7 @@ fn unanswered(doing: &str, error: &Error) -> Refusal {
 
 /// What has to be on disk first is not.
 fn unkept(doing: &str, error: &StoreError) -> Refusal {
-    Refusal::new(RefusalKind::Unavailable, format!("cannot {doing}: {}", trouble::chain(error)))
+    Refusal::new(RefusalKind::Unavailable, format!("cannot {doing}: {}", trouble::with_causes(error)))
 }
 
 /// What was shown is not what is there.

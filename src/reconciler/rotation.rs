@@ -111,7 +111,7 @@ impl Worker {
         let event = RotationEvent::Begun { emergency: rotation.emergency, by: rotation.by.clone() };
         let secret_life = SecretLife { rotation: Some(rotation), ..record.secret_life.clone() };
         let saved = self.shared.ledger.save(TunnelRecord { secret_life, ..record }).await;
-        saved.map_err(|error| trouble::chain(&error))?;
+        saved.map_err(|error| trouble::with_causes(&error))?;
         self.tell_rotation(tunnel, event);
         Ok(Some(true))
     }

@@ -5,6 +5,7 @@ use std::{error::Error as _, time::Duration};
 use rand::{Rng, RngExt};
 
 use crate::cloudflare::{Error, Kind};
+pub(super) use crate::error_text::with_causes;
 
 /// How a pass goes on after a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,22 +53,11 @@ pub(super) fn interval_wait(interval: Duration, rng: &mut impl Rng) -> Duration 
     interval.mul_f64(rng.random_range(0.9..=1.1))
 }
 
-/// An error with its causes, in one sentence.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
-
 /// A failed call in one sentence.
 pub(super) fn text(error: &Error) -> String {
     match error.source() {
         None => error.to_string(),
-        Some(_) => chain(error),
+        Some(_) => with_causes(error),
     }
 }
 

@@ -333,7 +333,7 @@ impl Worker {
             return Ok(false);
         }
         let record = TunnelRecord { fate: Fate::Delete, ..record };
-        self.shared.ledger.save(record).await.map_err(|error| trouble::chain(&error))?;
+        self.shared.ledger.save(record).await.map_err(|error| trouble::with_causes(&error))?;
         Ok(true)
     }
 

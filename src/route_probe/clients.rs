@@ -14,9 +14,9 @@ use url::Host;
 use super::visitor::Visitor;
 use crate::{
     config::{Service, forbidden_address},
+    error_text::with_causes,
     host_names::HostNames,
     http_client::{self, Trust},
-    process::with_cause,
     route_check::Asking,
 };
 
@@ -107,7 +107,7 @@ fn origins(tls: bool, verify: bool) -> ClientBuilder {
 }
 
 pub(super) fn built(builder: ClientBuilder) -> Result<Client, String> {
-    builder.build().map_err(|error| with_cause(&error))
+    builder.build().map_err(|error| with_causes(&error))
 }
 
 /// The host's names, without those that lead where nobody may publish anything.
@@ -146,7 +146,7 @@ fn certificates(pool: &Path) -> Result<Vec<reqwest::Certificate>, String> {
         return Err(fault("it is too large".to_owned()));
     }
     let pem = std::fs::read(pool).map_err(|error| fault(error.to_string()))?;
-    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fault(with_cause(&error)))
+    reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fault(with_causes(&error)))
 }
 
 /// Names that were looked up before the request, for the client that visits.

@@ -16,9 +16,9 @@ use crate::{
     cloudflare::tame,
     config::is_public_address,
     dns_lookup::{self, LookupError},
+    error_text::with_causes,
     http_client::{self, Trust},
     name::Hostname,
-    process::with_cause,
 };
 
 /// How long a visitor's request may take, once its address is known.
@@ -57,10 +57,10 @@ pub(super) async fn look(prober: &Prober, from: Vantage, hostname: &Hostname, pa
     let addresses: Vec<IpAddr> = match dns_lookup::addresses(from.resolver, hostname).await {
         Ok(addresses) => addresses,
         Err(error @ (LookupError::NoSuchName { .. } | LookupError::NoAddress { .. })) => {
-            return PublicFinding::NoAddress(with_cause(&error));
+            return PublicFinding::NoAddress(with_causes(&error));
         }
         Err(error @ (LookupError::Refused { .. } | LookupError::Silent { .. } | LookupError::Unreachable { .. })) => {
-            return PublicFinding::NoResolver(with_cause(&error));
+            return PublicFinding::NoResolver(with_causes(&error));
         }
     };
     let addresses = match from.front {

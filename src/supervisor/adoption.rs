@@ -12,9 +12,10 @@ use super::{
     task::{Parts, Report, Reported, Task, now},
 };
 use crate::{
+    boot,
     connector::{Exit, Generation, SlotId, Survivor, Transport},
     failpoint::{self, Point},
-    process::{Onlooker, Subtree, Survivors, Watched, boot_id, survivors},
+    process::{Onlooker, Subtree, Survivors, Watched, survivors},
 };
 
 /// The cgroups that connectors are put into: those below `named`, or those that the service manager gave to the daemon, which is
@@ -45,7 +46,7 @@ impl Task {
         let retry = parts.settings.successor_retry;
         let search = move || {
             let found = survivors(&spawner)?;
-            let (memories, program) = Memories::open(&private, boot_id()?, now())?;
+            let (memories, program) = Memories::open(&private, boot::id()?, now())?;
             let running: Vec<Survivor> = found.found.values().flatten().map(|(survivor, _)| survivor.clone()).collect();
             let programs = Programs::start(program_folders, program, &running, retry)?;
             Ok::<_, io::Error>((found, running, output.generations(), memories, programs))

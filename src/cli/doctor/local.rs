@@ -17,7 +17,7 @@ use crate::{
     },
     daemon::Environment,
     doctor::{Advised, check, host as host_facts, limits, network, program, service},
-    process,
+    error_text,
 };
 
 /// How many mistakes of the files are told one by one.
@@ -67,7 +67,7 @@ pub(super) fn files(main: &Path) -> Vec<DoctorCheck> {
     let sources = match config_files::read(main) {
         Ok(sources) => sources,
         Err(error) => {
-            let text = process::with_cause(&error);
+            let text = error_text::with_causes(&error);
             return vec![
                 check(Configuration, "config-files", Unknown, text).advised("look as root, or name the file with --config"),
             ];

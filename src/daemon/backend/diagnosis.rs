@@ -15,9 +15,9 @@ use crate::{
         api::{Diagnosis, Error, ErrorKind},
     },
     diagnosis::{Facts, Fresh, FreshConfiguration, FreshRecord, FreshTunnel, Match, Way, diagnose, find},
+    error_text::with_causes,
     id::{AccountId, TunnelId, ZoneId},
     name::Hostname,
-    process::with_cause,
     route_check::Asking,
     route_probe::{OriginFinding, Prober, Vantage},
 };
@@ -174,7 +174,7 @@ fn takes(rule: &Value, hostname: &Hostname) -> bool {
 
 async fn in_time<T>(asking: impl Future<Output = Result<T, cloudflare::Error>>) -> Result<T, String> {
     match timeout(CALL_TIME_MAX, asking).await {
-        Ok(answer) => answer.map_err(|error| with_cause(&error)),
+        Ok(answer) => answer.map_err(|error| with_causes(&error)),
         Err(_) => Err(format!("Cloudflare's API does not answer within {} s", CALL_TIME_MAX.as_secs())),
     }
 }

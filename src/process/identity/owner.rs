@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Home, boot_id};
-use crate::process::cgroup::Subtree;
+use super::Home;
+use crate::{boot, process::cgroup::Subtree};
 
 /// A daemon with its private folder, its user and its part of the cgroup tree.
 pub(in crate::process) struct Owner {
@@ -24,7 +24,7 @@ pub(in crate::process) struct Owner {
 impl Owner {
     /// The daemon that keeps its records in `private`.
     pub(in crate::process) fn of(private: &Path, subtree: Option<Subtree>) -> io::Result<Self> {
-        Ok(Self { private: private.to_owned(), home: Home::of(private), user: user_of(private), boot_id: boot_id()?, subtree })
+        Ok(Self { private: private.to_owned(), home: Home::of(private), user: user_of(private), boot_id: boot::id()?, subtree })
     }
 }
 

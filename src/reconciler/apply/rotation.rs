@@ -35,7 +35,7 @@ impl Worker {
             Err(error) => {
                 let error = match error {
                     StepError::Api(error) => trouble::text(error),
-                    StepError::Store(error) => trouble::chain(error),
+                    StepError::Store(error) => trouble::with_causes(error),
                     StepError::Held(_, error) | StepError::Other(error) => error.clone(),
                 };
                 let emergency = self.rotation_of(tunnel).is_some_and(|(_, rotation)| rotation.emergency);

@@ -164,7 +164,7 @@ impl Worker {
         let mut kept = None;
         if !is_marked {
             let document = std::slice::from_ref(&same.document);
-            kept = Some(self.keep_records(hostname, document).await.map_err(|error| trouble::chain(&error))?);
+            kept = Some(self.keep_records(hostname, document).await.map_err(|error| trouble::with_causes(&error))?);
             let (proxied, ttl, comment) = (Some(true), Some(TTL_AUTOMATIC), Some(comment.to_owned()));
             let patch = RecordPatch { content: None, proxied, ttl, comment };
             client.patch_record(&record.zone_id, &record.record_id, &patch).await.map_err(|error| trouble::text(&error))?;

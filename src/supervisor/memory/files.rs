@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     backoff::Backoff,
+    boot,
     connector::{FailedReplacement, Fingerprint, LastExit, Past, Reason, RestartReason, SlotId, SlotMemory, Waiting},
     name::TunnelName,
     whole_file,
@@ -148,9 +148,7 @@ impl SlotFile {
 
 impl Clocks {
     pub(super) fn at(now: Instant) -> Self {
-        let time = clock_gettime(ClockId::Boottime);
-        let since_boot = Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0));
-        Self { now, since_boot }
+        Self { now, since_boot: boot::age() }
     }
 
     fn to_file(self, at: Instant) -> u64 {
