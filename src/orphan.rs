@@ -287,7 +287,7 @@ pub fn left<'a>(records: impl Iterator<Item = &'a TunnelRecord>) -> impl Iterato
 
 /// The tunnel id that a record with our marker leads to, if no tunnel here has it on record.
 pub fn stray_target(records: &Records, record: &ObservedRecord) -> Option<TunnelId> {
-    let marked = record.comment.as_deref()?.starts_with(&records.install.marker_prefix());
+    let marked = records.install.has_marked(record.comment.as_deref()?);
     let known = records.tunnels.values().flat_map(|tunnel| tunnel.dns.values()).any(|dns| dns.record_id == record.id);
     let target = record.content.to_ascii_lowercase();
     let target = target.strip_suffix(TUNNEL_DOMAIN_SUFFIX)?.parse().ok()?;
@@ -322,7 +322,7 @@ fn on_record<'a>(records: &'a Records, id: &TunnelId) -> Option<&'a TunnelRecord
 
 /// The tunnel that our marker names; `None` when a comment or description is not our marker.
 pub fn tunnel_of_marker(records: &Records, comment: &str) -> Option<TunnelName> {
-    comment.strip_prefix(&records.install.marker_prefix())?.parse().ok()
+    records.install.marked(comment)?.parse().ok()
 }
 
 /// Why something of a tunnel whose record cannot be read stays: it may be on record after all.

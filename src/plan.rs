@@ -27,6 +27,7 @@ mod drift;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;
+mod known;
 mod merge;
 mod networks;
 mod obstacle;
@@ -38,6 +39,7 @@ mod replacement;
 mod rotation;
 mod shared;
 mod step;
+mod steps;
 mod takeover;
 mod tunnels;
 mod view;
@@ -59,6 +61,7 @@ mod tests;
 
 use std::{
     borrow::Cow,
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
 };
 
@@ -91,6 +94,9 @@ pub use view::{
     DnsStatus, NO_READY_CONNECTOR, PrivateRouteStatus, ProvisionedTunnel, RECORD_CHANGES, RotationStatus, RouteKind, RouteState,
     RouteStatus, SecretStatus, view,
 };
+
+use known::Known;
+use steps::Steps;
 
 use crate::{
     desired::Desired,
@@ -290,16 +296,20 @@ enum Standing {
 struct Planner<'a> {
     input: &'a Input<'a>,
     /// The records of the account, after renames.
-    records: BTreeMap<TunnelName, TunnelRecord>,
+    records: BTreeMap<TunnelName, Known<'a>>,
     /// What the connectors of each tunnel run, after renames.
     reported: Cow<'a, BTreeMap<TunnelName, i64>>,
     /// Which tunnel wants which hostname.
-    wanted_by: BTreeMap<&'a Hostname, &'a TunnelName>,
+    wanted_by: OnceCell<BTreeMap<&'a Hostname, &'a TunnelName>>,
     standing: BTreeMap<TunnelName, Standing>,
-    /// Known tunnels that are gone.
-    gone: BTreeSet<TunnelName>,
+    /// Records of which another one has the secret: a rename that crashed left one tunnel twice. Known when the renames are done.
+    twins: OnceCell<BTreeSet<TunnelName>>,
+    /// The tunnels that were listed, by what they are called at Cloudflare.
+    listed_names: OnceCell<BTreeMap<&'a str, &'a TunnelId>>,
+    /// What the tunnels on record are called at Cloudflare.
+    recorded_names: OnceCell<BTreeSet<&'a str>>,
     /// Who holds which DNS record by our records: one hostname may be on record twice while it moves.
-    owners: BTreeMap<Hostname, Vec<(TunnelName, DnsRecordRef)>>,
+    owners: OnceCell<BTreeMap<Hostname, Vec<(TunnelName, DnsRecordRef)>>>,
     zones: BTreeMap<ZoneId, dns::ZoneIndex<'a>>,
     networks: networks::Networks,
     /// Hostnames that may not be public, because no Access application covers them.
@@ -307,8 +317,8 @@ struct Planner<'a> {
     /// Hostnames that a load balancer leads to their tunnel, now or after this plan.
     balanced: BTreeSet<(TunnelName, Hostname)>,
     /// What a record that leads to a tunnel of ours points to, in lower case.
-    targets: BTreeSet<String>,
-    steps: Vec<Step>,
+    targets: OnceCell<BTreeSet<String>>,
+    steps: Steps,
     holds: BTreeSet<Hold>,
     conflicts: Vec<Conflict>,
     notes: Vec<String>,
@@ -318,24 +328,24 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn new(input: &'a Input<'a>) -> Self {
-        let records: BTreeMap<TunnelName, TunnelRecord> =
-            input.records.in_account(input.account_id).map(|record| (record.name.clone(), record.clone())).collect();
-        let ids = records.values().filter_map(|record| record.id.as_ref());
-        let targets = ids.map(|id| id.dns_target().to_ascii_lowercase()).collect();
+        let records = input.records.in_account(input.account_id);
+        let records: BTreeMap<_, _> = records.map(|record| (record.name.clone(), Known::Untouched(record))).collect();
         Self {
-            targets,
+            targets: OnceCell::new(),
             input,
             records,
             reported: Cow::Borrowed(input.reported),
-            wanted_by: parting::wanted_by(input.desired),
+            wanted_by: OnceCell::new(),
             standing: BTreeMap::new(),
-            gone: BTreeSet::new(),
-            owners: BTreeMap::new(),
+            twins: OnceCell::new(),
+            listed_names: OnceCell::new(),
+            recorded_names: OnceCell::new(),
+            owners: OnceCell::new(),
             zones: dns::index(input.observed),
             networks: networks::Networks::default(),
             closed: BTreeMap::new(),
             balanced: BTreeSet::new(),
-            steps: Vec::new(),
+            steps: Steps::default(),
             holds: BTreeSet::new(),
             conflicts: Vec::new(),
             notes: Vec::new(),
@@ -357,9 +367,8 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self) -> Plan {
-        // Stable, so that within one rank the order of names stays.
-        self.steps.sort_by_key(Step::rank);
-        let (steps, mut waiting) = guard::divide(&mut self);
+        let steps = std::mem::take(&mut self.steps).into_order();
+        let (steps, mut waiting) = guard::divide(&mut self, steps);
         let steps = balancers::guard::divide(&mut self, steps, &mut waiting);
         Plan {
             account: self.input.account.clone(),

@@ -281,11 +281,16 @@ impl InstallId {
     /// The comment that marks a DNS record, route or pool of this installation: at most 61 characters, of the 100 that a free
     /// zone allows.
     pub fn marker(&self, name: &TunnelName) -> String {
-        format!("{}{name}", self.marker_prefix())
+        format!("adit:{}:{name}", self.0)
     }
 
-    /// What every marker of this installation starts with, whichever tunnel it names.
-    pub fn marker_prefix(&self) -> String {
-        format!("adit:{}:", self.0)
+    /// Whether a comment is a marker of this installation, whichever tunnel it names.
+    pub fn has_marked(&self, comment: &str) -> bool {
+        self.marked(comment).is_some()
+    }
+
+    /// What the comment names as its tunnel, if it is a marker of this installation.
+    pub fn marked<'c>(&self, comment: &'c str) -> Option<&'c str> {
+        comment.strip_prefix("adit:")?.strip_prefix(&self.0)?.strip_prefix(':')
     }
 }

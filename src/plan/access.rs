@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{HoldCode, Planner, Question, Scope, Standing, Step};
+use super::{HoldCode, Known, Planner, Question, Scope, Standing, Step};
 use crate::{
     id::AccessAppId,
     name::{Hostname, TunnelName},
     observed::{Found, ObservedApp, Part},
-    record::{Fate, TunnelRecord},
+    record::Fate,
 };
 
 /// A change of what is on record about Access.
@@ -96,7 +96,7 @@ impl Planner<'_> {
 
     /// Takes away the DNS records of hostnames whose application has gone.
     pub(super) fn plan_withdrawals(&mut self) {
-        let records: Vec<TunnelRecord> = self.records.values().filter(|record| record.fate == Fate::Keep).cloned().collect();
+        let records: Vec<Known<'_>> = self.records.values().filter(|record| record.fate == Fate::Keep).cloned().collect();
         for record in &records {
             for (hostname, dns) in &record.dns {
                 let wanted = self.input.desired.tunnels.get(&record.name).is_some_and(|want| want.hostnames.contains(hostname));

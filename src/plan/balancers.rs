@@ -272,7 +272,7 @@ impl<'a> Planner<'a> {
 
     /// Whether a description is the marker of this installation, for whichever of its tunnels.
     pub(super) fn is_marked(&self, description: &str) -> bool {
-        description.starts_with(&self.input.records.install.marker_prefix())
+        self.input.records.install.has_marked(description)
     }
 
     pub(super) fn push_balancer(&mut self, step: BalancerStep) {

@@ -10,14 +10,14 @@
 //!
 //! Records of other types, such as TXT and MX, stand beside ours and are no concern of ours.
 
-use std::collections::BTreeMap;
+use std::{cell::OnceCell, collections::BTreeMap};
 
 use super::{Conflict, HoldCode, Planner, Question, RecordDrift, Scope, Standing, Step, takeover::is_in_the_way};
 use crate::{
     config::OnDrift,
     connector::document_number,
     desired::DesiredTunnel,
-    id::{RecordId, TunnelId, ZoneId},
+    id::{RecordId, ZoneId},
     name::{Hostname, TunnelName},
     observed::{Gap, Observed, ObservedRecord, Part, Zone, zone_of},
     record::{ConfigurationSource, DnsRecordRef},
@@ -29,8 +29,9 @@ pub(super) const NAMES_ASKED_MAX: usize = 20;
 
 /// The tunnel CNAMEs of one zone, so that each is found at once.
 pub(super) struct ZoneIndex<'a> {
+    records: &'a [ObservedRecord],
     by_id: BTreeMap<&'a RecordId, &'a ObservedRecord>,
-    by_name: BTreeMap<Hostname, &'a ObservedRecord>,
+    by_name: OnceCell<BTreeMap<Hostname, &'a ObservedRecord>>,
 }
 
 /// The records that were read completely, by zone.
@@ -38,8 +39,7 @@ pub(super) fn index(observed: &Observed) -> BTreeMap<ZoneId, ZoneIndex<'_>> {
     let read = observed.records.iter().filter_map(|(zone_id, part)| Some((zone_id, part.complete()?)));
     read.map(|(zone_id, records)| {
         let by_id = records.iter().map(|record| (&record.id, record)).collect();
-        let by_name = records.iter().filter_map(|record| Some((record.name.parse().ok()?, record))).collect();
-        (zone_id.clone(), ZoneIndex { by_id, by_name })
+        (zone_id.clone(), ZoneIndex { records, by_id, by_name: OnceCell::new() })
     })
     .collect()
 }
@@ -48,16 +48,23 @@ impl<'a> ZoneIndex<'a> {
     pub(super) fn by_id(&self, id: &RecordId) -> Option<&'a ObservedRecord> {
         self.by_id.get(id).copied()
     }
+
+    fn by_name(&self, hostname: &Hostname) -> Option<&'a ObservedRecord> {
+        let named = |record: &'a ObservedRecord| Some((record.name.parse().ok()?, record));
+        self.by_name.get_or_init(|| self.records.iter().filter_map(named).collect()).get(hostname).copied()
+    }
 }
 
 /// One hostname of one tunnel.
-struct Route<'a> {
+struct Route<'a, 'r> {
     tunnel: &'a TunnelName,
     hostname: &'a Hostname,
     want: &'a DesiredTunnel,
     zone: &'a Zone,
-    /// The tunnel's id; `None` when it is still to be made, so that no record can lead to it yet.
-    id: Option<TunnelId>,
+    /// What a record has to point to; `None` when the tunnel is still to be made, so that none can lead to it yet.
+    target: Option<&'r str>,
+    /// What marks a record of the tunnel.
+    marker: &'r str,
 }
 
 impl<'a> Planner<'a> {
@@ -66,17 +73,18 @@ impl<'a> Planner<'a> {
         let input = self.input;
         let mut first: Vec<Question> = Vec::new();
         for (tunnel, want) in &input.desired.tunnels {
-            let id = match self.standing.get(tunnel) {
+            let target = match self.standing.get(tunnel) {
                 None | Some(Standing::Held) => continue,
                 Some(Standing::Coming) => None,
-                Some(Standing::Live(id)) => Some(id.clone()),
+                Some(Standing::Live(id)) => Some(id.dns_target()),
             };
+            let marker = input.records.install.marker(tunnel);
             for hostname in &want.hostnames {
                 if self.is_closed(tunnel, hostname) {
                     continue;
                 }
                 let Some(zone) = self.readable_zone(tunnel, hostname) else { continue };
-                let route = Route { tunnel, hostname, want, zone, id: id.clone() };
+                let route = Route { tunnel, hostname, want, zone, target: target.as_deref(), marker: &marker };
                 if self.plan_record(&route) == Verdict::FirstTime {
                     first.push(Question::RecordsNamed { zone_id: zone.id.clone(), hostname: hostname.clone() });
                 }
@@ -125,21 +133,38 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn plan_record(&mut self, route: &Route<'a>) -> Verdict {
-        let owners = self.owners.get(route.hostname).cloned().unwrap_or_default();
-        let here = |(_, dns): &&(TunnelName, DnsRecordRef)| dns.zone_id == route.zone.id;
-        let own = owners.iter().filter(here).find(|(owner, _)| owner == route.tunnel);
-        match own.or_else(|| owners.iter().find(here)) {
+    fn plan_record(&mut self, route: &Route<'a, '_>) -> Verdict {
+        let here = |dns: &&DnsRecordRef| dns.zone_id == route.zone.id;
+        let own = self.records.get(route.tunnel).and_then(|record| record.dns.get(route.hostname)).filter(here).cloned();
+        if let Some(dns) = own {
+            self.plan_known(route, route.tunnel, &dns);
+            return Verdict::Known;
+        }
+        let mut owners = self.owners().get(route.hostname).into_iter().flatten();
+        match owners.find(|(_, dns)| here(&dns)).cloned() {
             Some((owner, dns)) => {
-                self.plan_known(route, owner, dns);
+                self.plan_known(route, &owner, &dns);
                 Verdict::Known
             }
             None => self.plan_unknown(route),
         }
     }
 
+    /// Who holds which DNS record by our records.
+    pub(super) fn owners(&self) -> &BTreeMap<Hostname, Vec<(TunnelName, DnsRecordRef)>> {
+        self.owners.get_or_init(|| {
+            let mut owners: BTreeMap<Hostname, Vec<_>> = BTreeMap::new();
+            for record in self.records.values() {
+                for (hostname, dns) in &record.dns {
+                    owners.entry(hostname.clone()).or_default().push((record.name.clone(), dns.clone()));
+                }
+            }
+            owners
+        })
+    }
+
     /// A hostname with a record of ours, made for this tunnel or for another.
-    fn plan_known(&mut self, route: &Route<'a>, owner: &TunnelName, dns: &DnsRecordRef) {
+    fn plan_known(&mut self, route: &Route<'a, '_>, owner: &TunnelName, dns: &DnsRecordRef) {
         let listed = self.zones.get(&dns.zone_id).and_then(|zone| zone.by_id(&dns.record_id));
         let found = match listed.filter(|record| record.stands_at(route.hostname)) {
             Some(record) => record,
@@ -165,9 +190,9 @@ impl<'a> Planner<'a> {
     }
 
     /// A hostname without a record of ours.
-    fn plan_unknown(&mut self, route: &Route<'a>) -> Verdict {
+    fn plan_unknown(&mut self, route: &Route<'a, '_>) -> Verdict {
         let input = self.input;
-        let listed = self.zones.get(&route.zone.id).and_then(|zone| zone.by_name.get(route.hostname).copied());
+        let listed = self.zones.get(&route.zone.id).and_then(|zone| zone.by_name(route.hostname));
         if let Some(found) = listed {
             self.take_or_conflict(route, found);
             return Verdict::Known;
@@ -187,8 +212,8 @@ impl<'a> Planner<'a> {
     }
 
     /// A record that is not on record here: made by us when an answer was lost, or by somebody else.
-    fn take_or_conflict(&mut self, route: &Route<'a>, found: &ObservedRecord) {
-        if self.has_marker(found) && self.leads_to(found, route.id.as_ref()) {
+    fn take_or_conflict(&mut self, route: &Route<'a, '_>, found: &ObservedRecord) {
+        if self.has_marker(found) && leads_to(found, route.target) {
             self.steps.push(Step::TakeRecord {
                 tunnel: route.tunnel.clone(),
                 hostname: route.hostname.clone(),
@@ -201,7 +226,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Everything that stands at the hostname; `None`, with a hold, when that is not known.
-    fn standing_at(&mut self, route: &Route<'a>) -> Option<&'a [ObservedRecord]> {
+    fn standing_at(&mut self, route: &Route<'a, '_>) -> Option<&'a [ObservedRecord]> {
         let answers = &self.input.observed.answers;
         match answers.names.get(route.hostname) {
             Some(Part::Complete(records)) => Some(records),
@@ -219,22 +244,22 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn repair(&mut self, route: &Route<'a>, found: &ObservedRecord) {
+    fn repair(&mut self, route: &Route<'a, '_>, found: &ObservedRecord) {
         let mut drift = Vec::new();
-        if !self.leads_to(found, route.id.as_ref()) {
+        if !leads_to(found, route.target) {
             drift.push(RecordDrift::Target);
         }
         if !found.proxied {
             drift.push(RecordDrift::Proxied);
         }
-        if found.comment.as_deref() != Some(self.input.records.install.marker(route.tunnel).as_str()) {
+        if found.comment.as_deref() != Some(route.marker) {
             drift.push(RecordDrift::Comment);
         }
         if drift.is_empty() {
             return;
         }
         // A tunnel that is made anew, or has a new name here, changes its records by itself: that is nobody's edit.
-        let edited = route.id.is_some() && drift.iter().any(|drift| *drift != RecordDrift::Comment);
+        let edited = route.target.is_some() && drift.iter().any(|drift| *drift != RecordDrift::Comment);
         if edited && route.want.on_drift == OnDrift::Report {
             let why =
                 format!("somebody else changed its DNS record (now {} {:?}), which is left as it is", found.kind, found.content);
@@ -251,7 +276,7 @@ impl<'a> Planner<'a> {
 
     /// A hostname goes over from one of our tunnels to another: once that one serves it. Whether the first one does is not asked: it
     /// may, and this daemon only has not heard of its connectors yet.
-    fn move_record(&mut self, route: &Route<'a>, from: &TunnelName, dns: &DnsRecordRef) {
+    fn move_record(&mut self, route: &Route<'a, '_>, from: &TunnelName, dns: &DnsRecordRef) {
         if !self.serves_wanted(route.tunnel, route.want) {
             let why = format!("it stays with {from} until the connectors of {} serve it", route.tunnel);
             return self.hold_route(route.tunnel, route.hostname, HoldCode::NotReady, why);
@@ -279,8 +304,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn create_record(&mut self, route: &Route<'a>, again: bool) {
-        if again && route.id.is_some() && route.want.on_drift == OnDrift::Report {
+    fn create_record(&mut self, route: &Route<'a, '_>, again: bool) {
+        if again && route.target.is_some() && route.want.on_drift == OnDrift::Report {
             let why = "somebody else deleted its DNS record, which is not made again (on_drift = \"report\")";
             return self.hold_route(route.tunnel, route.hostname, HoldCode::Edited, why);
         }
@@ -292,7 +317,7 @@ impl<'a> Planner<'a> {
         });
     }
 
-    fn conflict_record(&mut self, route: &Route<'a>, found: &ObservedRecord, why: &str) {
+    fn conflict_record(&mut self, route: &Route<'a, '_>, found: &ObservedRecord, why: &str) {
         self.conflicts.push(Conflict::Record {
             tunnel: route.tunnel.clone(),
             hostname: route.hostname.clone(),
@@ -310,17 +335,14 @@ impl<'a> Planner<'a> {
 
     /// Whether the record carries the marker of this installation, for whichever of its tunnels.
     pub(super) fn has_marker(&self, record: &ObservedRecord) -> bool {
-        let prefix = self.input.records.install.marker_prefix();
-        record.comment.as_deref().is_some_and(|comment| comment.starts_with(&prefix))
-    }
-
-    fn leads_to(&self, record: &ObservedRecord, id: Option<&TunnelId>) -> bool {
-        record.kind == "CNAME" && id.is_some_and(|id| record.content.eq_ignore_ascii_case(&id.dns_target()))
+        record.comment.as_deref().is_some_and(|comment| self.input.records.install.has_marked(comment))
     }
 
     /// Whether the record leads to a tunnel of ours in this account.
     pub(super) fn leads_to_ours(&self, record: &ObservedRecord) -> bool {
-        record.kind == "CNAME" && self.targets.contains(&record.content.to_ascii_lowercase())
+        let ids = || self.records.values().filter_map(|record| record.id.as_ref());
+        let targets = self.targets.get_or_init(|| ids().map(|id| id.dns_target().to_ascii_lowercase()).collect());
+        record.kind == "CNAME" && targets.contains(&record.content.to_ascii_lowercase())
     }
 }
 
@@ -329,4 +351,8 @@ impl<'a> Planner<'a> {
 enum Verdict {
     Known,
     FirstTime,
+}
+
+fn leads_to(record: &ObservedRecord, target: Option<&str>) -> bool {
+    record.kind == "CNAME" && target.is_some_and(|target| record.content.eq_ignore_ascii_case(target))
 }

@@ -377,7 +377,7 @@ fn check_record(zone: &ZoneId, id: &RecordId, hostname: &Hostname, input: &Input
     assert!(is_read(zone, input), "the zone was not read: {step}");
     let marked = |record: &&ObservedRecord| {
         let comment = record.comment.as_deref().unwrap_or_default();
-        record.id == *id && comment.starts_with(&input.records.install.marker_prefix())
+        record.id == *id && input.records.install.has_marked(comment)
     };
     let listed = input.observed.records.get(zone).and_then(Part::complete).into_iter().flatten();
     let asked = input.observed.answers.names.values().filter_map(Part::complete).flatten();

@@ -23,8 +23,8 @@ pub(super) fn is_mass_missing(count: usize, total: usize) -> bool {
     count >= 2 && (count > MASS || count == total)
 }
 
-/// Divides the steps into those that may be done at once and those that wait for an operator, and says so.
-pub(super) fn divide(planner: &mut Planner<'_>) -> (Vec<Step>, Vec<Step>) {
+/// Divides `steps` into those that may be done at once and those that wait for an operator, and says so.
+pub(super) fn divide(planner: &mut Planner<'_>, steps: Vec<Step>) -> (Vec<Step>, Vec<Step>) {
     let kept: Vec<_> = planner.records.values().filter(|record| matches!(record.fate, Fate::Keep | Fate::Retiring)).collect();
     let tunnels = kept.iter().filter(|record| record.id.is_some()).count();
     let records: usize = kept.iter().map(|record| record.dns.len() + record.private_routes.len()).sum();
@@ -45,7 +45,7 @@ pub(super) fn divide(planner: &mut Planner<'_>) -> (Vec<Step>, Vec<Step>) {
     // It cannot go before its routes.
     let behind =
         |step: &Step| matches!(step, Step::Network(NetworkStep::DeleteVirtualNetwork { tunnel, .. }) if kept.contains(tunnel));
-    let count = |pick: &dyn Fn(&Step) -> bool| planner.steps.iter().filter(|step| pick(step)).count();
+    let count = |pick: &dyn Fn(&Step) -> bool| steps.iter().filter(|step| pick(step)).count();
 
     let gone = count(&remade);
     let gone = is_mass_missing(gone, tunnels).then_some(gone);
@@ -54,14 +54,13 @@ pub(super) fn divide(planner: &mut Planner<'_>) -> (Vec<Step>, Vec<Step>) {
     let deletes = count(&deleted);
     let deletes = is_mass(deletes, records).then_some(deletes);
 
-    let remaking: BTreeSet<TunnelName> =
-        planner.steps.iter().filter(|step| remade(step)).map(|step| step.tunnel().clone()).collect();
+    let remaking: BTreeSet<TunnelName> = steps.iter().filter(|step| remade(step)).map(|step| step.tunnel().clone()).collect();
     let waits = |step: &Step| {
         (gone.is_some() && remaking.contains(step.tunnel()))
             || (missing.is_some() && made_again(step))
             || (deletes.is_some() && (deleted(step) || behind(step)))
     };
-    let (waiting, steps) = std::mem::take(&mut planner.steps).into_iter().partition(waits);
+    let (waiting, steps) = steps.into_iter().partition(waits);
 
     if let Some(count) = gone {
         confirm(planner, format!("{count} of {tunnels} tunnels are gone at Cloudflare; they are made again when you confirm it"));

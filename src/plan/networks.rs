@@ -24,14 +24,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use step::{NetworkStep, RouteDrift};
 
-use super::{Conflict, HoldCode, Planner, Question, Scope, Standing, Step};
+use super::{Conflict, HoldCode, Known, Planner, Question, Scope, Standing, Step};
 use crate::{
     config::{OnDrift, PrivateRoute},
     desired::{Desired, DesiredTunnel},
     id::{AccountId, RouteId, TunnelId, VirtualNetworkId},
     name::TunnelName,
     observed::{Gap, ObservedRoute, Part, Presence, RoutePlace},
-    record::{Fate, Records, TunnelRecord},
+    record::{Fate, Records},
 };
 use survey::{Owned, Survey};
 
@@ -118,7 +118,7 @@ impl<'a> Planner<'a> {
         if needed == NetworksNeeded::default() && !read {
             return;
         }
-        let survey = Survey::of(&input.observed.networks, self.records.values());
+        let survey = Survey::of(&input.observed.networks, self.records.values().map(|known| &**known));
         for (tunnel, want) in &input.desired.tunnels {
             let id = match self.standing.get(tunnel) {
                 None | Some(Standing::Held) => continue,
@@ -137,7 +137,7 @@ impl<'a> Planner<'a> {
         self.plan_virtual_networks(&survey);
     }
 
-    fn plan_private_route(&mut self, survey: &Survey<'a>, wanted: &Wanted<'_>, location: &Location) {
+    fn plan_private_route(&mut self, survey: &Survey<'a>, wanted: &Wanted<'a>, location: &Location) {
         if let Some(place) = location.place() {
             if let Some(other) = self.networks.wanted.get(place) {
                 let why =
@@ -153,7 +153,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A place with a route of ours, made for this tunnel or for another.
-    fn plan_known_route(&mut self, survey: &Survey<'a>, wanted: &Wanted<'_>, location: &Location, owned: &Owned) {
+    fn plan_known_route(&mut self, survey: &Survey<'a>, wanted: &Wanted<'a>, location: &Location, owned: &Owned) {
         let Some(route_id) = &owned.made.route_id else {
             return self.plan_unknown_route(survey, wanted, location, false);
         };
@@ -184,7 +184,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether another route than this one stands at the place, so that Cloudflare would not let this one go there.
-    fn is_in_the_way(&mut self, survey: &Survey<'a>, wanted: &Wanted<'_>, location: &Location, route_id: &RouteId) -> bool {
+    fn is_in_the_way(&mut self, survey: &Survey<'a>, wanted: &Wanted<'a>, location: &Location, route_id: &RouteId) -> bool {
         let there = location.place().and_then(|place| survey.at(place)).filter(|(other, _)| *other != route_id);
         let Some((other, found)) = there else { return false };
         if survey.owner_of(other).is_some() {
@@ -197,7 +197,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A place without a route that is on record here with its id. `again`: one that was made is gone.
-    fn plan_unknown_route(&mut self, survey: &Survey<'a>, wanted: &Wanted<'_>, location: &Location, again: bool) {
+    fn plan_unknown_route(&mut self, survey: &Survey<'a>, wanted: &Wanted<'a>, location: &Location, again: bool) {
         if let Some((route_id, found)) = location.place().and_then(|place| survey.at(place)) {
             self.networks.claimed.insert(route_id.clone());
             return match self.our_tunnel_of(found).filter(|_| self.has_our_comment(&found.comment)) {
@@ -228,7 +228,7 @@ impl<'a> Planner<'a> {
         });
     }
 
-    fn repair_private_route(&mut self, wanted: &Wanted<'_>, location: &Location, route_id: &RouteId, found: &ObservedRoute) {
+    fn repair_private_route(&mut self, wanted: &Wanted<'a>, location: &Location, route_id: &RouteId, found: &ObservedRoute) {
         let mut drift = Vec::new();
         if wanted.id.is_none() || found.tunnel_id != wanted.id {
             drift.push(RouteDrift::Tunnel);
@@ -259,7 +259,7 @@ impl<'a> Planner<'a> {
     }
 
     /// A private route goes over from one of our tunnels to another: once that one serves, if the first one does.
-    fn move_private_route(&mut self, wanted: &Wanted<'_>, location: &Location, from: &TunnelName, route_id: &RouteId) {
+    fn move_private_route(&mut self, wanted: &Wanted<'a>, location: &Location, from: &TunnelName, route_id: &RouteId) {
         if self.input.reported.contains_key(from) && !self.serves_wanted(wanted.tunnel, wanted.want) {
             let why = format!("it stays with {from} until the connectors of {} serve", wanted.tunnel);
             return self.hold_private_route(wanted.tunnel, wanted.route, HoldCode::NotReady, why);
@@ -273,7 +273,7 @@ impl<'a> Planner<'a> {
         });
     }
 
-    fn conflict_private_route(&mut self, wanted: &Wanted<'_>, route_id: &RouteId, found: &ObservedRoute, why: &str) {
+    fn conflict_private_route(&mut self, wanted: &Wanted<'a>, route_id: &RouteId, found: &ObservedRoute, why: &str) {
         self.conflicts.push(Conflict::PrivateRoute {
             tunnel: wanted.tunnel.clone(),
             route: wanted.route.clone(),
@@ -343,12 +343,12 @@ impl<'a> Planner<'a> {
 
     /// Whether a comment is the marker of this installation, for whichever of its tunnels.
     fn has_our_comment(&self, comment: &str) -> bool {
-        comment.starts_with(&self.input.records.install.marker_prefix())
+        self.input.records.install.has_marked(comment)
     }
 
     /// The tunnel of ours in this account that a route leads to.
     fn our_tunnel_of(&self, found: &ObservedRoute) -> Option<TunnelName> {
-        let leads_there = |ours: &&TunnelRecord| found.tunnel_id.is_some() && ours.id == found.tunnel_id;
+        let leads_there = |ours: &&Known<'_>| found.tunnel_id.is_some() && ours.id == found.tunnel_id;
         self.records.values().find(leads_there).map(|ours| ours.name.clone())
     }
 }

@@ -13,7 +13,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{HoldCode, Planner, Standing, Step};
+use super::{HoldCode, Known, Planner, Standing, Step};
 use crate::{
     desired::{DesiredTunnel, fingerprint},
     name::{Hostname, TunnelName},
@@ -76,7 +76,7 @@ impl<'a> Planner<'a> {
     /// Ends the time of hostnames that left long enough ago or came back, and says of the others until when it lasts.
     pub(super) fn end_partings(&mut self) {
         let input = self.input;
-        let records: Vec<TunnelRecord> = self.records.values().filter(|record| !record.parting.is_empty()).cloned().collect();
+        let records: Vec<Known<'_>> = self.records.values().filter(|record| !record.parting.is_empty()).cloned().collect();
         for record in records {
             let want = input.desired.tunnels.get(&record.name);
             for (hostname, since) in &record.parting {
@@ -85,7 +85,7 @@ impl<'a> Planner<'a> {
                 if is_back || ends_at <= input.now {
                     self.steps.push(Step::EndParting { tunnel: record.name.clone(), hostname: hostname.clone() });
                     if let Some(record) = self.records.get_mut(&record.name) {
-                        record.parting.remove(hostname);
+                        record.change().parting.remove(hostname);
                     }
                     continue;
                 }
@@ -120,12 +120,15 @@ impl<'a> Planner<'a> {
 
     /// Whether any hostname is.
     pub(super) fn is_handing_over(&self, record: &TunnelRecord) -> bool {
-        !record.parting.is_empty() || record.dns.keys().any(|hostname| self.heir(&record.name, hostname).is_some())
+        let want = self.input.desired.tunnels.get(&record.name);
+        let mut unwanted = record.dns.keys().filter(|hostname| want.is_none_or(|want| !want.hostnames.contains(*hostname)));
+        !record.parting.is_empty() || unwanted.any(|hostname| self.heir(&record.name, hostname).is_some())
     }
 
     /// The tunnel that wants a hostname besides this one.
     pub(super) fn heir(&self, tunnel: &TunnelName, hostname: &Hostname) -> Option<&'a TunnelName> {
-        self.wanted_by.get(hostname).copied().filter(|heir| *heir != tunnel)
+        let wanted_by = self.wanted_by.get_or_init(|| wanted_by(self.input.desired));
+        wanted_by.get(hostname).copied().filter(|heir| *heir != tunnel)
     }
 
     /// Puts on record which configuration is in force, where nothing else does: the rules of hostnames that leave later come from it.
@@ -139,7 +142,7 @@ impl<'a> Planner<'a> {
             ConfigurationSource::Local => true,
             ConfigurationSource::Remote => record.written.as_ref().is_some_and(|written| written.sha256 == in_force.sha256),
         };
-        let is_noted = || record.document.as_ref() == Some(&KeptDocument::new(&in_force.document));
+        let is_noted = || record.document.as_ref().is_some_and(|kept| kept.is(&in_force.document));
         if is_there && !is_noted() {
             self.steps.push(Step::NoteDocument { tunnel: name.clone(), document: in_force.document.into_owned() });
         }

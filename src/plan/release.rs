@@ -1,6 +1,6 @@
 //! What Adit made and is no longer wanted: DNS records of dropped routes, and tunnels that an operator deletes.
 
-use super::{ForgetReason, HoldCode, Planner, Question, Release, Scope, Standing, Step};
+use super::{ForgetReason, HoldCode, Known, Planner, Question, Release, Scope, Standing, Step};
 use crate::{
     id::TunnelId,
     name::{Hostname, TunnelName},
@@ -11,7 +11,7 @@ use crate::{
 impl Planner<'_> {
     /// Lets go of DNS records that no wanted hostname needs, then of tunnels that are to be deleted.
     pub(super) fn plan_releases(&mut self) {
-        let records: Vec<TunnelRecord> = self.records.values().cloned().collect();
+        let records: Vec<Known<'_>> = self.records.values().cloned().collect();
         for record in records {
             match record.fate {
                 Fate::Delete => self.delete_tunnel(&record),
@@ -48,8 +48,7 @@ impl Planner<'_> {
 
     pub(super) fn delete_tunnel(&mut self, record: &TunnelRecord) {
         // Left over from a rename that crashed: the tunnel lives on under its other name.
-        let others: Vec<&TunnelName> = self.records.keys().filter(|name| **name != record.name).collect();
-        if others.into_iter().any(|other| self.are_one(&record.name, other)) {
+        if self.lives_on(record) {
             self.steps.push(Step::ForgetTunnel { tunnel: record.name.clone() });
             return;
         }
@@ -57,7 +56,7 @@ impl Planner<'_> {
         let networks = if self.networks.blocked.contains(&record.name) { Release::Blocked } else { Release::Done };
         let families = [self.release_dns(record), self.release_balancing(record), networks];
         // Whoever still comes by it is served until the grace period is over.
-        let is_served = !record.parting.is_empty() || self.moves_from(&record.name) || self.drains(record);
+        let is_served = !record.parting.is_empty() || self.steps.takes_from(&record.name) || self.drains(record);
         if is_served || families.contains(&Release::Blocked) {
             return;
         }
@@ -72,7 +71,7 @@ impl Planner<'_> {
         };
         let id = match &record.id {
             Some(id) => Some(id.clone()),
-            None => match super::tunnels::find_named(listed, &record.cloudflare_name) {
+            None => match self.find_named(&record.cloudflare_name) {
                 None => None,
                 Some(id) => match self.own_by_secret(record, &id) {
                     None => return,
@@ -133,8 +132,7 @@ impl Planner<'_> {
             self.forget(name, hostname, if theirs == dns { ForgetReason::Moved } else { ForgetReason::Gone });
             return Some(Release::Done);
         }
-        let moves = |step: &Step| matches!(step, Step::MoveRecord { hostname: moving, .. } if moving == hostname);
-        if self.steps.iter().any(moves) {
+        if self.steps.moves_record(hostname) {
             return Some(Release::Done);
         }
         if self.standing.get(heir) == Some(&Standing::Held) {
@@ -146,14 +144,6 @@ impl Planner<'_> {
             );
         }
         Some(Release::Blocked)
-    }
-
-    /// Whether a hostname leaves the tunnel in this plan, or has just done so for good.
-    fn moves_from(&self, tunnel: &TunnelName) -> bool {
-        let forgets =
-            |step: &Step| matches!(step, Step::ForgetRecord { why: ForgetReason::Moved, .. }) && step.tunnel() == tunnel;
-        let ends = |step: &Step| matches!(step, Step::EndParting { .. }) && step.tunnel() == tunnel;
-        self.steps.iter().any(|step| step.moves_from() == Some(tunnel) || forgets(step) || ends(step))
     }
 
     pub(super) fn release(&mut self, record: &TunnelRecord, hostname: &Hostname, dns: &DnsRecordRef) -> Release {

@@ -7,9 +7,11 @@
 //!
 //! When the configuration goes back before the end, the tunnel that was there first is taken again, and the other one retires.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ForgetReason, HoldCode, Planner, Release, Step};
+use super::{ForgetReason, HoldCode, Known, Planner, Release, Step};
 use crate::{
     config::Ownership,
     desired::DesiredTunnel,
@@ -27,18 +29,37 @@ impl Planner<'_> {
     /// name that people gave; whether it retires is decided anew.
     pub(super) fn forget_twins(&mut self) {
         let derived: Vec<TunnelName> = self.records.keys().filter(|name| name.is_derived()).cloned().collect();
+        if derived.is_empty() {
+            return;
+        }
+        let mut counts = secrets(self.input.records.in_account(self.input.account_id));
         for name in derived {
-            let is_twin = self.records.keys().any(|other| *other != name && self.are_one(&name, other));
-            if is_twin {
+            let left = counts.get_mut(self.records[&name].secret.expose()).expect("every secret is counted");
+            if *left > 1 {
+                *left -= 1;
                 self.records.remove(&name);
                 self.steps.push(Step::ForgetTunnel { tunnel: name });
             }
         }
     }
 
+    /// Whether a record is left over from a rename that crashed: the tunnel lives on under its other name.
+    pub(super) fn lives_on(&self, record: &TunnelRecord) -> bool {
+        let twins = || {
+            let counts = secrets(self.records.values().map(|known| &**known));
+            let is_twin = |known: &&Known<'_>| counts[known.secret.expose()] > 1;
+            self.records.values().filter(is_twin).map(|known| known.name.clone()).collect()
+        };
+        self.twins.get_or_init(twins).contains(&record.name)
+    }
+
     /// Retires each tunnel that was made with another place for its configuration than is wanted now.
     pub(super) fn replace_tunnels(&mut self) {
         let input = self.input;
+        let mut retiring: BTreeMap<TunnelName, Vec<TunnelName>> = BTreeMap::new();
+        for record in self.records.values().filter(|record| record.fate == Fate::Retiring) {
+            retiring.entry(record.name.given()).or_default().push(record.name.clone());
+        }
         for (name, want) in &input.desired.tunnels {
             if matches!(input.observed.tunnels, Part::Gap(_)) || input.records.held.contains_key(name) {
                 continue;
@@ -58,27 +79,26 @@ impl Planner<'_> {
                 None => {}
             }
             if input.records.tunnels.get(name).is_none_or(|record| record.account_id == *input.account_id) {
-                self.take_former_back(name, want.source);
+                let former = retiring.get(name).map(Vec::as_slice).unwrap_or_default();
+                self.take_former_back(name, want.source, former);
             }
         }
     }
 
     /// A tunnel that retires and is what is wanted again, takes its name back: nothing has to be made.
-    fn take_former_back(&mut self, name: &TunnelName, source: ConfigurationSource) {
-        let is_former = |record: &&TunnelRecord| {
-            let whole = record.id.is_some() && record.draining_since.is_none();
-            whole && record.fate == Fate::Retiring && record.source == source && record.name.given() == *name
-        };
-        if let Some(former) = self.records.values().find(is_former).map(|record| record.name.clone()) {
-            self.take_name(&former, name, Fate::Keep);
-            self.steps.push(Step::RenameTunnel { from: former, tunnel: name.clone() });
+    fn take_former_back(&mut self, name: &TunnelName, source: ConfigurationSource, retiring: &[TunnelName]) {
+        let is_former = |record: &Known<'_>| record.id.is_some() && record.draining_since.is_none() && record.source == source;
+        if let Some(former) = retiring.iter().find(|former| self.records.get(former).is_some_and(is_former)) {
+            self.take_name(former, name, Fate::Keep);
+            self.steps.push(Step::RenameTunnel { from: former.clone(), tunnel: name.clone() });
         }
     }
 
     /// What is known under one name is known under another from here on.
     pub(super) fn take_name(&mut self, from: &TunnelName, to: &TunnelName, fate: Fate) {
         if let Some(mut record) = self.records.remove(from) {
-            (record.name, record.fate) = (to.clone(), fate);
+            let changed = record.change();
+            (changed.name, changed.fate) = (to.clone(), fate);
             self.records.insert(to.clone(), record);
         }
         if self.reported.contains_key(from) {
@@ -166,4 +186,13 @@ impl Planner<'_> {
 /// Whether another tunnel can take the place of this one: its pool leads to it alone, and what others share is theirs as well.
 fn may_be_replaced(record: &TunnelRecord, want: &DesiredTunnel) -> bool {
     record.balancing.is_empty() && record.shared.is_none() && want.ownership == Ownership::Owned
+}
+
+/// How many records have each secret.
+fn secrets<'r>(records: impl Iterator<Item = &'r TunnelRecord>) -> BTreeMap<&'r str, usize> {
+    let mut counts = BTreeMap::new();
+    for record in records {
+        *counts.entry(record.secret.expose()).or_default() += 1;
+    }
+    counts
 }

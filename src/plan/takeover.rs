@@ -74,8 +74,7 @@ pub fn offer_route(
     }
     let holds =
         |found: &ObservedRecord, owner: &TunnelRecord| owner.dns.get(hostname).is_some_and(|dns| dns.record_id == found.id);
-    let marker = records.install.marker_prefix();
-    let is_marked = |found: &ObservedRecord| found.comment.as_deref().is_some_and(|comment| comment.starts_with(&marker));
+    let is_marked = |found: &ObservedRecord| found.comment.as_deref().is_some_and(|comment| records.install.has_marked(comment));
     let (in_the_way, beside): (Vec<_>, Vec<_>) = found.into_iter().partition(is_in_the_way);
     let mut others = records.tunnels.values().filter(|other| other.name != *tunnel);
     if let Some(owner) = others.find(|other| in_the_way.iter().any(|found| is_marked(found) && holds(found, other))) {

@@ -1,13 +1,11 @@
 //! Which tunnels are made, settled, kept and orphaned.
 
-use std::collections::BTreeMap;
-
-use super::{Conflict, CreateReason, HoldCode, Planner, Question, Scope, Standing, Step};
+use super::{Conflict, CreateReason, HoldCode, Known, Planner, Question, Scope, Standing, Step};
 use crate::{
     desired::DesiredTunnel,
     id::TunnelId,
     name::TunnelName,
-    observed::{Existence, ObservedTunnel, Part},
+    observed::{Existence, Part},
     record::{Fate, TunnelRecord},
 };
 
@@ -50,7 +48,7 @@ impl Planner<'_> {
         for (name, why) in &self.input.records.held {
             self.hold_tunnel(name, HoldCode::RecordUnreadable, why);
         }
-        let unwanted: Vec<TunnelRecord> =
+        let unwanted: Vec<Known<'_>> =
             self.records.values().filter(|record| !self.input.desired.tunnels.contains_key(&record.name)).cloned().collect();
         for record in unwanted {
             if let Some(why) = self.input.desired.held.get(&record.name) {
@@ -73,13 +71,6 @@ impl Planner<'_> {
                 Fate::Orphaned => self.notes.push(left_behind(&record)),
                 Fate::Delete | Fate::Retiring => {}
             }
-        }
-        for (hostname, owner) in self
-            .records
-            .values()
-            .flat_map(|record| record.dns.iter().map(|(hostname, dns)| (hostname.clone(), (record.name.clone(), dns.clone()))))
-        {
-            self.owners.entry(hostname).or_default().push(owner);
         }
     }
 
@@ -105,16 +96,13 @@ impl Planner<'_> {
             return held;
         }
         let input = self.input;
-        let listed = match &input.observed.tunnels {
-            Part::Complete(listed) => listed,
-            Part::Gap(gap) => {
-                self.hold_gap(Scope::Account, gap);
-                return Standing::Held;
-            }
-        };
+        if let Part::Gap(gap) = &input.observed.tunnels {
+            self.hold_gap(Scope::Account, gap);
+            return Standing::Held;
+        }
         let Some(record) = self.records.get(name).cloned() else {
             let cloudflare_name = self.free_name(name);
-            if let Some(id) = find_named(listed, &cloudflare_name) {
+            if let Some(id) = self.find_named(&cloudflare_name) {
                 let why = "nothing here says that it is ours, so it is left alone";
                 return self.conflict(name, cloudflare_name, id, why);
             }
@@ -176,18 +164,16 @@ impl Planner<'_> {
             self.hold_tunnel(&record.name, HoldCode::NotAdopted, why);
             return Standing::Held;
         }
-        if let Some(other) = find_named(listed, &record.cloudflare_name) {
+        if let Some(other) = self.find_named(&record.cloudflare_name) {
             let why = "took the name of ours, which was deleted";
             return self.conflict(&record.name, record.cloudflare_name.clone(), other, why);
         }
-        self.gone.insert(record.name.clone());
         self.create(&record.name, record.cloudflare_name.clone(), want, CreateReason::Gone)
     }
 
     /// A tunnel whose creation was begun: the answer was lost, or never came.
     fn settle(&mut self, record: &TunnelRecord, want: &DesiredTunnel) -> Standing {
-        let listed = self.input.observed.tunnels.complete().expect("the caller has the list");
-        let Some(id) = find_named(listed, &record.cloudflare_name) else {
+        let Some(id) = self.find_named(&record.cloudflare_name) else {
             return self.create(&record.name, record.cloudflare_name.clone(), want, CreateReason::Unfinished);
         };
         let input = self.input;
@@ -215,16 +201,25 @@ impl Planner<'_> {
         }
     }
 
+    /// The listed tunnel that is called so at Cloudflare.
+    pub(super) fn find_named(&self, cloudflare_name: &str) -> Option<TunnelId> {
+        let listed = self.input.observed.tunnels.complete().into_iter().flatten();
+        // Of two with one name the first one counts.
+        let names = || listed.rev().map(|(id, tunnel)| (tunnel.name.as_str(), id)).collect();
+        self.listed_names.get_or_init(names).get(cloudflare_name).map(|id| (*id).clone())
+    }
+
     /// What a new tunnel is called at Cloudflare: not as one of ours that still lives there while this one takes its place.
     fn free_name(&self, name: &TunnelName) -> String {
         let records = self.input.records;
-        let is_taken = |cloudflare_name: &String| {
-            let mut ours = self.records.values().chain(records.tunnels.values());
-            ours.any(|record| record.cloudflare_name == *cloudflare_name)
-        };
+        let names = || records.tunnels.values().map(|record| record.cloudflare_name.as_str()).collect();
+        let taken = self.recorded_names.get_or_init(names);
         let first = records.install.cloudflare_name(name);
         let others = (2_u64..).map(|number| records.install.later_cloudflare_name(name, number));
-        std::iter::once(first).chain(others).find(|name| !is_taken(name)).expect("there are more numbers than tunnels")
+        std::iter::once(first)
+            .chain(others)
+            .find(|name| !taken.contains(name.as_str()))
+            .expect("there are more numbers than tunnels")
     }
 
     fn create(&mut self, name: &TunnelName, cloudflare_name: String, want: &DesiredTunnel, why: CreateReason) -> Standing {
@@ -236,10 +231,6 @@ impl Planner<'_> {
         self.conflicts.push(Conflict::Tunnel { tunnel: name.clone(), cloudflare_name, id, why: why.to_owned() });
         Standing::Held
     }
-}
-
-pub(super) fn find_named(listed: &BTreeMap<TunnelId, ObservedTunnel>, cloudflare_name: &str) -> Option<TunnelId> {
-    listed.iter().find(|(_, tunnel)| tunnel.name == cloudflare_name).map(|(id, _)| id.clone())
 }
 
 pub(super) fn left_behind(record: &TunnelRecord) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::{
     name::TunnelName,
     plan::{
-        BalancerStep, HoldCode, Planner, Scope, Step,
+        BalancerStep, HoldCode, Known, Planner, Scope, Step,
         guard::{is_mass, is_mass_missing},
     },
     record::Fate,
@@ -14,7 +14,7 @@ use crate::{
 /// Moves to `waiting` what an operator has to confirm: that many pools, monitors and balancers are made again or taken away.
 /// It is counted in tunnels, of which each has one of everything.
 pub(in crate::plan) fn divide(planner: &mut Planner<'_>, steps: Vec<Step>, waiting: &mut Vec<Step>) -> Vec<Step> {
-    let has = |record: &&crate::record::TunnelRecord| record.fate == Fate::Keep && record.balancing.pool_id().is_some();
+    let has = |record: &&Known<'_>| record.fate == Fate::Keep && record.balancing.pool_id().is_some();
     let kept: BTreeSet<TunnelName> = planner.records.values().filter(has).map(|record| record.name.clone()).collect();
     let again = tunnels_with(&steps, BalancerStep::makes_again);
     let removed = tunnels_with(&steps, |step| step.takes_away() && kept.contains(step.tunnel()));

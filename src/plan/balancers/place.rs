@@ -157,7 +157,7 @@ impl<'a> Planner<'a> {
     }
 
     fn is_our_record(&self, record: &ObservedRecord) -> bool {
-        let on_record = self.owners.values().flatten().any(|(_, dns)| dns.record_id == record.id);
+        let on_record = self.owners().values().flatten().any(|(_, dns)| dns.record_id == record.id);
         on_record && self.has_marker(record)
     }
 

@@ -5,14 +5,14 @@ use crate::{
     id::{BalancerId, PoolId},
     name::{Hostname, TunnelName},
     observed::{BalancingObject, ObservedBalancer, Part},
-    plan::{BalancerStep, HoldCode, LetGo, Planner, Scope, Standing, Step},
+    plan::{BalancerStep, HoldCode, Known, LetGo, Planner, Scope, Standing, Step},
     record::{BalancerRef, Fate, TunnelRecord},
 };
 
 impl Planner<'_> {
     /// Lets go of what wanted tunnels do not need any more. Those that left the configuration keep theirs until their deletion.
     pub(in crate::plan) fn plan_balancer_releases(&mut self) {
-        let records: Vec<TunnelRecord> = self.records.values().cloned().collect();
+        let records: Vec<Known<'_>> = self.records.values().cloned().collect();
         for record in &records {
             let want = self.input.desired.tunnels.get(&record.name);
             let Some(want) = want.filter(|_| record.fate != Fate::Delete && !record.balancing.is_empty()) else { continue };

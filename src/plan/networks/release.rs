@@ -6,7 +6,7 @@ use crate::{
     id::RouteId,
     name::TunnelName,
     observed::{ObservedRoute, Part, RoutePlace},
-    plan::{ForgetReason, HoldCode, Planner, Standing, Step},
+    plan::{ForgetReason, HoldCode, Known, Planner, Standing},
     record::{PrivateRouteRef, TunnelRecord},
 };
 
@@ -23,7 +23,7 @@ enum Release {
 impl<'a> Planner<'a> {
     /// Lets go of private routes that nothing wants: those of tunnels that stay, and all of tunnels that are to be deleted.
     pub(super) fn release_private_routes(&mut self, survey: &Survey<'a>) {
-        let records: Vec<TunnelRecord> = self.records.values().cloned().collect();
+        let records: Vec<Known<'_>> = self.records.values().cloned().collect();
         for record in &records {
             let deleting = self.is_ending(record);
             if deleting && self.lives_on(record) {
@@ -53,11 +53,6 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Whether a record is left over from a rename that crashed: the tunnel lives on under its other name.
-    pub(super) fn lives_on(&self, record: &TunnelRecord) -> bool {
-        self.records.keys().any(|other| *other != record.name && self.are_one(&record.name, other))
-    }
-
     /// A private route that another tunnel wants, or the same one in other words, is never released but moved: how far that is.
     /// `None` when nobody else wants it.
     fn hand_over_route(
@@ -85,11 +80,11 @@ impl<'a> Planner<'a> {
         }
         let is_this = |owned: &Owned| owned.tunnel == *name && owned.route == *route;
         let mut others = survey.on_record().filter(|owned| owned.made.route_id.as_ref() == Some(id) && !is_this(owned));
-        if others.any(wants) || self.takes_or_moves(id, NetworkStepKind::Take) {
+        if others.any(wants) || self.steps.takes_route(id) {
             self.forget_private_route(name, route, ForgetReason::Moved);
             return Some(Release::Done);
         }
-        if self.takes_or_moves(id, NetworkStepKind::Move) {
+        if self.steps.moves_route(id) {
             return Some(Release::Done);
         }
         let heir = same_words?;
@@ -102,15 +97,6 @@ impl<'a> Planner<'a> {
         let dying = self.records.get(tunnel).is_some_and(|record| record.fate.is_ending());
         let want = self.input.desired.tunnels.get(tunnel);
         !dying && want.is_some_and(|want| want.private_routes.contains(route))
-    }
-
-    /// Whether a step of this plan takes or moves the route of this id.
-    fn takes_or_moves(&self, id: &RouteId, kind: NetworkStepKind) -> bool {
-        self.steps.iter().any(|step| match (step, kind) {
-            (Step::Network(NetworkStep::TakeRoute { route_id, .. }), NetworkStepKind::Take)
-            | (Step::Network(NetworkStep::MoveRoute { route_id, .. }), NetworkStepKind::Move) => route_id == id,
-            _ => false,
-        })
     }
 
     fn release_private_route(
@@ -199,8 +185,7 @@ impl<'a> Planner<'a> {
     /// Cloudflare deletes no tunnel that private routes lead to, and those of others are not ours to delete.
     fn hold_for_routes_of_others(&mut self, survey: &Survey<'_>, record: &TunnelRecord) {
         let Some(id) = &record.id else { return };
-        let leaves =
-            |route: &RouteId| self.networks.deleted.contains_key(route) || self.takes_or_moves(route, NetworkStepKind::Move);
+        let leaves = |route: &RouteId| self.networks.deleted.contains_key(route) || self.steps.moves_route(route);
         let others: Vec<String> = survey
             .listed()
             .filter(|(route, found)| found.tunnel_id.as_ref() == Some(id) && !leaves(route))
@@ -218,13 +203,6 @@ impl<'a> Planner<'a> {
         self.hold_tunnel(&record.name, HoldCode::RoutesOfOthers, why);
         self.networks.blocked.insert(record.name.clone());
     }
-}
-
-/// What a step does with a route that stays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum NetworkStepKind {
-    Take,
-    Move,
 }
 
 /// Where a private route stands by our record; `None` for a network whose virtual network was never known.

@@ -10,7 +10,7 @@ use crate::{
     id::VirtualNetworkId,
     name::TunnelName,
     observed::{ObservedVirtualNetwork, Part, RoutePlace},
-    plan::{ForgetReason, HoldCode, Planner, Question, Scope, Standing},
+    plan::{ForgetReason, HoldCode, Known, Planner, Question, Scope, Standing},
     record::TunnelRecord,
 };
 
@@ -139,7 +139,7 @@ impl<'a> Planner<'a> {
 
     /// Lets go of virtual networks of ours that no route needs, and settles those whose making was begun.
     pub(super) fn plan_virtual_networks(&mut self, survey: &Survey<'a>) {
-        let records: Vec<TunnelRecord> = self.records.values().cloned().collect();
+        let records: Vec<Known<'_>> = self.records.values().cloned().collect();
         for record in records.iter().filter(|record| !record.virtual_networks.is_empty()) {
             let deleting = self.is_ending(record);
             let wanted = self.standing.get(&record.name).is_some_and(|standing| *standing != Standing::Held);

@@ -176,7 +176,7 @@ impl Worker {
     }
 
     fn check_ours(&self, found: &LoadBalancer) -> Result<(), StepError> {
-        if found.description.starts_with(&self.shared.ledger.records().install.marker_prefix()) {
+        if self.shared.ledger.records().install.has_marked(&found.description) {
             return Ok(());
         }
         let why = format!("load balancer {} ({}) carries our marker no longer, so it is left alone", found.name, found.id);
