@@ -269,7 +269,7 @@ impl Plan {
     /// The steps in order, those that wait for a confirmation included.
     pub fn confirmed(&self) -> Vec<Step> {
         let mut steps: Vec<&Step> = self.steps.iter().chain(&self.waiting).collect();
-        steps.sort_by_key(|step| step.rank());
+        steps.sort_by_key(|step| step.facts().rank);
         steps.into_iter().cloned().collect()
     }
 }

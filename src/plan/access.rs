@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{HoldCode, Known, Planner, Question, Scope, Standing, Step};
+use super::{HoldCode, Known, Planner, Question, Scope, Standing, Step, step::Facts};
 use crate::{
     id::AccessAppId,
     name::{Hostname, TunnelName},
@@ -37,10 +37,10 @@ pub enum AccessStep {
 }
 
 impl AccessStep {
-    /// The tunnel that it is about.
-    pub fn tunnel(&self) -> &TunnelName {
+    /// What is to be known of it.
+    pub(super) fn facts(&self) -> Facts<'_> {
         let Self::NoteApplications { tunnel, .. } = self;
-        tunnel
+        Facts::noting('~', "note-applications", tunnel)
     }
 
     /// What it does, for a person, without its sign.

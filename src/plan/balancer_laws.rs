@@ -202,7 +202,7 @@ fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut De
             let done = plan.steps.len().min(*steps);
             model.apply(&plan.steps[..done]);
             if let (true, Some(Step::Balancer(step))) = (*lost, plan.steps.get(done))
-                && step.sign() == '+'
+                && step.facts().sign == '+'
             {
                 model.lose_the_answer(step);
             }
@@ -225,12 +225,12 @@ fn happen(event: &Event, model: &mut Model, witness: &mut Witness, want: &mut De
 /// Whether a step changes something of a kind that was not read.
 fn touches(step: &Step, unread: &str) -> bool {
     let Step::Balancer(step) = step else { return false };
-    let is_about = |kinds: &[&str]| kinds.iter().any(|kind| step.word().ends_with(kind));
+    let is_about = |kinds: &[&str]| kinds.iter().any(|kind| step.facts().word.ends_with(kind));
     match unread {
         "pools" => is_about(&["-pool", "-monitor"]),
         "balancers" => is_about(&["-balancer"]),
         // Nothing is made or joined where the zone of a hostname is not known.
-        "zones" => step.sign() == '+',
+        "zones" => step.facts().sign == '+',
         _ => false,
     }
 }

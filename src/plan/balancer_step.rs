@@ -6,6 +6,10 @@ use serde::Serialize;
 
 pub use parts::{LetGo, MonitorDrift, PoolDrift, WantedMonitor, WantedPool};
 
+use super::{
+    DriftKind,
+    step::{Facts, Rank, Reach},
+};
 use crate::{
     id::{BalancerId, MonitorId, PoolId, ZoneId},
     name::{Hostname, TunnelName},
@@ -191,148 +195,57 @@ pub enum BalancerStep {
 pub const ENDPOINT_COST: &str = "each endpoint of a load balancer is billed by Cloudflare every month";
 
 impl BalancerStep {
+    /// What is to be known of it. Load balancing stands beside the DNS records: create before refer; and, when it goes, refer before
+    /// delete. A balancer that others use too is read before it is changed.
+    pub(super) fn facts(&self) -> Facts<'_> {
+        use Rank::{Lead, Release};
+        match self {
+            Self::TakeMonitor { tunnel, .. } => Facts::noting('~', "take-monitor", tunnel),
+            Self::TakePool { tunnel, .. } => Facts::noting('~', "take-pool", tunnel),
+            Self::TakeBalancer { tunnel, .. } => Facts::noting('~', "take-balancer", tunnel),
+            Self::ForgetMonitor { tunnel, .. } => Facts::noting('-', "forget-monitor", tunnel),
+            Self::ForgetPool { tunnel, .. } => Facts::noting('-', "forget-pool", tunnel),
+            Self::ForgetBalancer { tunnel, .. } => Facts::noting('-', "forget-balancer", tunnel),
+            Self::CreateMonitor { tunnel, again, .. } => {
+                Facts::calling(1, Lead, '+', "create-monitor", tunnel).repairing(DriftKind::Route, *again)
+            }
+            Self::RepairMonitor { tunnel, .. } => Facts::calling(1, Lead, '~', "repair-monitor", tunnel),
+            Self::CreatePool { tunnel, again, .. } => {
+                let cost = (!again).then_some(ENDPOINT_COST);
+                let facts = Facts::calling(1, Lead, '+', "create-pool", tunnel).repairing(DriftKind::Route, *again);
+                Facts { cost, ..facts }
+            }
+            Self::RepairPool { tunnel, .. } => Facts::calling(1, Lead, '~', "repair-pool", tunnel),
+            Self::CreateBalancer { tunnel, again, .. } => {
+                Facts::calling(1, Lead, '+', "create-balancer", tunnel).repairing(DriftKind::Route, *again)
+            }
+            Self::RepairBalancer { tunnel, .. } => Facts::calling(2, Lead, '~', "repair-balancer", tunnel),
+            Self::JoinBalancer { tunnel, .. } => Facts::calling(2, Lead, '~', "join-balancer", tunnel),
+            Self::LeaveBalancer { tunnel, .. } => Facts::calling(2, Release, '~', "leave-balancer", tunnel),
+            Self::DeleteBalancer { tunnel, .. } => Facts::calling(2, Release, '-', "delete-balancer", tunnel),
+            Self::DeletePool { tunnel, .. } => Facts::calling(1, Release, '-', "delete-pool", tunnel),
+            Self::DeleteMonitor { tunnel, .. } => Facts::calling(1, Release, '-', "delete-monitor", tunnel),
+        }
+    }
+
     /// The tunnel that it is about.
     pub fn tunnel(&self) -> &TunnelName {
-        match self {
-            Self::TakeMonitor { tunnel, .. }
-            | Self::TakePool { tunnel, .. }
-            | Self::TakeBalancer { tunnel, .. }
-            | Self::ForgetMonitor { tunnel, .. }
-            | Self::ForgetPool { tunnel, .. }
-            | Self::ForgetBalancer { tunnel, .. }
-            | Self::CreateMonitor { tunnel, .. }
-            | Self::RepairMonitor { tunnel, .. }
-            | Self::CreatePool { tunnel, .. }
-            | Self::RepairPool { tunnel, .. }
-            | Self::CreateBalancer { tunnel, .. }
-            | Self::RepairBalancer { tunnel, .. }
-            | Self::JoinBalancer { tunnel, .. }
-            | Self::LeaveBalancer { tunnel, .. }
-            | Self::DeleteBalancer { tunnel, .. }
-            | Self::DeletePool { tunnel, .. }
-            | Self::DeleteMonitor { tunnel, .. } => tunnel,
-        }
-    }
-
-    /// Its place in a plan: beside the DNS records, create before refer; and, when it goes, refer before delete.
-    pub(super) fn rank(&self) -> u8 {
-        match self.kind() {
-            Kind::Record => 1,
-            Kind::Create | Kind::Change => 4,
-            Kind::Delete => 6,
-        }
-    }
-
-    /// What it does, in one word.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::TakeMonitor { .. } => "take-monitor",
-            Self::TakePool { .. } => "take-pool",
-            Self::TakeBalancer { .. } => "take-balancer",
-            Self::ForgetMonitor { .. } => "forget-monitor",
-            Self::ForgetPool { .. } => "forget-pool",
-            Self::ForgetBalancer { .. } => "forget-balancer",
-            Self::CreateMonitor { .. } => "create-monitor",
-            Self::RepairMonitor { .. } => "repair-monitor",
-            Self::CreatePool { .. } => "create-pool",
-            Self::RepairPool { .. } => "repair-pool",
-            Self::CreateBalancer { .. } => "create-balancer",
-            Self::RepairBalancer { .. } => "repair-balancer",
-            Self::JoinBalancer { .. } => "join-balancer",
-            Self::LeaveBalancer { .. } => "leave-balancer",
-            Self::DeleteBalancer { .. } => "delete-balancer",
-            Self::DeletePool { .. } => "delete-pool",
-            Self::DeleteMonitor { .. } => "delete-monitor",
-        }
-    }
-
-    /// `+`, `~` or `-`, as a plan shows it.
-    pub fn sign(&self) -> char {
-        match (self.kind(), self) {
-            (Kind::Create, _) => '+',
-            (Kind::Delete, Self::LeaveBalancer { .. }) => '~',
-            (Kind::Record, Self::ForgetMonitor { .. } | Self::ForgetPool { .. } | Self::ForgetBalancer { .. })
-            | (Kind::Delete, _) => '-',
-            (Kind::Record | Kind::Change, _) => '~',
-        }
-    }
-
-    /// How many calls it takes when all goes well: a balancer that others use too is read before it is changed.
-    pub(super) fn calls(&self) -> usize {
-        match self {
-            Self::JoinBalancer { .. }
-            | Self::LeaveBalancer { .. }
-            | Self::RepairBalancer { .. }
-            | Self::DeleteBalancer { .. } => 2,
-            Self::TakeMonitor { .. }
-            | Self::TakePool { .. }
-            | Self::TakeBalancer { .. }
-            | Self::ForgetMonitor { .. }
-            | Self::ForgetPool { .. }
-            | Self::ForgetBalancer { .. } => 0,
-            Self::CreateMonitor { .. }
-            | Self::RepairMonitor { .. }
-            | Self::CreatePool { .. }
-            | Self::RepairPool { .. }
-            | Self::CreateBalancer { .. }
-            | Self::DeletePool { .. }
-            | Self::DeleteMonitor { .. } => 1,
-        }
-    }
-
-    /// What it costs in money; `None` when nothing.
-    pub fn cost(&self) -> Option<&'static str> {
-        match self {
-            Self::CreatePool { again: false, .. } => Some(ENDPOINT_COST),
-            Self::CreatePool { again: true, .. }
-            | Self::TakeMonitor { .. }
-            | Self::TakePool { .. }
-            | Self::TakeBalancer { .. }
-            | Self::ForgetMonitor { .. }
-            | Self::ForgetPool { .. }
-            | Self::ForgetBalancer { .. }
-            | Self::CreateMonitor { .. }
-            | Self::RepairMonitor { .. }
-            | Self::RepairPool { .. }
-            | Self::CreateBalancer { .. }
-            | Self::RepairBalancer { .. }
-            | Self::JoinBalancer { .. }
-            | Self::LeaveBalancer { .. }
-            | Self::DeleteBalancer { .. }
-            | Self::DeletePool { .. }
-            | Self::DeleteMonitor { .. } => None,
-        }
+        self.facts().tunnel
     }
 
     /// Whether it makes again what went missing.
     pub(super) fn makes_again(&self) -> bool {
-        match self {
-            Self::CreateMonitor { again, .. } | Self::CreatePool { again, .. } | Self::CreateBalancer { again, .. } => *again,
-            Self::TakeMonitor { .. }
-            | Self::TakePool { .. }
-            | Self::TakeBalancer { .. }
-            | Self::ForgetMonitor { .. }
-            | Self::ForgetPool { .. }
-            | Self::ForgetBalancer { .. }
-            | Self::RepairMonitor { .. }
-            | Self::RepairPool { .. }
-            | Self::RepairBalancer { .. }
-            | Self::JoinBalancer { .. }
-            | Self::LeaveBalancer { .. }
-            | Self::DeleteBalancer { .. }
-            | Self::DeletePool { .. }
-            | Self::DeleteMonitor { .. } => false,
-        }
+        self.facts().drift.is_some()
     }
 
     /// Whether visitors lose something by it.
     pub(super) fn takes_away(&self) -> bool {
-        self.kind() == Kind::Delete
+        self.facts().rank == Rank::Release
     }
 
     /// Whether it changes only what is on record here.
     pub fn is_only_here(&self) -> bool {
-        self.kind() == Kind::Record
+        self.facts().reach == Reach::Here
     }
 
     /// What it does and why, for a person, without its sign.
@@ -354,7 +267,7 @@ impl BalancerStep {
             }
             Self::RepairMonitor { tunnel, drift, .. } => format!("monitor of {tunnel}: set right its {}", list(drift)),
             Self::CreatePool { tunnel, pool, again: gone } => {
-                let cost = self.cost().map_or_else(String::new, |cost| format!(" ({cost})"));
+                let cost = self.facts().cost.map_or_else(String::new, |cost| format!(" ({cost})"));
                 format!("pool {} -> {tunnel}{}{cost}", pool.name, again(gone))
             }
             Self::RepairPool { tunnel, pool, drift, .. } => {
@@ -379,33 +292,6 @@ impl BalancerStep {
             Self::DeleteMonitor { tunnel, .. } => format!("monitor of {tunnel}"),
         }
     }
-
-    fn kind(&self) -> Kind {
-        match self {
-            Self::TakeMonitor { .. }
-            | Self::TakePool { .. }
-            | Self::TakeBalancer { .. }
-            | Self::ForgetMonitor { .. }
-            | Self::ForgetPool { .. }
-            | Self::ForgetBalancer { .. } => Kind::Record,
-            Self::CreateMonitor { .. } | Self::CreatePool { .. } | Self::CreateBalancer { .. } => Kind::Create,
-            Self::RepairMonitor { .. } | Self::RepairPool { .. } | Self::RepairBalancer { .. } | Self::JoinBalancer { .. } => {
-                Kind::Change
-            }
-            Self::LeaveBalancer { .. } | Self::DeleteBalancer { .. } | Self::DeletePool { .. } | Self::DeleteMonitor { .. } => {
-                Kind::Delete
-            }
-        }
-    }
-}
-
-/// What sort of change a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Record,
-    Create,
-    Change,
-    Delete,
 }
 
 fn of_others(id: &BalancerId, adopted: bool) -> String {

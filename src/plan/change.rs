@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{Input, Plan, Step, difference::configuration_difference};
+use super::{
+    Input, Plan, Step,
+    difference::configuration_difference,
+    step::{Facts, Reach},
+};
 use crate::{
     id::{RecordId, ZoneId},
     name::{Hostname, TunnelName},
@@ -49,47 +53,27 @@ pub fn explain(input: &Input<'_>, plan: &Plan) -> Vec<Change> {
 pub fn calls(input: &Input<'_>, plan: &Plan) -> usize {
     let made: BTreeSet<&TunnelName> =
         plan.steps.iter().filter(|step| matches!(step, Step::CreateTunnel { .. })).map(Step::tunnel).collect();
-    let (mut calls, mut changed, mut deleted) = (0, BTreeMap::new(), BTreeMap::new());
+    let (mut calls, mut batched) = (0, BTreeMap::new());
     for step in plan.steps.iter().chain(&plan.waiting) {
-        match step {
-            Step::CreateTunnel { .. } => calls += 1,
-            Step::DeleteConnections { .. } | Step::DeleteTunnel { .. } => calls += 2,
-            Step::WriteRules { .. } => calls += 2,
-            Step::Network(step) => calls += step.calls(),
-            Step::Balancer(step) => calls += step.calls(),
-            Step::Rotation(step) => calls += step.calls(),
-            Step::PutConfiguration { tunnel, .. } => calls += if made.contains(tunnel) { 1 } else { 2 },
-            Step::CreateRecord { zone_id, .. } | Step::RepairRecord { zone_id, .. } | Step::MoveRecord { zone_id, .. } => {
-                *changed.entry(zone_id).or_insert(0_usize) += 1;
-            }
-            Step::DeleteRecord { zone_id, .. } => *deleted.entry(zone_id).or_insert(0_usize) += 1,
-            Step::RenameTunnel { .. }
-            | Step::KeepTunnel { .. }
-            | Step::OrphanTunnel { .. }
-            | Step::SettleCreation { .. }
-            | Step::TakeRecord { .. }
-            | Step::ForgetRecord { .. }
-            | Step::NoteVersion { .. }
-            | Step::RetireTunnel { .. }
-            | Step::DrainTunnel { .. }
-            | Step::EndParting { .. }
-            | Step::NoteDocument { .. }
-            | Step::Access(_)
-            | Step::ForgetTunnel { .. } => {}
+        match step.facts().reach {
+            Reach::Here => {}
+            Reach::Calls(_) if matches!(step, Step::PutConfiguration { .. }) && made.contains(step.tunnel()) => calls += 1,
+            Reach::Calls(count) => calls += count,
+            Reach::Records(zone_id) => *batched.entry((step.sign() == '-', zone_id)).or_insert(0_usize) += 1,
         }
     }
-    let batches = |(zone_id, count): (&ZoneId, usize)| {
+    let batches = |((_, zone_id), count): ((bool, &ZoneId), usize)| {
         let zone = input.observed.zones.complete().and_then(|zones| zones.iter().find(|zone| zone.id == *zone_id));
         count.div_ceil(zone.map_or(1, |zone| zone.batch_max).max(1))
     };
-    calls + changed.into_iter().chain(deleted).map(batches).sum::<usize>()
+    calls + batched.into_iter().map(batches).sum::<usize>()
 }
 
 fn change(input: &Input<'_>, step: &Step, waits: bool) -> Change {
     let (before, after, lines) = sides(input, step);
-    let (tunnel, hostname) = (step.tunnel().clone(), step.hostname().cloned());
-    let (sentence, cost) = (step.describe(), step.cost());
-    Change { step: step.word(), sign: step.sign(), tunnel, hostname, sentence, waits, before, after, cost, lines }
+    let Facts { word, sign, tunnel, hostname, cost, .. } = step.facts();
+    let (tunnel, hostname, sentence) = (tunnel.clone(), hostname.cloned(), step.describe());
+    Change { step: word, sign, tunnel, hostname, sentence, waits, before, after, cost, lines }
 }
 
 /// What is at Cloudflare before and after a step, and the difference for people.

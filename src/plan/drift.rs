@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{CreateReason, HoldCode, NetworkStep, Plan, PutReason, Scope, Step};
+use super::{HoldCode, Plan, Scope, Step};
 
 /// A kind of thing that somebody else changed or deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -53,62 +53,10 @@ impl Plan {
     }
 }
 
-impl Step {
-    /// What it puts right that somebody else changed or deleted; `None` when it is a change that is wanted, or one of our own records.
-    /// Of a configuration that others edit too, and of a part of load balancing that is there, it cannot be told whose change it was.
-    pub fn drift(&self) -> Option<DriftKind> {
-        match self {
-            Self::CreateTunnel { why: CreateReason::Gone, .. } => Some(DriftKind::Tunnel),
-            Self::PutConfiguration { why: PutReason::Edited { .. }, .. } => Some(DriftKind::Configuration),
-            Self::CreateRecord { again: true, .. } | Self::RepairRecord { .. } => Some(DriftKind::Route),
-            Self::Network(step) => of_network(step).then_some(DriftKind::Network),
-            Self::Balancer(step) => step.makes_again().then_some(DriftKind::Route),
-            Self::CreateTunnel { why: CreateReason::Wanted | CreateReason::Unfinished, .. }
-            | Self::PutConfiguration { why: PutReason::First | PutReason::Changed, .. }
-            | Self::CreateRecord { again: false, .. }
-            | Self::RenameTunnel { .. }
-            | Self::RetireTunnel { .. }
-            | Self::DrainTunnel { .. }
-            | Self::EndParting { .. }
-            | Self::NoteDocument { .. }
-            | Self::KeepTunnel { .. }
-            | Self::OrphanTunnel { .. }
-            | Self::SettleCreation { .. }
-            | Self::TakeRecord { .. }
-            | Self::ForgetRecord { .. }
-            | Self::NoteVersion { .. }
-            | Self::WriteRules { .. }
-            | Self::MoveRecord { .. }
-            | Self::DeleteRecord { .. }
-            | Self::DeleteConnections { .. }
-            | Self::DeleteTunnel { .. }
-            | Self::ForgetTunnel { .. }
-            | Self::Rotation(_)
-            | Self::Access(_) => None,
-        }
-    }
-}
-
-/// Whether it puts a private route or a virtual network right.
-fn of_network(step: &NetworkStep) -> bool {
-    match step {
-        NetworkStep::CreateVirtualNetwork { again, .. } | NetworkStep::CreateRoute { again, .. } => *again,
-        NetworkStep::RepairRoute { .. } => true,
-        NetworkStep::TakeVirtualNetwork { .. }
-        | NetworkStep::HandVirtualNetwork { .. }
-        | NetworkStep::DeleteVirtualNetwork { .. }
-        | NetworkStep::ForgetVirtualNetwork { .. }
-        | NetworkStep::TakeRoute { .. }
-        | NetworkStep::MoveRoute { .. }
-        | NetworkStep::DeleteRoute { .. }
-        | NetworkStep::ForgetRoute { .. } => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Hold;
+    use crate::plan::{Hold, PutReason};
 
     fn put(why: PutReason) -> Step {
         let tunnel = "web".parse().unwrap();

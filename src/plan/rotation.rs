@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{HoldCode, Planner, Standing, Step};
+use super::{
+    HoldCode, Planner, Standing, Step,
+    step::{Facts, Rank},
+};
 use crate::{
     id::TunnelId,
     name::TunnelName,
@@ -126,29 +129,18 @@ impl Planner<'_> {
 }
 
 impl RotationStep {
-    /// How many calls it takes at least: who is cut off is read first, and cut off one by one.
-    pub(super) fn calls(&self) -> usize {
+    /// What is to be known of it. Who is cut off is read first, and cut off one by one.
+    pub(super) fn facts(&self) -> Facts<'_> {
         match self {
-            Self::Place { .. } => 1,
-            Self::CutOff { .. } => 2,
-            Self::Finish { .. } => 0,
+            Self::Place { tunnel, .. } => Facts::calling(1, Rank::Rotate, '~', "place-secret", tunnel),
+            Self::CutOff { tunnel, .. } => Facts::calling(2, Rank::Rotate, '~', "cut-off-others", tunnel),
+            Self::Finish { tunnel } => Facts { rank: Rank::Rotate, ..Facts::noting('~', "finish-rotation", tunnel) },
         }
     }
 
     /// Whose.
     pub fn tunnel(&self) -> &TunnelName {
-        match self {
-            Self::Place { tunnel, .. } | Self::CutOff { tunnel, .. } | Self::Finish { tunnel } => tunnel,
-        }
-    }
-
-    /// The stable word.
-    pub(super) fn word(&self) -> &'static str {
-        match self {
-            Self::Place { .. } => "place-secret",
-            Self::CutOff { .. } => "cut-off-others",
-            Self::Finish { .. } => "finish-rotation",
-        }
+        self.facts().tunnel
     }
 
     /// What it does, in one line.

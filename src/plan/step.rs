@@ -1,5 +1,7 @@
 //! One change, at Cloudflare or in what is on record here.
 
+mod facts;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -9,6 +11,8 @@ use super::{
     AccessStep, BalancerStep, RotationStep,
     merge::{RuleChange, describe_rules},
 };
+pub(super) use facts::{Facts, Rank, Reach};
+
 use crate::{
     id::{RecordId, TunnelId, ZoneId},
     name::{Hostname, TunnelName},
@@ -270,220 +274,6 @@ pub enum RecordDrift {
 }
 
 impl Step {
-    /// The tunnel that it is about.
-    pub fn tunnel(&self) -> &TunnelName {
-        match self {
-            Self::RenameTunnel { tunnel, .. }
-            | Self::RetireTunnel { tunnel, .. }
-            | Self::DrainTunnel { tunnel }
-            | Self::EndParting { tunnel, .. }
-            | Self::NoteDocument { tunnel, .. }
-            | Self::KeepTunnel { tunnel }
-            | Self::OrphanTunnel { tunnel }
-            | Self::SettleCreation { tunnel, .. }
-            | Self::TakeRecord { tunnel, .. }
-            | Self::ForgetRecord { tunnel, .. }
-            | Self::NoteVersion { tunnel, .. }
-            | Self::CreateTunnel { tunnel, .. }
-            | Self::PutConfiguration { tunnel, .. }
-            | Self::WriteRules { tunnel, .. }
-            | Self::CreateRecord { tunnel, .. }
-            | Self::RepairRecord { tunnel, .. }
-            | Self::MoveRecord { tunnel, .. }
-            | Self::DeleteRecord { tunnel, .. }
-            | Self::DeleteConnections { tunnel, .. }
-            | Self::DeleteTunnel { tunnel, .. }
-            | Self::ForgetTunnel { tunnel } => tunnel,
-            Self::Network(step) => step.tunnel(),
-            Self::Rotation(step) => step.tunnel(),
-            Self::Balancer(step) => step.tunnel(),
-            Self::Access(step) => step.tunnel(),
-        }
-    }
-
-    /// The hostname, when it is about a DNS record.
-    pub fn hostname(&self) -> Option<&Hostname> {
-        match self {
-            Self::TakeRecord { hostname, .. }
-            | Self::ForgetRecord { hostname, .. }
-            | Self::CreateRecord { hostname, .. }
-            | Self::RepairRecord { hostname, .. }
-            | Self::MoveRecord { hostname, .. }
-            | Self::DeleteRecord { hostname, .. } => Some(hostname),
-            Self::RenameTunnel { .. }
-            | Self::RetireTunnel { .. }
-            | Self::DrainTunnel { .. }
-            | Self::EndParting { .. }
-            | Self::NoteDocument { .. }
-            | Self::KeepTunnel { .. }
-            | Self::OrphanTunnel { .. }
-            | Self::SettleCreation { .. }
-            | Self::NoteVersion { .. }
-            | Self::CreateTunnel { .. }
-            | Self::PutConfiguration { .. }
-            | Self::WriteRules { .. }
-            | Self::DeleteConnections { .. }
-            | Self::DeleteTunnel { .. }
-            | Self::ForgetTunnel { .. }
-            | Self::Network(_)
-            | Self::Rotation(_)
-            | Self::Balancer(_)
-            | Self::Access(_) => None,
-        }
-    }
-
-    /// Its place in a plan: what is known first, create before refer, unrefer before delete.
-    pub(super) fn rank(&self) -> u8 {
-        match self {
-            Self::RenameTunnel { .. } | Self::RetireTunnel { .. } => 0,
-            Self::KeepTunnel { .. }
-            | Self::OrphanTunnel { .. }
-            | Self::SettleCreation { .. }
-            | Self::TakeRecord { .. }
-            | Self::ForgetRecord { .. }
-            | Self::EndParting { .. }
-            | Self::NoteDocument { .. }
-            | Self::DrainTunnel { .. }
-            | Self::NoteVersion { .. } => 1,
-            Self::CreateTunnel { .. } => 2,
-            // Rules that all go, go behind the records that lead to them.
-            Self::WriteRules { rules, .. } if rules.is_empty() => 7,
-            Self::PutConfiguration { .. } | Self::WriteRules { .. } => 3,
-            Self::CreateRecord { .. } | Self::RepairRecord { .. } | Self::MoveRecord { .. } => 4,
-            Self::Rotation(_) => 5,
-            Self::DeleteRecord { .. } => 6,
-            Self::DeleteConnections { .. } => 7,
-            Self::DeleteTunnel { .. } => 8,
-            Self::ForgetTunnel { .. } => 9,
-            Self::Network(step) => step.rank(),
-            Self::Balancer(step) => step.rank(),
-            Self::Access(_) => 1,
-        }
-    }
-
-    /// The tunnel that loses a hostname by it, besides [`Step::tunnel`].
-    pub fn moves_from(&self) -> Option<&TunnelName> {
-        match self {
-            Self::MoveRecord { from, .. } => Some(from),
-            Self::Network(step) => step.moves_from(),
-            Self::RenameTunnel { .. }
-            | Self::RetireTunnel { .. }
-            | Self::DrainTunnel { .. }
-            | Self::EndParting { .. }
-            | Self::NoteDocument { .. }
-            | Self::KeepTunnel { .. }
-            | Self::OrphanTunnel { .. }
-            | Self::SettleCreation { .. }
-            | Self::TakeRecord { .. }
-            | Self::ForgetRecord { .. }
-            | Self::NoteVersion { .. }
-            | Self::CreateTunnel { .. }
-            | Self::PutConfiguration { .. }
-            | Self::WriteRules { .. }
-            | Self::CreateRecord { .. }
-            | Self::RepairRecord { .. }
-            | Self::DeleteRecord { .. }
-            | Self::DeleteConnections { .. }
-            | Self::DeleteTunnel { .. }
-            | Self::ForgetTunnel { .. }
-            | Self::Rotation(_)
-            | Self::Balancer(_)
-            | Self::Access(_) => None,
-        }
-    }
-
-    /// What it does, in one word.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::RenameTunnel { .. } => "rename-tunnel",
-            Self::RetireTunnel { .. } => "retire-tunnel",
-            Self::DrainTunnel { .. } => "drain-tunnel",
-            Self::EndParting { .. } => "end-parting",
-            Self::NoteDocument { .. } => "note-document",
-            Self::KeepTunnel { .. } => "keep-tunnel",
-            Self::OrphanTunnel { .. } => "orphan-tunnel",
-            Self::SettleCreation { .. } => "settle-creation",
-            Self::TakeRecord { .. } => "take-record",
-            Self::ForgetRecord { .. } => "forget-record",
-            Self::NoteVersion { .. } => "note-version",
-            Self::CreateTunnel { .. } => "create-tunnel",
-            Self::PutConfiguration { .. } => "put-configuration",
-            Self::WriteRules { .. } => "write-rules",
-            Self::CreateRecord { .. } => "create-record",
-            Self::RepairRecord { .. } => "repair-record",
-            Self::MoveRecord { .. } => "move-record",
-            Self::DeleteRecord { .. } => "delete-record",
-            Self::DeleteConnections { .. } => "delete-connections",
-            Self::DeleteTunnel { .. } => "delete-tunnel",
-            Self::ForgetTunnel { .. } => "forget-tunnel",
-            Self::Network(step) => step.word(),
-            Self::Rotation(step) => step.word(),
-            Self::Balancer(step) => step.word(),
-            Self::Access(AccessStep::NoteApplications { .. }) => "note-applications",
-        }
-    }
-
-    /// `+`, `~` or `-`, as a plan shows it.
-    pub fn sign(&self) -> char {
-        match self {
-            Self::CreateTunnel { .. } | Self::CreateRecord { .. } => '+',
-            Self::RenameTunnel { .. }
-            | Self::RetireTunnel { .. }
-            | Self::DrainTunnel { .. }
-            | Self::EndParting { .. }
-            | Self::NoteDocument { .. }
-            | Self::KeepTunnel { .. }
-            | Self::SettleCreation { .. }
-            | Self::TakeRecord { .. }
-            | Self::NoteVersion { .. }
-            | Self::PutConfiguration { .. }
-            | Self::WriteRules { .. }
-            | Self::RepairRecord { .. }
-            | Self::MoveRecord { .. }
-            | Self::Rotation(_) => '~',
-            Self::OrphanTunnel { .. }
-            | Self::ForgetRecord { .. }
-            | Self::DeleteRecord { .. }
-            | Self::DeleteConnections { .. }
-            | Self::DeleteTunnel { .. }
-            | Self::ForgetTunnel { .. } => '-',
-            Self::Network(step) => step.sign(),
-            Self::Balancer(step) => step.sign(),
-            Self::Access(_) => '~',
-        }
-    }
-
-    /// What it costs in money, for a person.
-    pub fn cost(&self) -> Option<&'static str> {
-        match self {
-            Self::Balancer(step) => step.cost(),
-            Self::RenameTunnel { .. }
-            | Self::KeepTunnel { .. }
-            | Self::OrphanTunnel { .. }
-            | Self::RetireTunnel { .. }
-            | Self::DrainTunnel { .. }
-            | Self::EndParting { .. }
-            | Self::NoteDocument { .. }
-            | Self::SettleCreation { .. }
-            | Self::TakeRecord { .. }
-            | Self::ForgetRecord { .. }
-            | Self::NoteVersion { .. }
-            | Self::CreateTunnel { .. }
-            | Self::PutConfiguration { .. }
-            | Self::WriteRules { .. }
-            | Self::CreateRecord { .. }
-            | Self::RepairRecord { .. }
-            | Self::MoveRecord { .. }
-            | Self::DeleteRecord { .. }
-            | Self::DeleteConnections { .. }
-            | Self::DeleteTunnel { .. }
-            | Self::ForgetTunnel { .. }
-            | Self::Network(_)
-            | Self::Rotation(_)
-            | Self::Access(_) => None,
-        }
-    }
-
     /// What it does and why, for a person, without its sign.
     pub fn describe(&self) -> String {
         match self {

@@ -61,7 +61,7 @@ impl Steps {
     pub(super) fn into_order(self) -> Vec<Step> {
         let mut steps = self.all;
         // Stable, so that within one rank the order of names stays.
-        steps.sort_by_key(Step::rank);
+        steps.sort_by_key(|step| step.facts().rank);
         steps
     }
 }

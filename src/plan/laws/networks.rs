@@ -195,7 +195,7 @@ pub(super) fn crash_in(step: &NetworkStep, answer_lost: bool, model: &mut Model)
     if answer_lost {
         return model.apply_network_and_lose_the_answer(step);
     }
-    let loser = step.moves_from().and_then(|from| model.records.tunnels.get(from).cloned());
+    let loser = step.facts().from.and_then(|from| model.records.tunnels.get(from).cloned());
     model.apply(&[Step::Network(step.clone())]);
     model.records.tunnels.extend(loser.map(|record| (record.name.clone(), record)));
 }

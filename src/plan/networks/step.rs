@@ -6,7 +6,10 @@ use crate::{
     config::PrivateRoute,
     id::{RouteId, VirtualNetworkId},
     name::TunnelName,
-    plan::ForgetReason,
+    plan::{
+        DriftKind, ForgetReason,
+        step::{Facts, Rank},
+    },
 };
 
 /// One change of a private route or a virtual network, at Cloudflare or in what is on record here. Every one may run twice.
@@ -141,54 +144,38 @@ pub enum RouteDrift {
 }
 
 impl NetworkStep {
-    /// How many calls it takes when all goes well.
-    pub(in crate::plan) fn calls(&self) -> usize {
+    /// What is to be known of it. A virtual network is there before its routes, routes go before their tunnel, and virtual networks
+    /// last.
+    pub(in crate::plan) fn facts(&self) -> Facts<'_> {
+        use Rank::{Delete, Lead, Make, Release};
         match self {
-            Self::CreateVirtualNetwork { .. }
-            | Self::HandVirtualNetwork { .. }
-            | Self::DeleteVirtualNetwork { .. }
-            | Self::CreateRoute { .. }
-            | Self::RepairRoute { .. }
-            | Self::MoveRoute { .. }
-            | Self::DeleteRoute { .. } => 1,
-            Self::TakeVirtualNetwork { .. }
-            | Self::ForgetVirtualNetwork { .. }
-            | Self::TakeRoute { .. }
-            | Self::ForgetRoute { .. } => 0,
+            Self::CreateVirtualNetwork { tunnel, again, .. } => {
+                Facts::calling(1, Make, '+', "create-virtual-network", tunnel).repairing(DriftKind::Network, *again)
+            }
+            Self::TakeVirtualNetwork { tunnel, .. } => Facts::noting('~', "take-virtual-network", tunnel),
+            Self::HandVirtualNetwork { from, tunnel, .. } => {
+                Facts { from: Some(from), ..Facts::calling(1, Lead, '~', "hand-virtual-network", tunnel) }
+            }
+            Self::DeleteVirtualNetwork { tunnel, .. } => Facts::calling(1, Delete, '-', "delete-virtual-network", tunnel),
+            Self::ForgetVirtualNetwork { tunnel, .. } => Facts::noting('-', "forget-virtual-network", tunnel),
+            Self::CreateRoute { tunnel, again, .. } => {
+                Facts::calling(1, Lead, '+', "create-private-route", tunnel).repairing(DriftKind::Network, *again)
+            }
+            Self::TakeRoute { tunnel, .. } => Facts::noting('~', "take-private-route", tunnel),
+            Self::RepairRoute { tunnel, .. } => {
+                Facts::calling(1, Lead, '~', "repair-private-route", tunnel).repairing(DriftKind::Network, true)
+            }
+            Self::MoveRoute { from, tunnel, .. } => {
+                Facts { from: Some(from), ..Facts::calling(1, Lead, '~', "move-private-route", tunnel) }
+            }
+            Self::DeleteRoute { tunnel, .. } => Facts::calling(1, Release, '-', "delete-private-route", tunnel),
+            Self::ForgetRoute { tunnel, .. } => Facts::noting('-', "forget-private-route", tunnel),
         }
     }
 
     /// The tunnel that it is about.
     pub fn tunnel(&self) -> &TunnelName {
-        match self {
-            Self::CreateVirtualNetwork { tunnel, .. }
-            | Self::TakeVirtualNetwork { tunnel, .. }
-            | Self::HandVirtualNetwork { tunnel, .. }
-            | Self::DeleteVirtualNetwork { tunnel, .. }
-            | Self::ForgetVirtualNetwork { tunnel, .. }
-            | Self::CreateRoute { tunnel, .. }
-            | Self::TakeRoute { tunnel, .. }
-            | Self::RepairRoute { tunnel, .. }
-            | Self::MoveRoute { tunnel, .. }
-            | Self::DeleteRoute { tunnel, .. }
-            | Self::ForgetRoute { tunnel, .. } => tunnel,
-        }
-    }
-
-    /// The tunnel that loses something by it, besides [`NetworkStep::tunnel`].
-    pub fn moves_from(&self) -> Option<&TunnelName> {
-        match self {
-            Self::MoveRoute { from, .. } | Self::HandVirtualNetwork { from, .. } => Some(from),
-            Self::CreateVirtualNetwork { .. }
-            | Self::TakeVirtualNetwork { .. }
-            | Self::DeleteVirtualNetwork { .. }
-            | Self::ForgetVirtualNetwork { .. }
-            | Self::CreateRoute { .. }
-            | Self::TakeRoute { .. }
-            | Self::RepairRoute { .. }
-            | Self::DeleteRoute { .. }
-            | Self::ForgetRoute { .. } => None,
-        }
+        self.facts().tunnel
     }
 
     /// The private route that it is about.
@@ -205,54 +192,6 @@ impl NetworkStep {
             | Self::HandVirtualNetwork { .. }
             | Self::DeleteVirtualNetwork { .. }
             | Self::ForgetVirtualNetwork { .. } => None,
-        }
-    }
-
-    /// Its place in a plan, among the ranks of [`Step`](crate::plan::Step): a virtual network is there before its routes, routes
-    /// go before their tunnel, and virtual networks last.
-    pub(in crate::plan) fn rank(&self) -> u8 {
-        match self {
-            Self::TakeVirtualNetwork { .. }
-            | Self::ForgetVirtualNetwork { .. }
-            | Self::TakeRoute { .. }
-            | Self::ForgetRoute { .. } => 1,
-            Self::CreateVirtualNetwork { .. } => 2,
-            Self::CreateRoute { .. } | Self::RepairRoute { .. } | Self::MoveRoute { .. } | Self::HandVirtualNetwork { .. } => 4,
-            Self::DeleteRoute { .. } => 6,
-            Self::DeleteVirtualNetwork { .. } => 8,
-        }
-    }
-
-    /// What it does, in one word.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::CreateVirtualNetwork { .. } => "create-virtual-network",
-            Self::TakeVirtualNetwork { .. } => "take-virtual-network",
-            Self::HandVirtualNetwork { .. } => "hand-virtual-network",
-            Self::DeleteVirtualNetwork { .. } => "delete-virtual-network",
-            Self::ForgetVirtualNetwork { .. } => "forget-virtual-network",
-            Self::CreateRoute { .. } => "create-private-route",
-            Self::TakeRoute { .. } => "take-private-route",
-            Self::RepairRoute { .. } => "repair-private-route",
-            Self::MoveRoute { .. } => "move-private-route",
-            Self::DeleteRoute { .. } => "delete-private-route",
-            Self::ForgetRoute { .. } => "forget-private-route",
-        }
-    }
-
-    /// `+`, `~` or `-`, as a plan shows it.
-    pub fn sign(&self) -> char {
-        match self {
-            Self::CreateVirtualNetwork { .. } | Self::CreateRoute { .. } => '+',
-            Self::TakeVirtualNetwork { .. }
-            | Self::HandVirtualNetwork { .. }
-            | Self::TakeRoute { .. }
-            | Self::RepairRoute { .. }
-            | Self::MoveRoute { .. } => '~',
-            Self::DeleteVirtualNetwork { .. }
-            | Self::ForgetVirtualNetwork { .. }
-            | Self::DeleteRoute { .. }
-            | Self::ForgetRoute { .. } => '-',
         }
     }
 

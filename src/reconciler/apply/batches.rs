@@ -25,14 +25,15 @@ pub(super) fn arrange(steps: Vec<Step>, batch_max: impl Fn(&ZoneId) -> usize) ->
     let mut zones: BTreeMap<ZoneId, Vec<Step>> = BTreeMap::new();
     let mut deleting = false;
     for step in steps {
-        match record_zone(&step) {
+        match step.batched_in() {
             Some(zone_id) => {
+                let zone_id = zone_id.clone();
                 let deletes = matches!(step, Step::DeleteRecord { .. });
                 if deletes != deleting {
                     flush(&mut zones, &batch_max, &mut works);
                 }
                 deleting = deletes;
-                zones.entry(zone_id.clone()).or_default().push(step);
+                zones.entry(zone_id).or_default().push(step);
             }
             None => {
                 flush(&mut zones, &batch_max, &mut works);
@@ -51,36 +52,6 @@ fn flush(zones: &mut BTreeMap<ZoneId, Vec<Step>>, batch_max: &impl Fn(&ZoneId) -
             let steps = steps.by_ref().take(batch_max(&zone_id).max(1)).collect();
             works.push(Work::Records { zone_id: zone_id.clone(), steps });
         }
-    }
-}
-
-fn record_zone(step: &Step) -> Option<&ZoneId> {
-    match step {
-        Step::CreateRecord { zone_id, .. }
-        | Step::RepairRecord { zone_id, .. }
-        | Step::MoveRecord { zone_id, .. }
-        | Step::DeleteRecord { zone_id, .. } => Some(zone_id),
-        Step::RenameTunnel { .. }
-        | Step::RetireTunnel { .. }
-        | Step::DrainTunnel { .. }
-        | Step::EndParting { .. }
-        | Step::NoteDocument { .. }
-        | Step::KeepTunnel { .. }
-        | Step::OrphanTunnel { .. }
-        | Step::SettleCreation { .. }
-        | Step::TakeRecord { .. }
-        | Step::ForgetRecord { .. }
-        | Step::NoteVersion { .. }
-        | Step::CreateTunnel { .. }
-        | Step::PutConfiguration { .. }
-        | Step::WriteRules { .. }
-        | Step::DeleteConnections { .. }
-        | Step::DeleteTunnel { .. }
-        | Step::ForgetTunnel { .. }
-        | Step::Network(_)
-        | Step::Rotation(_)
-        | Step::Balancer(_)
-        | Step::Access(_) => None,
     }
 }
 
