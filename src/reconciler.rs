@@ -14,6 +14,7 @@
 
 mod account;
 mod apply;
+mod basis;
 mod census;
 mod changes;
 mod coordinator;
@@ -261,27 +262,42 @@ impl Reconciler {
                 self.ask_coordinator(coordinator::Request::Promote).await?;
                 self.ask_all(|_, done| worker::Command::Apply { done }).await?
             }
-            Some(asked) => self.apply_exactly(asked).await?,
+            Some(asked) => {
+                let plans = self.plan(None).await?;
+                let now = plans.hash();
+                if now != asked {
+                    return Err(RequestError::Changed { asked, now });
+                }
+                self.carry_out(&plans).await?
+            }
         };
+        self.ask_coordinator(coordinator::Request::CatchUp).await?;
+        Ok(reports)
+    }
+
+    /// The same for plans that [`Reconciler::plan`] has just made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reconciler::apply`].
+    pub async fn apply_plans(&self, plans: &Plans) -> Result<BTreeMap<AccountName, PassReport>, RequestError> {
+        self.check_writes()?;
+        let reports = self.carry_out(plans).await?;
         self.ask_coordinator(coordinator::Request::CatchUp).await?;
         Ok(reports)
     }
 
     /// Every account looks once more and stands by; only when each has the plan that was asked for, it is put in force and they go.
     /// Nothing is read a second time in between, so that what is done is what was compared.
-    async fn apply_exactly(&self, asked: PlanHash) -> Result<BTreeMap<AccountName, PassReport>, RequestError> {
-        let plans = self.plan(None).await?;
-        let now = plans.hash();
-        if now != asked {
-            return Err(RequestError::Changed { asked, now });
-        }
+    async fn carry_out(&self, plans: &Plans) -> Result<BTreeMap<AccountName, PassReport>, RequestError> {
         let (mut standing_by, mut reports) = (Vec::new(), Vec::new());
         {
             // Every worker gets two who ask at once in the same order: else each could have the worker that the other waits for.
             let _turn = self.standing_by.lock().unwrap_or_else(PoisonError::into_inner);
             for (account, worker) in self.workers.borrow().clone() {
                 let Some(plan) = plans.0.get(&account) else {
-                    return Err(RequestError::Changed { asked: asked.clone(), now: asked });
+                    let hash = plans.hash();
+                    return Err(RequestError::Changed { asked: hash.clone(), now: hash });
                 };
                 let (looked, plan_now) = oneshot::channel();
                 let (go, told) = oneshot::channel();

@@ -17,7 +17,7 @@ use crate::{
     desired::Desired,
     id::AccountId,
     observed::{Existence, Gap, Observed, ObservedConfiguration, ObservedRecord, ObservedTunnel, Part, Zone},
-    plan::{Input, Plan, Question, Step, calls, explain, plan, zones_needed},
+    plan::{Plan, Question, Step, calls, explain, plan, zones_needed},
     record::ConfigurationSource,
 };
 
@@ -91,21 +91,7 @@ impl Worker {
 
     /// The plan, by what is known.
     pub(super) fn plan(&self, id: &AccountId, desired: &Desired, observed: &Observed) -> Plan {
-        let (records, reported, contested) = (self.shared.ledger.records(), self.reported(), self.memory.contested());
-        let behind = self.memory.behind();
-        let rotations = self.rotations();
-        plan(&Input {
-            account: &self.account,
-            account_id: id,
-            desired,
-            observed,
-            records: &records,
-            reported: &reported,
-            contested: &contested,
-            behind: &behind,
-            now: self.shared.clock.now(),
-            rotations: &rotations,
-        })
+        plan(&self.basis().input(id, desired, observed))
     }
 
     /// Takes in what the connectors run, for how long they are behind what was written.
@@ -134,21 +120,8 @@ impl Worker {
             let part = self.read("its configuration", client.configuration(id, &tunnel_id)).await.map(seen_configuration);
             observed.answers.configurations.insert(tunnel, part);
         }
-        let (reported, contested) = (self.reported(), self.memory.contested());
-        let (account, account_id) = (&self.account, id);
-        let (behind, rotations) = (self.memory.behind(), self.rotations());
-        let input = Input {
-            account,
-            account_id,
-            desired,
-            observed,
-            records: &records,
-            reported: &reported,
-            contested: &contested,
-            behind: &behind,
-            now: self.shared.clock.now(),
-            rotations: &rotations,
-        };
+        let basis = self.basis();
+        let input = basis.input(id, desired, observed);
         (plan.changes, plan.calls) = (explain(&input, plan), Some(calls(&input, plan)));
     }
 

@@ -3,11 +3,13 @@
 mod balancing;
 mod networks;
 
+use std::collections::BTreeSet;
+
 use tokio::task::spawn_blocking;
 
 use super::{pass::Ground, progress::Progress, steps::Work, trouble, worker::Worker};
 use crate::{
-    cloudflare::{Client, Error},
+    cloudflare::{Client, Error, Tunnel, TunnelStatus},
     desired::desired,
     event::ProvisioningEvent,
     id::{AccountId, TunnelId},
@@ -61,10 +63,12 @@ impl Worker {
         self.stray_balancing(&ground, &mut looks, &mut found).await;
         // Before the tunnels, which Cloudflare deletes only when no route leads to them.
         self.stray_networks(&ground, &mut looks, &mut found).await;
+        let unconnected: BTreeSet<TunnelId> =
+            tunnels.iter().filter(|tunnel| is_unconnected(tunnel)).map(|tunnel| tunnel.id.clone()).collect();
         for record in orphan::left(records.in_account(account_id)) {
             let connected = match &record.id {
-                Some(id) => connected(client, account_id, id).await,
-                None => Connected::Connectors(0),
+                Some(id) if !unconnected.contains(id) => connected(client, account_id, id).await,
+                Some(_) | None => Connected::Connectors(0),
             };
             found.orphans.push(Orphan::left(record, &connected));
         }
@@ -73,7 +77,10 @@ impl Worker {
             if !orphan::is_stray_tunnel(&records, &tunnel.id, &tunnel.name) || has_enough(&mut looks, &mut found) {
                 continue;
             }
-            let connected = connected(client, account_id, &tunnel.id).await;
+            let connected = match unconnected.contains(&tunnel.id) {
+                true => Connected::Connectors(0),
+                false => connected(client, account_id, &tunnel.id).await,
+            };
             let given_up = self.is_given_up(&tunnel.id, &tunnel.name).await;
             found.orphans.push(Orphan::tunnel(&records, (tunnel.id, tunnel.name), tunnel.created_at, given_up, &connected));
         }
@@ -257,6 +264,11 @@ async fn became(client: &Client, account_id: &AccountId, id: &TunnelId) -> Targe
 /// A deletion as whoever waits for it is told.
 fn told(orphan: &Orphan) -> Work {
     Work { tunnel: None, what: format!("- {orphan}") }
+}
+
+/// Whether the list says that nobody is connected to a tunnel, so that it needs no call of its own. Right before a deletion it gets one.
+fn is_unconnected(tunnel: &Tunnel) -> bool {
+    matches!(tunnel.status, TunnelStatus::Inactive | TunnelStatus::Down)
 }
 
 async fn connected(client: &Client, account_id: &AccountId, id: &TunnelId) -> Connected {

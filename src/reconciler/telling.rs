@@ -10,7 +10,7 @@ use crate::{
     name::{AccountName, TunnelName},
     observed::Observed,
     orphan,
-    plan::{Conflict, Hold, Input, Plan, view},
+    plan::{Conflict, Hold, Plan, view},
 };
 
 /// What the last pass saw. What it went by is worked out again by whoever needs it, as that takes more room than what people want.
@@ -63,25 +63,12 @@ impl Worker {
     /// connectors run. `desired` is what the last pass went by.
     pub(super) fn tell_view(&mut self, desired: &Desired) {
         let Some(seen) = self.seen.clone() else { return };
-        let records = self.shared.ledger.records();
-        let (reported, contested, behind) = (self.reported(), BTreeSet::new(), self.memory.behind());
-        let rotations = self.rotations();
+        let basis = self.basis();
         let stopped: BTreeSet<TunnelName> = self.in_force.borrow().stops.keys().cloned().collect();
-        let tunnels = seen.account_id.as_ref().map(|account_id| {
-            let input = Input {
-                account: &self.account,
-                account_id,
-                desired,
-                observed: &seen.observed,
-                records: &records,
-                reported: &reported,
-                contested: &contested,
-                behind: &behind,
-                now: self.shared.clock.now(),
-                rotations: &rotations,
-            };
-            view(&input, &seen.plan, &stopped)
-        });
+        let tunnels = seen
+            .account_id
+            .as_ref()
+            .map(|account_id| view(&basis.input(account_id, desired, &seen.observed), &seen.plan, &stopped));
         let zones = seen.observed.zones.complete().map(Vec::as_slice).unwrap_or_default();
         let client = self.shared.clients.borrow().get(&self.account).and_then(|client| client.clone().ok());
         // What could not be read is as it was seen last.
@@ -95,7 +82,7 @@ impl Worker {
             zones: zones.iter().map(|zone| zone.name.clone()).collect(),
             waiting: seen.waiting.clone(),
             rate_limit_remaining: client.and_then(|client| client.budget().remaining),
-            orphans: seen.account_id.as_ref().map_or(0, |id| orphan::count(&records, id, &seen.observed)),
+            orphans: seen.account_id.as_ref().map_or(0, |id| orphan::count(basis.records(), id, &seen.observed)),
             drift: last_drift.unwrap_or_else(|| seen.plan.drift()),
             rogue_connectors: self.memory.census.counts(),
         };

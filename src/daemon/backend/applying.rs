@@ -107,7 +107,7 @@ impl DaemonBackend {
             if !left.is_part_of(&looked_at) {
                 return Err(not_asked(RequestError::Changed { asked: looked_at.hash(), now: left.hash() }));
             }
-            match self.reconciler.apply(Some(left.hash())).await {
+            match self.reconciler.apply_plans(&left).await {
                 // A pass was faster; what it left is looked at again.
                 Err(RequestError::Changed { .. }) => {}
                 outcome => return Ok((looked_at.hash(), outcome.map_err(not_asked)?)),
