@@ -19,8 +19,10 @@ use crate::{
     cloudflare::{self, Client},
     event::ProvisioningEvent,
     id::{AccountId, ZoneId},
+    name::TunnelName,
     observed::Observed,
-    plan::{Hold, HoldCode, RotationStep, Scope, Step},
+    plan::{AccessStep, ForgetReason, Hold, HoldCode, RotationStep, Scope, Step},
+    record::{DnsRecordRef, Fate, KeptDocument, TunnelRecord},
     store::StoreError,
 };
 
@@ -58,6 +60,12 @@ struct Place<'a> {
     account_id: &'a AccountId,
 }
 
+/// Cloudflare, and what was read of it: whatever it answers is taken in as if it had been read.
+struct There<'a> {
+    place: Place<'a>,
+    observed: &'a mut Observed,
+}
+
 impl Worker {
     /// Carries out `steps`, and takes in what Cloudflare answers as if it had been read.
     pub(super) async fn apply(&mut self, client: &Client, id: &AccountId, steps: Vec<Step>, observed: &mut Observed) {
@@ -71,8 +79,8 @@ impl Worker {
             match work {
                 Work::One(step) => {
                     if self.may_start(&step) {
-                        let result = self.apply_one(place, &step, observed).await;
-                        self.conclude(step, result);
+                        let result = self.apply_one(&step, Some(There { place, observed })).await;
+                        self.conclude(step, result.expect("Cloudflare is there"));
                     }
                 }
                 Work::Records { zone_id, steps } => self.apply_records(place, &zone_id, steps, observed).await,
@@ -84,47 +92,84 @@ impl Worker {
     pub(super) async fn apply_here(&mut self, steps: Vec<Step>) {
         self.shared.steps.ahead(&self.account, steps.iter().map(told));
         for step in steps {
-            if let Some(result) = self.apply_to_record(&step).await {
+            if let Some(result) = self.apply_one(&step, None).await {
                 self.conclude(step, result);
             }
         }
     }
 
-    async fn apply_one(&mut self, place: Place<'_>, step: &Step, observed: &mut Observed) -> Result<(), StepError> {
-        if let Some(result) = self.apply_to_record(step).await {
-            return result;
-        }
-        match step {
+    /// Does one step; `None` when it needs Cloudflare, and that is not `there`.
+    async fn apply_one(&mut self, step: &Step, there: Option<There<'_>>) -> Option<Result<(), StepError>> {
+        let (ledger, now) = (self.shared.ledger.clone(), self.shared.clock.now());
+        Some(match step {
+            Step::RenameTunnel { from, tunnel } => ledger.rename(from, tunnel, Fate::Keep).await.map_err(StepError::Store),
+            Step::RetireTunnel { tunnel, retired, .. } => {
+                ledger.rename(tunnel, retired, Fate::Retiring).await.map_err(StepError::Store)
+            }
+            Step::DrainTunnel { tunnel } => self.put(tunnel, |record| record.draining_since = Some(now)).await,
+            Step::EndParting { tunnel, hostname } => self.put(tunnel, |record| record.end_parting(hostname, now)).await,
+            Step::NoteDocument { tunnel, document } => {
+                self.put(tunnel, |record| record.document = Some(KeptDocument::new(document))).await
+            }
+            Step::KeepTunnel { tunnel } => self.put(tunnel, |record| record.fate = Fate::Keep).await,
+            Step::OrphanTunnel { tunnel } => self.put(tunnel, |record| record.fate = Fate::Orphaned).await,
+            Step::SettleCreation { tunnel, id } => self.put(tunnel, |record| record.id = Some(id.clone())).await,
+            Step::TakeRecord { tunnel, hostname, zone_id, record_id } => {
+                let dns = DnsRecordRef { zone_id: zone_id.clone(), record_id: record_id.clone() };
+                self.put(tunnel, |record| drop(record.dns.insert(hostname.clone(), dns))).await
+            }
+            // A crash came between its move and what goes on record of that: the time of the tunnel that lost it begins now.
+            Step::ForgetRecord { tunnel, hostname, why: ForgetReason::Moved } => {
+                self.put(tunnel, |record| record.part_with(hostname, now)).await
+            }
+            Step::ForgetRecord { tunnel, hostname, .. } => self.put(tunnel, |record| drop(record.dns.remove(hostname))).await,
+            Step::NoteVersion { tunnel, written } => self.put(tunnel, |record| record.written = Some(written.clone())).await,
+            Step::ForgetTunnel { tunnel } => ledger.remove(tunnel).await.map_err(StepError::Store),
             Step::CreateTunnel { tunnel, cloudflare_name, source, why } => {
+                let There { place, observed } = there?;
                 self.create_tunnel(place, tunnel, cloudflare_name, *source, *why, observed).await
             }
-            Step::PutConfiguration { .. } => self.put_configuration(place, step).await,
-            Step::WriteRules { tunnel, rules, sha256, .. } => self.write_rules(place, tunnel, rules, sha256, observed).await,
-            Step::DeleteConnections { tunnel, id } => self.cut_connections(place, tunnel, id).await,
-            Step::DeleteTunnel { tunnel, id } => self.delete_tunnel(place, tunnel, id, observed).await,
-            Step::Rotation(step @ (RotationStep::Place { .. } | RotationStep::CutOff { .. })) => {
-                self.go_on_with_rotation(place, step).await
+            Step::PutConfiguration { .. } => self.put_configuration(there?.place, step).await,
+            Step::WriteRules { tunnel, rules, sha256, .. } => {
+                let There { place, observed } = there?;
+                self.write_rules(place, tunnel, rules, sha256, observed).await
             }
-            Step::Balancer(step) => self.apply_balancer(place, step, observed).await,
-            Step::RenameTunnel { .. }
-            | Step::RetireTunnel { .. }
-            | Step::DrainTunnel { .. }
-            | Step::EndParting { .. }
-            | Step::NoteDocument { .. }
-            | Step::KeepTunnel { .. }
-            | Step::OrphanTunnel { .. }
-            | Step::SettleCreation { .. }
-            | Step::TakeRecord { .. }
-            | Step::ForgetRecord { .. }
-            | Step::NoteVersion { .. }
-            | Step::ForgetTunnel { .. }
-            | Step::Rotation(RotationStep::Finish { .. })
-            | Step::Access(_) => unreachable!("they change only what is on record"),
-            Step::Network(step) => self.apply_network(place, step, observed).await,
             Step::CreateRecord { .. } | Step::RepairRecord { .. } | Step::MoveRecord { .. } | Step::DeleteRecord { .. } => {
+                there?;
                 unreachable!("DNS records are arranged in batches")
             }
-        }
+            Step::DeleteConnections { tunnel, id } => self.cut_connections(there?.place, tunnel, id).await,
+            Step::DeleteTunnel { tunnel, id } => {
+                let There { place, observed } = there?;
+                self.delete_tunnel(place, tunnel, id, observed).await
+            }
+            Step::Network(step) => return self.apply_network(step, there).await,
+            Step::Rotation(RotationStep::Finish { tunnel }) => self.finish_rotation(tunnel).await,
+            Step::Rotation(step @ (RotationStep::Place { .. } | RotationStep::CutOff { .. })) => {
+                self.go_on_with_rotation(there?.place, step).await
+            }
+            Step::Balancer(step) => return self.apply_balancer(step, there).await,
+            Step::Access(AccessStep::NoteApplications { tunnel, applications }) => {
+                self.put(tunnel, |record| record.access = applications.clone()).await
+            }
+        })
+    }
+
+    /// Changes what is on record, which is all that the step does.
+    async fn put(&self, tunnel: &TunnelName, change: impl FnOnce(&mut TunnelRecord)) -> Result<(), StepError> {
+        Ok(self.shared.ledger.amend(tunnel, change).await?)
+    }
+
+    /// Puts on record what has happened at Cloudflare.
+    async fn note(&mut self, tunnel: &TunnelName, change: impl FnOnce(&mut TunnelRecord)) {
+        let noted = self.shared.ledger.amend(tunnel, change).await;
+        self.noted(noted);
+    }
+
+    /// The record of a tunnel, which an earlier step made.
+    fn record_of(&self, tunnel: &TunnelName) -> Result<TunnelRecord, StepError> {
+        let record = self.shared.ledger.record(tunnel);
+        record.ok_or_else(|| StepError::Other("the tunnel has no record".to_owned()))
     }
 
     /// Whether a step may start; if not, it is left, with why.

@@ -1,13 +1,14 @@
-//! Monitors, pools, and what is on record about load balancing and Access.
+//! Monitors and pools, and what is on record about load balancing.
 
 use std::collections::BTreeMap;
 
-use super::{Place, StepError, gone_is_done};
+use super::{StepError, There, gone_is_done};
 use crate::{
     cloudflare::{NewMonitor, NewPool},
+    id::{MonitorId, PoolId},
     name::TunnelName,
     observed::{Balancing, Observed, Part},
-    plan::{AccessStep, BalancerStep, WantedMonitor, WantedPool, written_fingerprint},
+    plan::{BalancerStep, WantedMonitor, WantedPool, written_fingerprint},
     reconciler::{
         observe::balancing::{seen_monitor, seen_pool},
         trouble,
@@ -20,88 +21,34 @@ use crate::{
 const HTTPS: u16 = 443;
 
 impl Worker {
-    /// Carries out a change of load balancing. That the credential lacks a permission for it holds up its tunnel and nothing else.
+    /// Carries out a change of load balancing; `None` when that needs Cloudflare, and it is not `there`. That the credential lacks a
+    /// permission for it holds up its tunnel and nothing else.
     pub(super) async fn apply_balancer(
         &mut self,
-        place: Place<'_>,
         step: &BalancerStep,
-        observed: &mut Observed,
-    ) -> Result<(), StepError> {
+        there: Option<There<'_>>,
+    ) -> Option<Result<(), StepError>> {
         let result = match step {
-            BalancerStep::CreateMonitor { tunnel, monitor, .. } => self.create_monitor(place, tunnel, monitor, observed).await,
-            BalancerStep::CreatePool { tunnel, pool, .. } => self.create_pool(place, tunnel, pool, observed).await,
-            BalancerStep::RepairMonitor { tunnel, id, monitor, .. } => {
-                let patched = place.client.patch_monitor(place.account_id, id, &new_monitor(monitor)).await;
-                match patched {
-                    Ok(patched) => {
-                        take_in(observed, |balancing| &mut balancing.monitors, |one| one.id == *id, Some(seen_monitor(patched)));
-                        let made = MonitorRef { id: Some(id.clone()), written: Some(written_fingerprint(monitor)) };
-                        self.note(tunnel, |record| record.balancing.monitor = Some(made)).await;
-                        Ok(())
-                    }
-                    Err(error) => Err(error.into()),
-                }
-            }
-            BalancerStep::RepairPool { tunnel, id, pool, .. } => {
-                let new = self.new_pool(tunnel, pool)?;
-                match place.client.patch_pool(place.account_id, id, &new).await {
-                    Ok(patched) => {
-                        take_in(observed, |balancing| &mut balancing.pools, |one| one.id == *id, Some(seen_pool(patched)));
-                        let made = PoolRef { id: Some(id.clone()), written: Some(written_fingerprint(pool)) };
-                        self.note(tunnel, |record| record.balancing.pool = Some(made)).await;
-                        Ok(())
-                    }
-                    Err(error) => Err(error.into()),
-                }
-            }
-            BalancerStep::DeletePool { tunnel, id } => match gone_is_done(place.client.delete_pool(place.account_id, id).await) {
-                Ok(()) => {
-                    take_in(observed, |balancing| &mut balancing.pools, |one| one.id == *id, None);
-                    self.note(tunnel, |record| record.balancing.pool = None).await;
-                    Ok(())
-                }
-                Err(error) => Err(error.into()),
-            },
-            BalancerStep::DeleteMonitor { tunnel, id } => {
-                match gone_is_done(place.client.delete_monitor(place.account_id, id).await) {
-                    Ok(()) => {
-                        take_in(observed, |balancing| &mut balancing.monitors, |one| one.id == *id, None);
-                        self.note(tunnel, |record| record.balancing.monitor = None).await;
-                        Ok(())
-                    }
-                    Err(error) => Err(error.into()),
-                }
-            }
+            BalancerStep::CreateMonitor { tunnel, monitor, .. } => self.create_monitor(there?, tunnel, monitor).await,
+            BalancerStep::RepairMonitor { tunnel, id, monitor, .. } => self.repair_monitor(there?, tunnel, id, monitor).await,
+            BalancerStep::DeleteMonitor { tunnel, id } => self.remove_monitor(there?, tunnel, id).await,
+            BalancerStep::CreatePool { tunnel, pool, .. } => self.create_pool(there?, tunnel, pool).await,
+            BalancerStep::RepairPool { tunnel, id, pool, .. } => self.repair_pool(there?, tunnel, id, pool).await,
+            BalancerStep::DeletePool { tunnel, id } => self.remove_pool(there?, tunnel, id).await,
             BalancerStep::CreateBalancer { .. }
             | BalancerStep::RepairBalancer { .. }
             | BalancerStep::JoinBalancer { .. }
             | BalancerStep::LeaveBalancer { .. }
-            | BalancerStep::DeleteBalancer { .. } => self.change_balancer(place, step, observed).await,
-            BalancerStep::TakeMonitor { .. }
-            | BalancerStep::TakePool { .. }
-            | BalancerStep::TakeBalancer { .. }
-            | BalancerStep::ForgetMonitor { .. }
-            | BalancerStep::ForgetPool { .. }
-            | BalancerStep::ForgetBalancer { .. } => unreachable!("they change only what is on record"),
-        };
-        match result {
-            Err(StepError::Api(error)) if trouble::is_refusal(&error) && self.progress.has_answered => {
-                Err(StepError::Other(trouble::text(&error)))
+            | BalancerStep::DeleteBalancer { .. } => {
+                let There { place, observed } = there?;
+                self.change_balancer(place, step, observed).await
             }
-            other => other,
-        }
-    }
-
-    /// A step that changes nothing but what is on record here; `None` for every other step.
-    pub(super) async fn apply_balancer_to_record(&mut self, step: &BalancerStep) -> Option<Result<(), StepError>> {
-        let ledger = self.shared.ledger.clone();
-        let result = match step {
             BalancerStep::TakeMonitor { tunnel, id } => {
                 // What was sent is on record since before the call.
-                ledger.amend(tunnel, |record| record.balancing.monitor.get_or_insert_default().id = Some(id.clone())).await
+                self.put(tunnel, |record| record.balancing.monitor.get_or_insert_default().id = Some(id.clone())).await
             }
             BalancerStep::TakePool { tunnel, id } => {
-                ledger.amend(tunnel, |record| record.balancing.pool.get_or_insert_default().id = Some(id.clone())).await
+                self.put(tunnel, |record| record.balancing.pool.get_or_insert_default().id = Some(id.clone())).await
             }
             BalancerStep::TakeBalancer { tunnel, hostname, zone_id, id } => {
                 let take = |record: &mut TunnelRecord| {
@@ -111,53 +58,27 @@ impl Worker {
                     let made = BalancerRef { zone_id, id, adopted: false, joined: true, steering };
                     record.balancing.balancers.insert(hostname.clone(), made);
                 };
-                ledger.amend(tunnel, take).await
+                self.put(tunnel, take).await
             }
-            BalancerStep::ForgetMonitor { tunnel, .. } => ledger.amend(tunnel, |record| record.balancing.monitor = None).await,
-            BalancerStep::ForgetPool { tunnel, .. } => ledger.amend(tunnel, |record| record.balancing.pool = None).await,
+            BalancerStep::ForgetMonitor { tunnel, .. } => self.put(tunnel, |record| record.balancing.monitor = None).await,
+            BalancerStep::ForgetPool { tunnel, .. } => self.put(tunnel, |record| record.balancing.pool = None).await,
             BalancerStep::ForgetBalancer { tunnel, hostname, .. } => {
-                ledger.amend(tunnel, |record| drop(record.balancing.balancers.remove(hostname))).await
+                self.put(tunnel, |record| drop(record.balancing.balancers.remove(hostname))).await
             }
-            BalancerStep::CreateMonitor { .. }
-            | BalancerStep::RepairMonitor { .. }
-            | BalancerStep::CreatePool { .. }
-            | BalancerStep::RepairPool { .. }
-            | BalancerStep::CreateBalancer { .. }
-            | BalancerStep::RepairBalancer { .. }
-            | BalancerStep::JoinBalancer { .. }
-            | BalancerStep::LeaveBalancer { .. }
-            | BalancerStep::DeleteBalancer { .. }
-            | BalancerStep::DeletePool { .. }
-            | BalancerStep::DeleteMonitor { .. } => return None,
         };
-        Some(result.map_err(StepError::Store))
-    }
-
-    /// Puts on record which applications cover the hostnames of a tunnel.
-    pub(super) async fn note_access(&mut self, step: &AccessStep) -> Result<(), StepError> {
-        let AccessStep::NoteApplications { tunnel, applications } = step;
-        let applications: BTreeMap<_, _> = applications.clone();
-        Ok(self.shared.ledger.amend(tunnel, |record| record.access = applications).await?)
-    }
-
-    /// The record of a tunnel, which an earlier step made.
-    pub(super) fn record_of(&self, tunnel: &TunnelName) -> Result<TunnelRecord, StepError> {
-        let record = self.shared.ledger.record(tunnel);
-        record.ok_or_else(|| StepError::Other("the tunnel has no record".to_owned()))
-    }
-
-    /// Puts on record what has happened at Cloudflare.
-    pub(super) async fn note(&mut self, tunnel: &TunnelName, change: impl FnOnce(&mut TunnelRecord)) {
-        let noted = self.shared.ledger.amend(tunnel, change).await;
-        self.noted(noted);
+        Some(match result {
+            Err(StepError::Api(error)) if trouble::is_refusal(&error) && self.progress.has_answered => {
+                Err(StepError::Other(trouble::text(&error)))
+            }
+            other => other,
+        })
     }
 
     async fn create_monitor(
         &mut self,
-        place: Place<'_>,
+        There { place, observed }: There<'_>,
         tunnel: &TunnelName,
         monitor: &WantedMonitor,
-        observed: &mut Observed,
     ) -> Result<(), StepError> {
         let mut record = self.record_of(tunnel)?;
         let written = Some(written_fingerprint(monitor));
@@ -171,12 +92,37 @@ impl Worker {
         Ok(())
     }
 
+    async fn repair_monitor(
+        &mut self,
+        There { place, observed }: There<'_>,
+        tunnel: &TunnelName,
+        id: &MonitorId,
+        monitor: &WantedMonitor,
+    ) -> Result<(), StepError> {
+        let patched = place.client.patch_monitor(place.account_id, id, &new_monitor(monitor)).await?;
+        take_in(observed, |balancing| &mut balancing.monitors, |one| one.id == *id, Some(seen_monitor(patched)));
+        let made = MonitorRef { id: Some(id.clone()), written: Some(written_fingerprint(monitor)) };
+        self.note(tunnel, |record| record.balancing.monitor = Some(made)).await;
+        Ok(())
+    }
+
+    async fn remove_monitor(
+        &mut self,
+        There { place, observed }: There<'_>,
+        tunnel: &TunnelName,
+        id: &MonitorId,
+    ) -> Result<(), StepError> {
+        gone_is_done(place.client.delete_monitor(place.account_id, id).await)?;
+        take_in(observed, |balancing| &mut balancing.monitors, |one| one.id == *id, None);
+        self.note(tunnel, |record| record.balancing.monitor = None).await;
+        Ok(())
+    }
+
     async fn create_pool(
         &mut self,
-        place: Place<'_>,
+        There { place, observed }: There<'_>,
         tunnel: &TunnelName,
         pool: &WantedPool,
-        observed: &mut Observed,
     ) -> Result<(), StepError> {
         let new = self.new_pool(tunnel, pool)?;
         let mut record = self.record_of(tunnel)?;
@@ -188,6 +134,33 @@ impl Worker {
         take_in(observed, |balancing| &mut balancing.pools, |one| one.id == id, Some(seen_pool(made)));
         let known = PoolRef { id: Some(id), written };
         self.note(tunnel, |record| record.balancing.pool = Some(known)).await;
+        Ok(())
+    }
+
+    async fn repair_pool(
+        &mut self,
+        There { place, observed }: There<'_>,
+        tunnel: &TunnelName,
+        id: &PoolId,
+        pool: &WantedPool,
+    ) -> Result<(), StepError> {
+        let new = self.new_pool(tunnel, pool)?;
+        let patched = place.client.patch_pool(place.account_id, id, &new).await?;
+        take_in(observed, |balancing| &mut balancing.pools, |one| one.id == *id, Some(seen_pool(patched)));
+        let made = PoolRef { id: Some(id.clone()), written: Some(written_fingerprint(pool)) };
+        self.note(tunnel, |record| record.balancing.pool = Some(made)).await;
+        Ok(())
+    }
+
+    async fn remove_pool(
+        &mut self,
+        There { place, observed }: There<'_>,
+        tunnel: &TunnelName,
+        id: &PoolId,
+    ) -> Result<(), StepError> {
+        gone_is_done(place.client.delete_pool(place.account_id, id).await)?;
+        take_in(observed, |balancing| &mut balancing.pools, |one| one.id == *id, None);
+        self.note(tunnel, |record| record.balancing.pool = None).await;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 //! What is about to be made is on record before it is asked for: without an id, and a route with its virtual network. A lost answer
 //! is settled by the next list.
 
-use super::{Place, StepError, gone_is_done};
+use super::{StepError, There, gone_is_done};
 use crate::{
     cloudflare::{self, Kind, NewHostnameRoute, NewNetworkRoute},
     config::{PrivateNetwork, PrivateRoute},
@@ -15,7 +15,7 @@ use crate::{
         observe::networks::{seen_hostname_route, seen_network_route, seen_virtual_network},
         worker::Worker,
     },
-    record::{PrivateRouteRef, TunnelRecord},
+    record::PrivateRouteRef,
 };
 
 /// A private route as it is sent.
@@ -25,96 +25,55 @@ enum New {
 }
 
 impl Worker {
-    /// Changes a private route or a virtual network at Cloudflare.
-    pub(super) async fn apply_network(
-        &mut self,
-        place: Place<'_>,
-        step: &NetworkStep,
-        observed: &mut Observed,
-    ) -> Result<(), StepError> {
-        match step {
-            NetworkStep::CreateVirtualNetwork { tunnel, name, .. } => {
-                self.create_virtual_network(place, tunnel, name, observed).await
-            }
+    /// Changes a private route or a virtual network; `None` when that needs Cloudflare, and it is not `there`.
+    pub(super) async fn apply_network(&mut self, step: &NetworkStep, there: Option<There<'_>>) -> Option<Result<(), StepError>> {
+        Some(match step {
+            NetworkStep::CreateVirtualNetwork { tunnel, name, .. } => self.create_virtual_network(there?, tunnel, name).await,
             NetworkStep::HandVirtualNetwork { from, tunnel, name, virtual_network_id } => {
-                self.hand_virtual_network(place, from, tunnel, name, virtual_network_id, observed).await
+                self.hand_virtual_network(there?, from, tunnel, name, virtual_network_id).await
             }
             NetworkStep::DeleteVirtualNetwork { tunnel, name, virtual_network_id } => {
-                gone_is_done(place.client.delete_virtual_network(place.account_id, virtual_network_id).await)?;
-                self.amend(tunnel, |record| drop(record.virtual_networks.remove(name))).await;
-                if let Part::Complete(networks) = &mut observed.networks.virtual_networks {
-                    networks.remove(virtual_network_id);
-                }
-                Ok(())
+                self.remove_virtual_network(there?, tunnel, name, virtual_network_id).await
             }
             NetworkStep::CreateRoute { tunnel, route, virtual_network_id, .. } => {
-                self.create_route(place, tunnel, route, virtual_network_id.as_ref(), observed).await
+                self.create_route(there?, tunnel, route, virtual_network_id.as_ref()).await
             }
             NetworkStep::RepairRoute { tunnel, route, route_id, virtual_network_id, .. } => {
-                self.change_route(place, tunnel, route, route_id, virtual_network_id.as_ref(), observed).await
+                self.change_route(there?, tunnel, route, route_id, virtual_network_id.as_ref()).await
             }
             NetworkStep::MoveRoute { from, tunnel, route, route_id, virtual_network_id } => {
-                self.change_route(place, tunnel, route, route_id, virtual_network_id.as_ref(), observed).await?;
-                // After what was gained: a crash in between leaves it with both tunnels, which the planner settles.
-                let loses = |made: &PrivateRouteRef| made.route_id.as_ref() == Some(route_id);
-                self.amend(from, |record| record.private_routes.retain(|_, made| !loses(made))).await;
-                Ok(())
-            }
-            NetworkStep::DeleteRoute { tunnel, route, route_id } => {
-                let (client, account) = (place.client, place.account_id);
-                gone_is_done(match route {
-                    PrivateRoute::Network(_) => client.delete_network_route(account, route_id).await,
-                    PrivateRoute::Hostname { .. } => client.delete_hostname_route(account, route_id).await,
-                })?;
-                self.amend(tunnel, |record| drop(record.private_routes.remove(route))).await;
-                if let Part::Complete(routes) = list_of(observed, route) {
-                    routes.remove(route_id);
+                let moved = self.change_route(there?, tunnel, route, route_id, virtual_network_id.as_ref()).await;
+                if moved.is_ok() {
+                    // After what was gained: a crash in between leaves it with both tunnels, which the planner settles.
+                    let loses = |made: &PrivateRouteRef| made.route_id.as_ref() == Some(route_id);
+                    self.note(from, |record| record.private_routes.retain(|_, made| !loses(made))).await;
                 }
-                Ok(())
+                moved
             }
-            NetworkStep::TakeVirtualNetwork { .. }
-            | NetworkStep::ForgetVirtualNetwork { .. }
-            | NetworkStep::TakeRoute { .. }
-            | NetworkStep::ForgetRoute { .. } => unreachable!("they change only what is on record"),
-        }
-    }
-
-    /// A step that changes nothing but what is on record here; `None` for every other step.
-    pub(super) async fn apply_network_to_record(&mut self, step: &NetworkStep) -> Option<Result<(), StepError>> {
-        let ledger = self.shared.ledger.clone();
-        let result = match step {
+            NetworkStep::DeleteRoute { tunnel, route, route_id } => self.remove_route(there?, tunnel, route, route_id).await,
             NetworkStep::TakeVirtualNetwork { tunnel, name, virtual_network_id } => {
                 let id = Some(virtual_network_id.clone());
-                ledger.amend(tunnel, |record| drop(record.virtual_networks.insert(name.clone(), id))).await
+                self.put(tunnel, |record| drop(record.virtual_networks.insert(name.clone(), id))).await
             }
             NetworkStep::ForgetVirtualNetwork { tunnel, name, .. } => {
-                ledger.amend(tunnel, |record| drop(record.virtual_networks.remove(name))).await
+                self.put(tunnel, |record| drop(record.virtual_networks.remove(name))).await
             }
             NetworkStep::TakeRoute { tunnel, route, route_id, virtual_network_id } => {
                 let (route_id, virtual_network_id) = (Some(route_id.clone()), virtual_network_id.clone());
                 let made = PrivateRouteRef { route_id, virtual_network_id };
-                ledger.amend(tunnel, |record| drop(record.private_routes.insert(route.clone(), made))).await
+                self.put(tunnel, |record| drop(record.private_routes.insert(route.clone(), made))).await
             }
             NetworkStep::ForgetRoute { tunnel, route, .. } => {
-                ledger.amend(tunnel, |record| drop(record.private_routes.remove(route))).await
+                self.put(tunnel, |record| drop(record.private_routes.remove(route))).await
             }
-            NetworkStep::CreateVirtualNetwork { .. }
-            | NetworkStep::HandVirtualNetwork { .. }
-            | NetworkStep::DeleteVirtualNetwork { .. }
-            | NetworkStep::CreateRoute { .. }
-            | NetworkStep::RepairRoute { .. }
-            | NetworkStep::MoveRoute { .. }
-            | NetworkStep::DeleteRoute { .. } => return None,
-        };
-        Some(result.map_err(StepError::Store))
+        })
     }
 
     async fn create_virtual_network(
         &mut self,
-        place: Place<'_>,
+        There { place, observed }: There<'_>,
         tunnel: &TunnelName,
         name: &str,
-        observed: &mut Observed,
     ) -> Result<(), StepError> {
         let mut record = self.record_of(tunnel)?;
         record.virtual_networks.insert(name.to_owned(), None);
@@ -122,7 +81,7 @@ impl Worker {
         let marker = self.shared.ledger.records().install.marker(tunnel);
         let made = place.client.create_virtual_network(place.account_id, name, &marker).await?;
         let id = Some(made.id.clone());
-        self.amend(tunnel, |record| drop(record.virtual_networks.insert(name.to_owned(), id))).await;
+        self.note(tunnel, |record| drop(record.virtual_networks.insert(name.to_owned(), id))).await;
         if let Part::Complete(networks) = &mut observed.networks.virtual_networks {
             networks.extend([seen_virtual_network(made)]);
         }
@@ -132,12 +91,11 @@ impl Worker {
     /// Writes the heir's marker, then puts it on record with the heir, and takes it from the tunnel that goes last of all.
     async fn hand_virtual_network(
         &mut self,
-        place: Place<'_>,
+        There { place, observed }: There<'_>,
         from: &TunnelName,
         tunnel: &TunnelName,
         name: &str,
         id: &VirtualNetworkId,
-        observed: &mut Observed,
     ) -> Result<(), StepError> {
         self.record_of(tunnel)?;
         let marker = self.shared.ledger.records().install.marker(tunnel);
@@ -147,18 +105,32 @@ impl Worker {
         {
             network.comment = marker;
         }
-        self.amend(tunnel, |record| drop(record.virtual_networks.insert(name.to_owned(), Some(id.clone())))).await;
-        self.amend(from, |record| drop(record.virtual_networks.remove(name))).await;
+        self.note(tunnel, |record| drop(record.virtual_networks.insert(name.to_owned(), Some(id.clone())))).await;
+        self.note(from, |record| drop(record.virtual_networks.remove(name))).await;
+        Ok(())
+    }
+
+    async fn remove_virtual_network(
+        &mut self,
+        There { place, observed }: There<'_>,
+        tunnel: &TunnelName,
+        name: &str,
+        id: &VirtualNetworkId,
+    ) -> Result<(), StepError> {
+        gone_is_done(place.client.delete_virtual_network(place.account_id, id).await)?;
+        self.note(tunnel, |record| drop(record.virtual_networks.remove(name))).await;
+        if let Part::Complete(networks) = &mut observed.networks.virtual_networks {
+            networks.remove(id);
+        }
         Ok(())
     }
 
     async fn create_route(
         &mut self,
-        place: Place<'_>,
+        There { place, observed }: There<'_>,
         tunnel: &TunnelName,
         route: &PrivateRoute,
         virtual_network_id: Option<&VirtualNetworkId>,
-        observed: &mut Observed,
     ) -> Result<(), StepError> {
         let new = self.new_route(tunnel, route, virtual_network_id, observed)?;
         let mut record = self.record_of(tunnel)?;
@@ -193,12 +165,11 @@ impl Worker {
 
     async fn change_route(
         &mut self,
-        place: Place<'_>,
+        There { place, observed }: There<'_>,
         tunnel: &TunnelName,
         route: &PrivateRoute,
         route_id: &RouteId,
         virtual_network_id: Option<&VirtualNetworkId>,
-        observed: &mut Observed,
     ) -> Result<(), StepError> {
         let new = self.new_route(tunnel, route, virtual_network_id, observed)?;
         let virtual_network_id = new.virtual_network_id();
@@ -214,6 +185,24 @@ impl Worker {
         Ok(())
     }
 
+    async fn remove_route(
+        &mut self,
+        There { place, observed }: There<'_>,
+        tunnel: &TunnelName,
+        route: &PrivateRoute,
+        id: &RouteId,
+    ) -> Result<(), StepError> {
+        gone_is_done(match route {
+            PrivateRoute::Network(_) => place.client.delete_network_route(place.account_id, id).await,
+            PrivateRoute::Hostname { .. } => place.client.delete_hostname_route(place.account_id, id).await,
+        })?;
+        self.note(tunnel, |record| drop(record.private_routes.remove(route))).await;
+        if let Part::Complete(routes) = list_of(observed, route) {
+            routes.remove(id);
+        }
+        Ok(())
+    }
+
     /// Puts on record, and among what was read, a route as Cloudflare answered it.
     async fn take_route(
         &mut self,
@@ -224,7 +213,7 @@ impl Worker {
         observed: &mut Observed,
     ) {
         let made = PrivateRouteRef { route_id: Some(id.clone()), virtual_network_id };
-        self.amend(tunnel, |record| drop(record.private_routes.insert(route.clone(), made))).await;
+        self.note(tunnel, |record| drop(record.private_routes.insert(route.clone(), made))).await;
         if let Part::Complete(routes) = list_of(observed, route) {
             routes.insert(id, seen);
         }
@@ -254,11 +243,6 @@ impl Worker {
                 Ok(New::Hostname(NewHostnameRoute { hostname, tunnel_id, comment }))
             }
         }
-    }
-
-    async fn amend(&mut self, tunnel: &TunnelName, change: impl FnOnce(&mut TunnelRecord)) {
-        let noted = self.shared.ledger.amend(tunnel, change).await;
-        self.noted(noted);
     }
 }
 

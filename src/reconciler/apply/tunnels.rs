@@ -1,4 +1,4 @@
-//! Tunnels: made, and what is on record about them.
+//! Tunnels: made.
 
 use jiff::Timestamp;
 
@@ -9,9 +9,9 @@ use crate::{
     event::ProvisioningEvent,
     name::TunnelName,
     observed::{Observed, Part},
-    plan::{CreateReason, ForgetReason, RotationStep, Step},
+    plan::CreateReason,
     reconciler::{observe::seen_tunnel, worker::Worker},
-    record::{ConfigurationSource, DnsRecordRef, Fate, KeptDocument, SecretLife, TunnelRecord},
+    record::{ConfigurationSource, SecretLife, TunnelRecord},
 };
 
 impl Worker {
@@ -77,48 +77,5 @@ impl Worker {
                 }
             }
         }
-    }
-
-    /// A step that changes nothing but what is on record here; `None` for every other step.
-    pub(super) async fn apply_to_record(&mut self, step: &Step) -> Option<Result<(), StepError>> {
-        let (ledger, now) = (self.shared.ledger.clone(), self.shared.clock.now());
-        let result = match step {
-            Step::RenameTunnel { from, tunnel } => ledger.rename(from, tunnel, Fate::Keep).await,
-            Step::RetireTunnel { tunnel, retired, .. } => ledger.rename(tunnel, retired, Fate::Retiring).await,
-            Step::DrainTunnel { tunnel } => ledger.amend(tunnel, |record| record.draining_since = Some(now)).await,
-            Step::EndParting { tunnel, hostname } => ledger.amend(tunnel, |record| record.end_parting(hostname, now)).await,
-            Step::NoteDocument { tunnel, document } => {
-                ledger.amend(tunnel, |record| record.document = Some(KeptDocument::new(document))).await
-            }
-            Step::KeepTunnel { tunnel } => ledger.amend(tunnel, |record| record.fate = Fate::Keep).await,
-            Step::OrphanTunnel { tunnel } => ledger.amend(tunnel, |record| record.fate = Fate::Orphaned).await,
-            Step::SettleCreation { tunnel, id } => ledger.amend(tunnel, |record| record.id = Some(id.clone())).await,
-            Step::TakeRecord { tunnel, hostname, zone_id, record_id } => {
-                let dns = DnsRecordRef { zone_id: zone_id.clone(), record_id: record_id.clone() };
-                ledger.amend(tunnel, |record| drop(record.dns.insert(hostname.clone(), dns))).await
-            }
-            // A crash came between its move and what goes on record of that: the time of the tunnel that lost it begins now.
-            Step::ForgetRecord { tunnel, hostname, why: ForgetReason::Moved } => {
-                ledger.amend(tunnel, |record| record.part_with(hostname, now)).await
-            }
-            Step::ForgetRecord { tunnel, hostname, .. } => ledger.amend(tunnel, |record| drop(record.dns.remove(hostname))).await,
-            Step::NoteVersion { tunnel, written } => ledger.amend(tunnel, |record| record.written = Some(written.clone())).await,
-            Step::ForgetTunnel { tunnel } => ledger.remove(tunnel).await,
-            Step::Network(step) => return self.apply_network_to_record(step).await,
-            Step::Rotation(RotationStep::Finish { tunnel }) => return Some(self.finish_rotation(tunnel).await),
-            Step::Balancer(step) => return self.apply_balancer_to_record(step).await,
-            Step::Access(step) => return Some(self.note_access(step).await),
-            Step::CreateTunnel { .. }
-            | Step::PutConfiguration { .. }
-            | Step::WriteRules { .. }
-            | Step::CreateRecord { .. }
-            | Step::RepairRecord { .. }
-            | Step::MoveRecord { .. }
-            | Step::DeleteRecord { .. }
-            | Step::DeleteConnections { .. }
-            | Step::DeleteTunnel { .. }
-            | Step::Rotation(RotationStep::Place { .. } | RotationStep::CutOff { .. }) => return None,
-        };
-        Some(result.map_err(StepError::Store))
     }
 }
