@@ -64,7 +64,7 @@ pub fn reference() -> String {
     }
     section(&mut page, PROGRAM, PROGRAM_REASONS.iter().copied());
     section(&mut page, CHECKS, CHECK_REASONS.iter().copied());
-    section(&mut page, HOLDS, HoldCode::ALL.into_iter().map(of_hold));
+    section(&mut page, HOLDS, HoldCode::ALL.iter().copied().map(of_hold));
     section(&mut page, HEALTH, FINDINGS.iter().copied());
     section(&mut page, ROUTES, ROUTE_FINDINGS.iter().copied());
     page

@@ -4,6 +4,7 @@
 //! metric, a change of the status and, when it is more than a reading, an entry of the feed. A fact that is to be told is a variant
 //! here, and the compiler lists who must learn it.
 
+mod account_view;
 mod connector;
 mod daemon;
 mod entry;
@@ -17,11 +18,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use account_view::{AccountView, CredentialState, WaitingPlan};
 pub use connector::ConnectorEvent;
 pub use daemon::{DaemonEvent, Hook};
 pub use entry::Entry;
 pub use program::{ProgramEvent, ProgramHappening, ProgramView, RolloutState};
-pub use provisioning::{AccountView, CredentialState, PassResult, ProvisioningEvent, WaitingPlan};
+pub use provisioning::{PassResult, ProvisioningEvent};
 pub use rotation::RotationEvent;
 pub use route_check::RouteCheckEvent;
 pub use uplink::UplinkEvent;
