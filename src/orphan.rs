@@ -19,7 +19,10 @@
 mod balancing;
 mod networks;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -271,12 +274,16 @@ pub fn hash<'a>(orphans: impl IntoIterator<Item = &'a Orphan>) -> String {
 /// How many things are left over in an account, as far as an ordinary pass sees it: in the zones that it read, and without proof.
 pub fn count(records: &Records, account_id: &AccountId, observed: &Observed) -> usize {
     let listed = observed.tunnels.complete();
-    let tunnels = listed.into_iter().flatten().filter(|(id, tunnel)| is_stray_tunnel(records, id, &tunnel.name)).count();
-    let dead = |record: &&ObservedRecord| {
-        let target = stray_target(records, record);
+    // Nearly everything is on record and alive, which is found at once; only what is left is looked for among all records.
+    let ours: BTreeSet<&TunnelId> = records.tunnels.values().filter_map(|record| record.id.as_ref()).collect();
+    let others = listed.into_iter().flatten().filter(|(id, _)| !ours.contains(id));
+    let tunnels = others.filter(|(id, tunnel)| is_stray_tunnel(records, id, &tunnel.name)).count();
+    let is_dead = |record: &&ObservedRecord| {
+        let target = target(record);
         target.is_some_and(|target| listed.is_some_and(|listed| !listed.contains_key(&target)))
     };
-    let strays = observed.records.values().filter_map(Part::complete).flatten().filter(dead).count();
+    let dead = observed.records.values().filter_map(Part::complete).flatten().filter(is_dead);
+    let strays = dead.filter(|record| stray_target(records, record).is_some()).count();
     left(records.in_account(account_id)).count() + tunnels + strays
 }
 
@@ -288,10 +295,13 @@ pub fn left<'a>(records: impl Iterator<Item = &'a TunnelRecord>) -> impl Iterato
 /// The tunnel id that a record with our marker leads to, if no tunnel here has it on record.
 pub fn stray_target(records: &Records, record: &ObservedRecord) -> Option<TunnelId> {
     let marked = records.install.has_marked(record.comment.as_deref()?);
-    let known = records.tunnels.values().flat_map(|tunnel| tunnel.dns.values()).any(|dns| dns.record_id == record.id);
-    let target = record.content.to_ascii_lowercase();
-    let target = target.strip_suffix(TUNNEL_DOMAIN_SUFFIX)?.parse().ok()?;
-    (marked && !known && record.kind == "CNAME").then_some(target)
+    let known = || records.tunnels.values().flat_map(|tunnel| tunnel.dns.values()).any(|dns| dns.record_id == record.id);
+    target(record).filter(|_| marked && record.kind == "CNAME" && !known())
+}
+
+/// The tunnel id that a record leads to.
+fn target(record: &ObservedRecord) -> Option<TunnelId> {
+    record.content.to_ascii_lowercase().strip_suffix(TUNNEL_DOMAIN_SUFFIX)?.parse().ok()
 }
 
 /// Whether a tunnel is called as one of ours, and nothing of it is on record: not even that it was about to be made.
