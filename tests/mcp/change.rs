@@ -24,7 +24,7 @@ async fn do_it(session: &mut Session, tool: &str, arguments: Value) -> Value {
 #[tokio::test]
 async fn a_tunnel_is_made_changed_and_deleted_by_what_was_shown_and_by_nothing_else() {
     let host = Host::serving(NO_TUNNELS).await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "admin"]).await;
+    let mut session = Session::with(&host, &["--role", "admin"]).await;
 
     let rule = json!({ "hostname": "shop.example.com", "service": host.origin.url() });
     let create = json!({ "tunnel": "shop", "definition": { "ingress": [rule] } });
@@ -65,7 +65,7 @@ async fn a_tunnel_is_made_changed_and_deleted_by_what_was_shown_and_by_nothing_e
 #[tokio::test]
 async fn a_tunnel_is_stopped_started_and_restarted_in_two_steps() {
     let host = Host::serving(ONE_TUNNEL).await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "operator"]).await;
+    let mut session = Session::with(&host, &["--role", "operator"]).await;
     let web = json!({ "tunnel": "web" });
     let pids = host.connector_pids();
 
@@ -94,7 +94,7 @@ async fn what_changed_since_it_was_shown_is_not_done() {
     let rule = json!({ "hostname": "shop.example.com", "service": host.origin.url() });
     host.client.create_tunnel("shop", json!({ "ingress": [rule] })).await.unwrap();
     host.until_all_serve().await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "admin"]).await;
+    let mut session = Session::with(&host, &["--role", "admin"]).await;
 
     let planned = session.call("update_tunnel", json!({ "tunnel": "shop", "patch": { "on_drift": "report" } })).await;
     host.client.patch_tunnel("shop", &json!({ "health": { "origin": "off" } })).await.unwrap();
@@ -108,7 +108,7 @@ async fn what_changed_since_it_was_shown_is_not_done() {
 #[tokio::test]
 async fn a_plan_is_applied_by_its_hash_alone() {
     let host = Host::serving(ONE_TUNNEL).await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "admin"]).await;
+    let mut session = Session::with(&host, &["--role", "admin"]).await;
     assert_eq!(session.call("apply", json!({})).await.error()["details"][0]["at"], "plan_hash");
     assert_eq!(session.call("apply", json!({ "plan_hash": "0123" })).await.error()["kind"], "conflict");
     let plan = session.call("plan", json!({})).await;
@@ -119,7 +119,7 @@ async fn a_plan_is_applied_by_its_hash_alone() {
 #[tokio::test]
 async fn what_a_file_defines_and_what_makes_no_sense_is_refused_in_the_first_step() {
     let host = Host::serving(ONE_TUNNEL).await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "admin"]).await;
+    let mut session = Session::with(&host, &["--role", "admin"]).await;
     for (tool, arguments, kind, told) in [
         ("update_tunnel", json!({ "tunnel": "web", "patch": { "replicas": 2 } }), "read_only", "adit.toml"),
         ("update_tunnel", json!({ "tunnel": "nope", "patch": {} }), "not_found", "no tunnel has that name"),

@@ -19,7 +19,7 @@ async fn foreign_text_is_marked_cleaned_and_cannot_end_its_own_block() {
     ));
     host.start().await;
     host.until_all_serve().await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "operator"]).await;
+    let mut session = Session::with(&host, &["--role", "operator"]).await;
     for (tool, arguments) in [
         ("logs", json!({ "tunnel": "web", "lines": 500 })),
         ("show_tunnel", json!({ "tunnel": "web" })),
@@ -49,7 +49,7 @@ async fn no_answer_contains_a_secret() {
     let id = record["id"].as_str().unwrap().parse().unwrap();
     let secrets = [host.stage.world.api_token(), connector_token(&host.stage.world.account_id(), &id, &secret), secret];
 
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "admin"]).await;
+    let mut session = Session::with(&host, &["--role", "admin"]).await;
     let web = json!({ "tunnel": "web" });
     let mut told: Vec<Value> = Vec::new();
     for tool in session.tools().await {

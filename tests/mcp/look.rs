@@ -15,7 +15,7 @@ ingress = [{ hostname = "api.example.com", service = "ORIGIN" }]
 #[tokio::test]
 async fn every_answer_is_as_its_schema_says_and_the_same_at_its_address() {
     let host = Host::serving(TWO_TUNNELS).await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "admin"]).await;
+    let mut session = Session::with(&host, &["--role", "admin"]).await;
     let tools = session.request("tools/list", json!({})).await["result"]["tools"].clone();
     let schema = |tool: &str| {
         let tool = tools.as_array().unwrap().iter().find(|described| described["name"] == tool).unwrap();
@@ -55,7 +55,7 @@ async fn every_answer_is_as_its_schema_says_and_the_same_at_its_address() {
 #[tokio::test]
 async fn many_are_told_in_parts_and_what_is_left_out_is_said() {
     let host = Host::serving(TWO_TUNNELS).await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "operator"]).await;
+    let mut session = Session::with(&host, &["--role", "operator"]).await;
     let first = session.call("list_tunnels", json!({ "limit": 1 })).await;
     assert_eq!((&first.value()["total"], &first.value()["tunnels"][0]["name"]), (&json!(2), &json!("api")));
     assert!(first.text().contains("Left out: 1 more tunnels; call again with after: \"api\""), "{}", first.text());
@@ -73,7 +73,7 @@ async fn many_are_told_in_parts_and_what_is_left_out_is_said() {
 #[tokio::test]
 async fn resources_and_prompts_are_listed_and_names_are_completed() {
     let host = Host::serving(TWO_TUNNELS).await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &[]).await;
+    let mut session = Session::with(&host, &[]).await;
     let listed = session.request("resources/list", json!({})).await;
     let uris: Vec<&str> =
         listed["result"]["resources"].as_array().unwrap().iter().map(|resource| resource["uri"].as_str().unwrap()).collect();
@@ -105,7 +105,7 @@ async fn resources_and_prompts_are_listed_and_names_are_completed() {
 #[tokio::test]
 async fn a_subscriber_is_told_when_an_event_changes_what_it_looks_at() {
     let host = Host::serving(TWO_TUNNELS).await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &[]).await;
+    let mut session = Session::with(&host, &[]).await;
     let refused = session.request("resources/subscribe", json!({ "uri": "adit://tunnels/web/logs" })).await;
     assert_eq!(refused["error"]["code"], json!(-32602));
     let subscribed = session.request("resources/subscribe", json!({ "uri": "adit://tunnels/web" })).await;

@@ -9,6 +9,14 @@ use crate::{
     session::Session,
 };
 
+/// What many tools take or answer, and what stands for it in the list of tools.
+const OFTEN: [(&str, &str); 4] = [
+    ("TUNNEL", r#"{"pattern":"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$","type":"string"}"#),
+    ("NAME", r#"{"pattern":"^[a-z0-9][a-z0-9-]{0,39}$","type":"string"}"#),
+    ("HASH", r#"{"pattern":"^[0-9a-f]{32}$","type":["string","null"]}"#),
+    ("CHANGE", "after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted"),
+];
+
 /// Where no daemon answers: what is offered then is what the server's own role leaves.
 const NOBODY: &str = "/nonexistent/adit.sock";
 
@@ -31,11 +39,12 @@ async fn the_tools_and_what_they_take_are_these() {
             let mut schema = schema.clone();
             let description = schema.as_object_mut().unwrap().remove("description");
             assert!(description.is_some(), "{name} of {} says nothing", tool["name"]);
-            writeln!(text, "  {name}{mark} {schema}").unwrap();
+            writeln!(text, "  {name}{mark} {}", in_short(&schema.to_string())).unwrap();
         }
         let output: Vec<&String> = tool["outputSchema"]["properties"].as_object().unwrap().keys().collect();
         assert_eq!(tool["outputSchema"]["type"], "object");
-        writeln!(text, "  -> {}", output.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ")).unwrap();
+        let output = output.into_iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+        writeln!(text, "  -> {}", in_short(&output)).unwrap();
     }
     insta::assert_snapshot!(text, @r#"
     status (Status): readOnly idempotent
@@ -47,7 +56,7 @@ async fn the_tools_and_what_they_take_are_these() {
       pattern {"maxLength":100,"minLength":1,"type":["string","null"]}
       -> notice total truncated tunnels untrusted
     show_tunnel (Show a tunnel): readOnly idempotent
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$","type":"string"}
+      tunnel! TUNNEL
       -> definition notice truncated tunnel untrusted
     list_routes (List routes): readOnly idempotent
       limit {"maximum":200,"minimum":1,"type":["integer","null"]}
@@ -68,7 +77,7 @@ async fn the_tools_and_what_they_take_are_these() {
       lines {"maximum":500,"minimum":1,"type":["integer","null"]}
       replica {"maximum":255,"minimum":0,"type":["integer","null"]}
       since {"minimum":0,"type":["integer","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$","type":"string"}
+      tunnel! TUNNEL
       -> lines notice truncated tunnel untrusted
     plan (Plan): readOnly idempotent openWorld
       -> changes connectors left_alone lines notice plan_hash truncated untrusted
@@ -76,52 +85,56 @@ async fn the_tools_and_what_they_take_are_these() {
       plan_hash! {"pattern":"^[A-Za-z0-9:_-]{1,128}$","type":"string"}
       -> done hash left notice truncated untrusted
     start_tunnel (Start a tunnel): idempotent openWorld
-      plan_hash {"pattern":"^[0-9a-f]{32}$","type":["string","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$","type":"string"}
-      -> after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted
+      plan_hash HASH
+      tunnel! TUNNEL
+      -> CHANGE
     stop_tunnel (Stop a tunnel): destructive idempotent openWorld
-      plan_hash {"pattern":"^[0-9a-f]{32}$","type":["string","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$","type":"string"}
-      -> after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted
+      plan_hash HASH
+      tunnel! TUNNEL
+      -> CHANGE
     restart_tunnel (Restart a tunnel): destructive idempotent openWorld
-      plan_hash {"pattern":"^[0-9a-f]{32}$","type":["string","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$","type":"string"}
-      -> after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted
+      plan_hash HASH
+      tunnel! TUNNEL
+      -> CHANGE
     create_tunnel (Create a tunnel): idempotent openWorld
       definition! {"additionalProperties":true,"type":"object"}
-      plan_hash {"pattern":"^[0-9a-f]{32}$","type":["string","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}$","type":"string"}
-      -> after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted
+      plan_hash HASH
+      tunnel! NAME
+      -> CHANGE
     update_tunnel (Update a tunnel): destructive idempotent openWorld
       patch! {"additionalProperties":true,"type":"object"}
-      plan_hash {"pattern":"^[0-9a-f]{32}$","type":["string","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}$","type":"string"}
-      -> after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted
+      plan_hash HASH
+      tunnel! NAME
+      -> CHANGE
     delete_tunnel (Delete a tunnel): destructive idempotent openWorld
-      plan_hash {"pattern":"^[0-9a-f]{32}$","type":["string","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$","type":"string"}
-      -> after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted
+      plan_hash HASH
+      tunnel! TUNNEL
+      -> CHANGE
     add_route (Add a route): idempotent openWorld
       dns {"type":["boolean","null"]}
       hostname {"maxLength":255,"minLength":1,"type":["string","null"]}
       network {"maxLength":64,"minLength":1,"type":["string","null"]}
       path {"maxLength":1024,"minLength":1,"type":["string","null"]}
-      plan_hash {"pattern":"^[0-9a-f]{32}$","type":["string","null"]}
+      plan_hash HASH
       private_hostname {"maxLength":255,"minLength":1,"type":["string","null"]}
       service {"maxLength":2048,"minLength":1,"type":["string","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}$","type":"string"}
+      tunnel! NAME
       virtual_network {"maxLength":255,"minLength":1,"type":["string","null"]}
-      -> after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted
+      -> CHANGE
     remove_route (Remove a route): destructive idempotent openWorld
       hostname {"maxLength":255,"minLength":1,"type":["string","null"]}
       network {"maxLength":64,"minLength":1,"type":["string","null"]}
       path {"maxLength":1024,"minLength":1,"type":["string","null"]}
-      plan_hash {"pattern":"^[0-9a-f]{32}$","type":["string","null"]}
+      plan_hash HASH
       private_hostname {"maxLength":255,"minLength":1,"type":["string","null"]}
-      tunnel! {"pattern":"^[a-z0-9][a-z0-9-]{0,39}$","type":"string"}
+      tunnel! NAME
       virtual_network {"maxLength":255,"minLength":1,"type":["string","null"]}
-      -> after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted
+      -> CHANGE
     "#);
+}
+
+fn in_short(text: &str) -> &str {
+    OFTEN.iter().find(|(_, whole)| *whole == text).map_or(text, |(word, _)| word)
 }
 
 #[tokio::test]
@@ -143,8 +156,7 @@ async fn a_role_offers_what_it_may_and_tells_what_the_rest_needs() {
     let mut session = Session::begin(Path::new(NOBODY), &[]).await;
     assert_eq!(session.tools().await.len(), reads.len());
     for (tool, role) in [("stop_tunnel", "operator"), ("logs", "operator"), ("delete_tunnel", "editor"), ("apply", "admin")] {
-        let error = session.call(tool, json!({ "tunnel": "web" })).await.error();
-        assert_eq!(error["kind"], "not_permitted");
+        let error = session.refused(tool, json!({ "tunnel": "web" })).await;
         assert!(error["hint"].as_str().unwrap().contains(&format!("adit mcp --role {role}")), "{error}");
     }
     let unknown = session.request("tools/call", json!({ "name": "rm_rf" })).await;
@@ -155,17 +167,16 @@ async fn a_role_offers_what_it_may_and_tells_what_the_rest_needs() {
 #[tokio::test]
 async fn a_server_never_offers_more_than_its_caller_may() {
     let host = backend::Host::start().await;
-    host.backend.put("web", json!({ "ingress": [{ "hostname": "app.example.com", "service": "http://localhost:1" }] }));
+    host.backend.put("web", definition("app.example.com"));
     host.become_user(user(2003, "viewer"));
     let mut session = Session::begin(&host.socket, &["--role", "admin"]).await;
     assert_eq!(session.tools().await, ["status", "list_tunnels", "show_tunnel", "list_routes", "diagnose", "events", "plan"]);
     for tool in ["stop_tunnel", "delete_tunnel"] {
-        let error = session.call(tool, json!({ "tunnel": "web" })).await.error();
-        assert_eq!(error["kind"], "not_permitted");
+        let error = session.refused(tool, json!({ "tunnel": "web" })).await;
         assert!(error["message"].as_str().unwrap().contains("the user that this server runs as has role viewer"), "{error}");
     }
     // Logs need more than a viewer has, and it is the daemon that says so.
-    assert_eq!(session.call("logs", json!({ "tunnel": "web" })).await.error()["kind"], "not_permitted");
+    session.refused("logs", json!({ "tunnel": "web" })).await;
     // What a caller may changes while the server runs.
     host.become_user(user(2002, "operator"));
     assert!(session.tools().await.contains(&"stop_tunnel".to_owned()));
@@ -175,20 +186,18 @@ async fn a_server_never_offers_more_than_its_caller_may() {
 #[tokio::test]
 async fn a_caller_with_a_grant_is_refused_beyond_it_by_the_daemon() {
     let host = backend::Host::start().await;
-    let definition =
-        |hostname: &str| json!({ "account": "default", "ingress": [{ "hostname": hostname, "service": "http://localhost:1" }] });
     host.backend.put("web-1", definition("a.web.example.com"));
     host.backend.put("api", definition("api.example.com"));
     host.become_user(user(2005, "editor"));
     let mut session = Session::begin(&host.socket, &["--role", "admin"]).await;
     let listed = session.call("list_tunnels", json!({})).await;
     assert_eq!(listed.value()["total"], json!(1));
-    assert_eq!(session.call("show_tunnel", json!({ "tunnel": "api" })).await.error()["kind"], "not_permitted");
+    session.refused("show_tunnel", json!({ "tunnel": "api" })).await;
     // The grant's hostnames hold in the second step, whatever was shown in the first.
     let beyond = json!({ "tunnel": "web-1", "hostname": "evil.example.com", "service": "http://localhost:1" });
     let mut asked = beyond.clone();
     asked["plan_hash"] = json!(session.call("add_route", beyond).await.hash());
-    assert_eq!(session.call("add_route", asked).await.error()["kind"], "not_permitted");
+    session.refused("add_route", asked).await;
     assert_eq!(host.backend.definition_of("web-1").unwrap(), definition("a.web.example.com"));
 }
 
@@ -196,8 +205,7 @@ async fn a_caller_with_a_grant_is_refused_beyond_it_by_the_daemon() {
 async fn a_server_for_some_tunnels_shows_and_changes_no_other() {
     let host = backend::Host::start().await;
     for name in ["web-1", "web-2", "api"] {
-        host.backend
-            .put(name, json!({ "ingress": [{ "hostname": format!("{name}.example.com"), "service": "http://localhost:1" }] }));
+        host.backend.put(name, definition(&format!("{name}.example.com")));
     }
     let mut session = Session::begin(&host.socket, &["--role", "admin", "--tunnels", "web-*"]).await;
     let offered = session.tools().await;
@@ -219,18 +227,22 @@ async fn a_server_for_some_tunnels_shows_and_changes_no_other() {
         ("logs", json!({ "tunnel": "api" })),
         ("plan", json!({})),
     ] {
-        let error = session.call(tool, arguments).await.error();
-        assert_eq!(error["kind"], "not_permitted", "{tool}: {error}");
+        let error = session.refused(tool, arguments).await;
         assert!(error["message"].as_str().unwrap().contains("this server is limited to"), "{tool}: {error}");
     }
     // Whether another tunnel has a hostname is not told either.
     let mut refusals = Vec::new();
     for hostname in ["api.example.com", "nothing.example.com"] {
-        let error = session.call("diagnose", json!({ "hostname": hostname })).await.error();
+        let error = session.refused("diagnose", json!({ "hostname": hostname })).await;
         refusals.push(error.to_string().replace(hostname, "HOSTNAME"));
     }
-    assert!(refusals[0] == refusals[1] && refusals[0].contains("not_permitted"), "{refusals:?}");
+    assert_eq!(refusals[0], refusals[1]);
     assert_eq!(session.call("diagnose", json!({ "hostname": "web-1.example.com" })).await.value()["tunnel"], json!("web-1"));
     let listed = session.request("resources/list", json!({})).await;
     assert!(!listed.to_string().contains("adit://tunnels/api"), "{listed}");
+}
+
+/// A tunnel with one hostname.
+fn definition(hostname: &str) -> Value {
+    json!({ "account": "default", "ingress": [{ "hostname": hostname, "service": "http://localhost:1" }] })
 }

@@ -49,7 +49,7 @@ async fn what_comes_before_the_first_request_is_passed_over() {
 #[tokio::test]
 async fn what_was_asked_before_the_end_of_input_is_still_answered() {
     let host = Host::serving("").await;
-    let mut session = Session::begin(&host.path("run/adit.sock"), &[]).await;
+    let mut session = Session::with(&host, &[]).await;
     let id = session.send("tools/call", json!({ "name": "status", "arguments": {} })).await;
     session.close();
     assert_eq!(session.answer(id).await["result"]["isError"], json!(false));
@@ -60,7 +60,7 @@ async fn what_was_asked_before_the_end_of_input_is_still_answered() {
 async fn a_daemon_that_is_away_is_an_answer_and_one_that_is_back_is_used() {
     let host = Host::prepare().await;
     host.configure("");
-    let mut session = Session::begin(&host.path("run/adit.sock"), &["--role", "admin"]).await;
+    let mut session = Session::with(&host, &["--role", "admin"]).await;
     for (tool, arguments) in [("status", json!({})), ("stop_tunnel", json!({ "tunnel": "web" }))] {
         let error = session.call(tool, arguments).await.error();
         assert_eq!(error["kind"], "not_reachable");

@@ -13,7 +13,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{host::PATIENCE, processes::PROGRAM};
+use crate::{
+    host::{Host, PATIENCE},
+    processes::PROGRAM,
+};
 
 /// A client with its server.
 pub(crate) struct Session {
@@ -50,6 +53,18 @@ impl Session {
         let answer = self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await;
         assert!(answer.get("error").is_none(), "{tool}: {answer}");
         Called(answer["result"].clone())
+    }
+
+    /// Calls a tool that may not do that for whoever calls; the error.
+    pub(crate) async fn refused(&mut self, tool: &str, arguments: Value) -> Value {
+        let error = self.call(tool, arguments).await.error();
+        assert_eq!(error["kind"], "not_permitted", "{tool}: {error}");
+        error
+    }
+
+    /// Starts a server for a host's daemon, and begins with it.
+    pub(crate) async fn with(host: &Host, arguments: &[&str]) -> Self {
+        Self::begin(&host.path("run/adit.sock"), arguments).await
     }
 
     /// What is at an address.
