@@ -11,6 +11,8 @@ mod origins;
 mod orphans;
 mod ownership;
 mod person;
+mod routes;
+mod running;
 mod traffic;
 mod tunnels;
 
@@ -40,11 +42,10 @@ pub(super) use origins::check_origins;
 pub(super) use orphans::{delete_orphans, orphans};
 pub(super) use ownership::{adopt_route, adopt_tunnel, forget_tunnel, look_at_route, look_at_tunnel};
 pub(super) use person::who_am_i;
+pub(super) use routes::{add_route, remove_route, routes};
+pub(super) use running::{plan_restart, restart_tunnel, rotate_tunnel, start_tunnel, stop_tunnel};
 pub(super) use traffic::traffic;
-pub(super) use tunnels::{
-    add_route, create_tunnel, delete_tunnel, patch_tunnel, plan_restart, remove_route, replace_tunnel, restart_tunnel,
-    rotate_tunnel, routes, start_tunnel, stop_tunnel, tunnel, tunnels,
-};
+pub(super) use tunnels::{create_tunnel, delete_tunnel, patch_tunnel, replace_tunnel, tunnel, tunnels};
 
 /// What is read from a request's query.
 pub(in crate::control) mod queries {
@@ -54,7 +55,7 @@ pub(in crate::control) mod queries {
         feed::{Events, Logs},
         host::CheckCredentials,
         operations::{Listed as ListedOperations, One as OneOperation},
-        tunnels::RemoveRoute,
+        routes::RemoveRoute,
     };
 }
 

@@ -1,20 +1,18 @@
-//! Tunnels and their routes.
+//! Tunnels: looked at, made, changed and deleted.
 
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, State},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::{App, bad_query, tunnel_name};
+use super::{App, tunnel_name};
 use crate::{
     control::{
-        api::{Change, Changed, CreateTunnel, Error, ErrorKind, RestartPlan, Rotate, TunnelDetail, TunnelRoute},
+        api::{Change, Changed, CreateTunnel, Error, ErrorKind, TunnelDetail},
         backend::Backend,
-        edit::{self, Network, PrivateHostname, PrivateRoute},
+        edit,
         progress::Progress,
         server::{
             Shared,
@@ -48,22 +46,6 @@ pub(super) async fn seen<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Tag
         });
     });
     Tagged::new(bytes)
-}
-
-pub(in crate::control::server) async fn routes<B: Backend>(
-    State(shared): App<B>,
-    caller: Caller,
-    headers: HeaderMap,
-) -> Response {
-    let bytes = answer::list(|each| {
-        shared.backend.tunnels(&mut |tunnel| {
-            let routes = if caller.sees(tunnel) { tunnel.routes.as_slice() } else { &[] };
-            for route in routes {
-                each(&TunnelRoute { tunnel: tunnel.name.clone(), route: route.clone() });
-            }
-        });
-    });
-    answer::tagged(&headers, Tagged::new(bytes))
 }
 
 pub(in crate::control::server) async fn tunnel<B: Backend>(
@@ -144,88 +126,9 @@ pub(in crate::control::server) async fn patch_tunnel<B: Backend>(
     .await
 }
 
-pub(in crate::control::server) async fn add_route<B: Backend>(
-    State(shared): App<B>,
-    caller: Caller,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    Whole(rule): Whole<Value>,
-) -> Response {
-    let text = |key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
-    let object = text("hostname").or_else(|| text("network")).or_else(|| text("private_hostname"));
-    let added = edit(&shared, &caller, &name, &headers, |value| match PrivateRoute::of_body(&rule) {
-        Some(route) => route.add_to(value),
-        None => edit::add_route(value, rule.clone()),
-    });
-    answer::about(object, added.await)
-}
-
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::control) struct RemoveRoute {
-    /// The hostname of the ingress rule to remove.
-    hostname: Option<String>,
-    /// The path of that rule, if it has one.
-    path: Option<String>,
-    /// The private network to remove.
-    network: Option<String>,
-    /// The virtual network that it is in, if one is named.
-    virtual_network: Option<String>,
-    /// The private hostname to remove.
-    private_hostname: Option<String>,
-}
-
-/// The one route that a request names.
-enum Named {
-    Rule(String, Option<String>),
-    Private(PrivateRoute),
-}
-
-impl RemoveRoute {
-    fn named(self) -> Result<Named, Error> {
-        match self {
-            Self { hostname: Some(hostname), path, network: None, virtual_network: None, private_hostname: None } => {
-                Ok(Named::Rule(hostname, path))
-            }
-            Self { network: Some(network), virtual_network, hostname: None, path: None, private_hostname: None } => {
-                Ok(Named::Private(PrivateRoute::Network(Network { network, virtual_network })))
-            }
-            Self {
-                private_hostname: Some(private_hostname),
-                hostname: None,
-                path: None,
-                network: None,
-                virtual_network: None,
-            } => Ok(Named::Private(PrivateRoute::Hostname(PrivateHostname { private_hostname }))),
-            _ => {
-                let rule =
-                    "exactly one of hostname (perhaps with path), network (perhaps with virtual_network) and private_hostname";
-                Err(Error::new(ErrorKind::Invalid, format!("cannot remove a route: the request's query has to name {rule}")))
-            }
-        }
-    }
-}
-
-pub(in crate::control::server) async fn remove_route<B: Backend>(
-    State(shared): App<B>,
-    caller: Caller,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    query: Result<Query<RemoveRoute>, QueryRejection>,
-) -> Result<Response, Error> {
-    let Query(route) = query.map_err(|error| bad_query(&error))?;
-    let object = route.hostname.clone().or_else(|| route.network.clone()).or_else(|| route.private_hostname.clone());
-    let route = route.named()?;
-    let removed = edit(&shared, &caller, &name, &headers, |value| match &route {
-        Named::Rule(hostname, path) => edit::remove_route(value, hostname, path.as_deref()),
-        Named::Private(route) => route.remove_from(value),
-    });
-    Ok(answer::about(object, removed.await))
-}
-
 /// Reads a tunnel's definition, lets `change` change it, and writes it if nobody else did meanwhile; who did not say what they looked
 /// at has their change made to what is there then.
-async fn edit<B: Backend>(
+pub(super) async fn edit<B: Backend>(
     shared: &Shared<B>,
     caller: &Caller,
     name: &str,
@@ -309,7 +212,7 @@ fn already_there(name: &str, error: Error) -> Error {
 }
 
 /// The answer to a refused change; to one that was made from another version, with the version that there is.
-fn tell_version<B: Backend>(shared: &Shared<B>, name: &str, error: Error) -> Response {
+pub(super) fn tell_version<B: Backend>(shared: &Shared<B>, name: &str, error: Error) -> Response {
     let is_changed = error.kind == ErrorKind::Changed;
     let mut response = error.into_response();
     let definition = TunnelName::try_from(name.to_owned()).ok().and_then(|name| shared.backend.definition(&name));
@@ -357,73 +260,7 @@ async fn delete<B: Backend>(
     Ok(changed(&name, shared.backend.delete(&caller.principal, &name, expected, progress).await?))
 }
 
-pub(in crate::control::server) async fn start_tunnel<B: Backend>(
-    State(shared): App<B>,
-    caller: Caller,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let start = async {
-        let name = looked_at(&shared, &caller, &name, &headers)?;
-        Ok(changed(&name, shared.backend.start(&caller.principal, &name).await?))
-    };
-    start.await.unwrap_or_else(|error| tell_version(&shared, &name, error))
-}
-
-pub(in crate::control::server) async fn stop_tunnel<B: Backend>(
-    State(shared): App<B>,
-    caller: Caller,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let stop = async {
-        let name = looked_at(&shared, &caller, &name, &headers)?;
-        Ok(changed(&name, shared.backend.stop(&caller.principal, &name).await?))
-    };
-    stop.await.unwrap_or_else(|error| tell_version(&shared, &name, error))
-}
-
-pub(in crate::control::server) async fn restart_tunnel<B: Backend>(
-    State(shared): App<B>,
-    caller: Caller,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let restart = async {
-        let name = looked_at(&shared, &caller, &name, &headers)?;
-        let replaces = shared.backend.restart_plan(&name).await;
-        let change = shared.backend.restart(&caller.principal, &name).await?;
-        Ok(answer::json(&Changed { tunnel: name.as_str().to_owned(), change, replaces }))
-    };
-    restart.await.unwrap_or_else(|error| tell_version(&shared, &name, error))
-}
-
-pub(in crate::control::server) async fn rotate_tunnel<B: Backend>(
-    State(shared): App<B>,
-    caller: Caller,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    progress: Progress,
-    Document(Rotate { emergency }): Document<Rotate>,
-) -> Response {
-    let rotate = async {
-        let name = looked_at(&shared, &caller, &name, &headers)?;
-        Ok(changed(&name, shared.backend.rotate(&caller.principal, &name, emergency, &progress).await?))
-    };
-    rotate.await.unwrap_or_else(|error| tell_version(&shared, &name, error))
-}
-
-pub(in crate::control::server) async fn plan_restart<B: Backend>(
-    State(shared): App<B>,
-    caller: Caller,
-    Path(name): Path<String>,
-) -> Result<Response, Error> {
-    let name = existing(&shared, &caller, &name)?;
-    let replaces = shared.backend.restart_plan(&name).await;
-    Ok(answer::json(&RestartPlan { tunnel: name.as_str().to_owned(), replaces }))
-}
-
-fn existing<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str) -> Result<TunnelName, Error> {
+pub(super) fn existing<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str) -> Result<TunnelName, Error> {
     let name = tunnel_name(shared, caller, name)?;
     match shared.backend.tunnel(&name) {
         Some(_) => Ok(name),
@@ -432,13 +269,18 @@ fn existing<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str) -> Resu
 }
 
 /// The tunnel of that name, if its definition is the one that the caller looked at.
-fn looked_at<B: Backend>(shared: &Shared<B>, caller: &Caller, name: &str, headers: &HeaderMap) -> Result<TunnelName, Error> {
+pub(super) fn looked_at<B: Backend>(
+    shared: &Shared<B>,
+    caller: &Caller,
+    name: &str,
+    headers: &HeaderMap,
+) -> Result<TunnelName, Error> {
     let name = existing(shared, caller, name)?;
     let definition = shared.backend.definition(&name).ok_or_else(|| shared.no_such_tunnel(caller, name.as_str()))?;
     check_conditions(headers, &name, &definition.version)?;
     Ok(name)
 }
 
-fn changed(name: &TunnelName, change: Change) -> Response {
+pub(super) fn changed(name: &TunnelName, change: Change) -> Response {
     answer::json(&Changed { tunnel: name.as_str().to_owned(), change, replaces: Vec::new() })
 }
