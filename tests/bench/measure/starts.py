@@ -1,4 +1,4 @@
-"""When connectors and their like start, to the nanosecond: the stub, the floor, and the FIFO that stubs write to."""
+"""When connectors and their like start, to the nanosecond: the floor with its stubs, and the FIFO that each start is written to."""
 
 import os
 import select
@@ -21,7 +21,8 @@ class Starts:
     def drain(self):
         while select.select([self.fd], [], [], 0)[0]:
             *lines, self.rest = (self.rest + os.read(self.fd, 1 << 16)).split(b"\n")
-            self.seen += [tuple(map(int, line.split())) for line in lines]
+            # A stub says more than that.
+            self.seen += [tuple(map(int, line.split()[:2])) for line in lines]
 
     def wait(self, done, patience_s=60.0):
         deadline = time.monotonic() + patience_s
@@ -51,11 +52,9 @@ class Floor:
 
     def __init__(self, folder, how, count):
         folder.mkdir()
-        # The stub stands for no other program here.
-        stub = compile_c("stub", folder / "stub", FIFO="", PROGRAM="")
-        floor = compile_c("floor", folder / "floor")
+        stub, floor = (compile_c(name, folder / name) for name in ("stub", "floor"))
         self.starts = Starts(folder / "fifo")
-        self.process = subprocess.Popen([floor, how, stub, folder / "fifo", str(count)])
+        self.process = subprocess.Popen([floor, how, stub, folder / "fifo", *map(str, range(count))])
         self.starts.wait(lambda: len(self.starts.seen) >= count)
         self.pids = [pid for _, pid in self.starts.seen]
 

@@ -49,4 +49,4 @@ def measure(run, found):
 def timed(folder, starts):
     """A connector's program that first says that it runs."""
     starts.append(Starts(folder / "starts"))
-    return compile_c("stub", folder / "timed-cloudflared", FIFO=folder / "starts", PROGRAM=folder / "cloudflared")
+    return compile_c("timed", folder / "timed-cloudflared", FIFO=folder / "starts", PROGRAM=folder / "cloudflared")

@@ -34,7 +34,7 @@ def connector() -> bytes:
     with tempfile.TemporaryDirectory(prefix="bpc") as folder:
         target = Path(folder) / "connector"
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-static", "-Wall", "-Wextra", "-o", str(target),
-                        str(PEERS / "c" / "connector.c")], check=True)
+                        str(PEERS.parent / "c" / "connector.c")], check=True)
         return target.read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""The physical floor: c/floor.c, a parent that reaps and respawns at once and does nothing else."""
+"""The physical floor: ../c/floor.c, a parent that reaps and respawns at once and does nothing else."""
 
 from __future__ import annotations
 
