@@ -2,12 +2,11 @@
 # Every query of the Grafana dashboard gets data from a real Prometheus that scrapes a real daemon, on which something of everything
 # has gone wrong.
 #
-#     cargo build --release && tests/dashboard.sh [ADIT]
+#     cargo build --release && tests/dashboard.sh
 #
 # Needs Prometheus with promtool (Debian: prometheus), curl and python3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-adit=${1:-$PWD/target/release/adit}
 . tests/support/wait.sh
 . tests/support/host.sh
 . tests/support/prometheus.sh

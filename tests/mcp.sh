@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # The official Python client of the Model Context Protocol uses `adit mcp` in front of a real daemon.
 #
-#     cargo build --release && tests/mcp.sh [ADIT]
+#     cargo build --release && tests/mcp.sh
 #
 # Needs Python 3.11 with venv, and what tests/mcp/requirements.txt names, from wherever pip is told to look.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-adit=${1:-$PWD/target/release/adit}
 . tests/support/wait.sh
 . tests/support/host.sh
 . tests/support/python.sh

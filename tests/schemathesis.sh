@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # Schemathesis asks a daemon on the sandbox everything that the control socket's own description says.
 #
-#     cargo build --release && tests/schemathesis.sh [ADIT]
+#     cargo build --release && tests/schemathesis.sh
 #
 # Needs Python 3.11 with venv, and what tests/schemathesis/requirements.txt names, from wherever pip is told to look.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-adit=${1:-$PWD/target/release/adit}
 . tests/support/wait.sh
 . tests/support/host.sh
 . tests/support/python.sh

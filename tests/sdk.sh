@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
 # The official Python SDK reads every answer of the sandbox.
 #
-#     cargo build --release && tests/sdk.sh [ADIT]
+#     cargo build --release && tests/sdk.sh
 #
 # Needs Python 3.11 with venv, and what tests/sdk/requirements.txt names, from wherever pip is told to look.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-adit=${1:-$PWD/target/release/adit}
 . tests/support/wait.sh
 . tests/support/host.sh
 . tests/support/python.sh

@@ -2,10 +2,11 @@
 # Connectors under faults of every class for a long time (see tests/soak.rs), in namespaces of its own: nothing of it outlives this
 # script, and the host's network, mounts and processes are out of reach.
 #
-#     cargo build --release && tests/soak.sh [--seconds N] [--connectors N] [--seed S] [--without FAULT,…] [--only FAULT,…] [--where-possible]
+#     cargo build --release && tests/soak.sh [OPTION...]
 #
-# The log of the daemon is in target/soak then. Needs root, unshare, iproute2 and iptables; for a disk that hangs loop devices, mkfs.ext4 and fsfreeze; for the clock libfaketime
-# (Debian: faketime). A fault that the host cannot do fails the run, unless an option leaves it out.
+# An hour with 200 connectors; --help says how to have it otherwise. The program is target/release/adit, or $ADIT. The daemon's log is in
+# target/soak then. Needs root, unshare, iproute2 and iptables; for a disk that hangs loop devices, mkfs.ext4 and fsfreeze; for the clock
+# libfaketime (Debian: faketime). A fault that the host cannot do fails the run, unless an option leaves it out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 adit=$(realpath "${ADIT:-target/release/adit}")

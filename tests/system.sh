@@ -1,35 +1,40 @@
 #!/usr/bin/env bash
 # What needs more than cargo: the release binary as an operator meets it, promtool, systemd's own checks and a booted systemd.
 #
-#     packaging/compile && tests/system.sh [unit|metrics|rules|dashboard|alerts|sdk|schemathesis|mcp|demo|namespace|chaos|soak|fuzz|bench|packages|reproducible|systemd ...]
+#     packaging/compile && tests/system.sh [CHECK...]
 #
-# Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl, a C compiler and, as root, debootstrap and systemd-nspawn (systemd-container).
-# The packages need what tests/packages.sh says.
+# The checks are the functions check_CHECK below, each of which says what it looks at; their order is at the end. The program is
+# target/release/adit, or $ADIT; that of the packages is always the former.
+#
+# Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl, a C compiler and, as
+# root, debootstrap and systemd-nspawn (systemd-container). The packages need what tests/packages.sh says.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-adit=${ADIT:-$PWD/target/release/adit}
 . tests/support/wait.sh
 . tests/support/host.sh
+export ADIT=$adit
 
 # What Cloudflare's own SDK makes of the sandbox's answers.
 check_sdk() {
-    tests/sdk.sh "$adit"
+    tests/sdk.sh
 }
 
 # What anybody can ask of the control socket, and whether its answers are what its description says.
 check_schemathesis() {
-    tests/schemathesis.sh "$adit"
+    tests/schemathesis.sh
 }
 
 # What the official client of the Model Context Protocol makes of adit mcp.
 check_mcp() {
-    tests/mcp.sh "$adit"
+    tests/mcp.sh
 }
 
+# Whether everything that the demo breaks heals.
 check_demo() {
     "$adit" demo --plain --for 20s
 }
 
+# What promtool makes of /metrics.
 check_metrics() {
     start_sandbox
     {
@@ -58,7 +63,7 @@ check_metrics() {
 
 # What a real Prometheus has for every panel of the dashboard.
 check_dashboard() {
-    tests/dashboard.sh "$adit"
+    tests/dashboard.sh
 }
 
 # Whether the rules are well formed, and fire and are quiet at the minute that their unit tests say.
@@ -69,9 +74,10 @@ check_rules() {
 
 # Whether each alert fires in a real Prometheus from a fault of its own, and resolves.
 check_alerts() {
-    tests/alerts.sh "$adit"
+    tests/alerts.sh
 }
 
+# What systemd says of the unit without running it.
 check_unit() {
     # The unit names /usr/bin/adit: verified with the binary in its place in a folder of its own.
     sed "s|/usr/bin/adit|$adit|" systemd/adit.service >"$work/adit.service"
@@ -87,8 +93,8 @@ check_namespace() {
     unshare --pid --fork --mount-proc "$adit" demo --plain --for 20s
 }
 
+# The same storm as in cargo test, long enough for its law of large numbers: 20,000 requests and 100 kills.
 check_chaos() {
-    # The same storm as in cargo test, long enough for its law of large numbers: 20,000 requests and 100 kills.
     ADIT_CHAOS_SECONDS=${ADIT_CHAOS_SECONDS:-60} cargo test --locked --quiet --test chaos -- --nocapture
 }
 
@@ -97,8 +103,8 @@ check_bench() {
     tests/bench/run --quick --adit "$adit"
 }
 
+# Faults of every class for five minutes. What this host cannot do is left out, and told.
 check_soak() {
-    # Faults of every class for five minutes. What this host cannot do is left out, and told.
     tests/soak.sh --seconds "${ADIT_SOAK_SECONDS:-300}" --connectors "${ADIT_SOAK_CONNECTORS:-200}" --where-possible
 }
 
@@ -118,13 +124,19 @@ check_reproducible() {
     tests/reproducible.sh
 }
 
+# The package under a booted systemd.
 check_systemd() {
     # It prints the paths of the packages.
     tests/systemd.sh "$(packaging/build | grep '\.deb$')"
 }
 
 # soak and reproducible run when they are named: an hour of the first still breaks a law.
-for check in ${*:-unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos fuzz bench packages systemd}; do
+checks=("$@")
+[ $# -gt 0 ] || checks=(unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos fuzz bench packages systemd)
+for check in "${checks[@]}"; do
+    declare -F "check_$check" >/dev/null || fail "there is no check \"$check\""
+done
+for check in "${checks[@]}"; do
     step "$check"
     "check_$check"
 done

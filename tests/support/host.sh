@@ -1,7 +1,9 @@
-# What the scripts share that need a host: $adit with a sandbox, and mostly a daemon, in the folder $work. Needs wait.sh and $adit.
+# What the scripts share that need a host: a sandbox, and mostly a daemon, in the folder $work. Needs wait.sh.
 #
 # Whatever is started here ends with the script, as does what it told of by `companion`, and $work is gone then.
 
+# The program under test: the release build, or another one that $ADIT names.
+adit=$(realpath -m "${ADIT:-target/release/adit}")
 work=$(mktemp -d)
 sandbox='' daemon='' companions=()
 # Where the daemon serves metrics; to be set before the configuration is written.
