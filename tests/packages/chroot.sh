@@ -39,6 +39,3 @@ expect_inventory() {
 dpkg_in_copy() {
     said=$(in_copy dpkg "$@" 2>&1) || fail "dpkg $*: $said"
 }
-
-# expect_said TEXT: what the last command said holds TEXT.
-expect_said() { grep -qF -- "$1" <<<"$said" || fail "not said: $1"$'\n'"but: $said"; }

@@ -42,7 +42,6 @@ check_contents() {
     for link in $links; do
         dpkg-deb --fsys-tarfile "$deb" | tar -t "./usr/share/doc/adit/$link" >/dev/null || fail "a guide leads to $link, which is not beside it"
     done
-
 }
 
 check_scripts() {

@@ -1,4 +1,4 @@
-# What the scripts share: steps, failures and waiting for conditions. A script that sources it may define `on_failure`.
+# What the scripts share: steps, failures, expectations and waiting for conditions. A script that sources it may define `on_failure`.
 
 current_step='start'
 
@@ -12,6 +12,9 @@ fail() {
     if declare -F on_failure >/dev/null; then on_failure >&2 || true; fi
     exit 1
 }
+
+# expect_said TEXT: what the last command said, which its caller has kept in $said, holds TEXT.
+expect_said() { grep -qF -- "$1" <<<"$said" || fail "not said: $1"$'\n'"but: $said"; }
 
 # until_true WHAT COMMAND...: waits for a condition, for at most 30 seconds.
 until_true() { until_within 30 "$@"; }

@@ -9,6 +9,7 @@ ready() { [ "$(inside adit -o json status | grep -o '"state": *"ready"' | wc -l)
 is_state() { [ "$(property ActiveState)" = "$1" ]; }
 control_inode() { inside stat -c %i /run/adit/adit.sock; }
 kept_listeners() { property NFileDescriptorStore; }
+keeps_both_listeners() { [ "$(kept_listeners)" = 2 ]; }
 now() { inside date '+%F %T'; }
 
 # The daemon with this number is gone and the next one runs.
@@ -28,6 +29,9 @@ expect_same_connectors() {
     [ "$(connectors)" = "$before" ] || fail "connectors before: $before, after: $(connectors)"
     [ "$(kept_listeners)" = 2 ] || fail "systemd keeps $(kept_listeners) descriptors instead of 2"
 }
+
+# is_replaced VICTIM: both connectors are ready, and this process is none of them.
+is_replaced() { ready && [ "$(connectors | wc -w)" = 2 ] && ! connectors | grep -qw "$1"; }
 
 # drop_in NAME LINES: settings for a test that would take too long with the shipped ones.
 drop_in() {

@@ -6,9 +6,6 @@ dpkg_inside() {
         dpkg "$@" 2>&1) || fail "dpkg $*: $said"
 }
 
-# expect_said TEXT: the last dpkg said it.
-expect_said() { grep -qF -- "$1" <<<"$said" || fail "not said: $1"$'\n'"but: $said"; }
-
 # take_package FILE: it is in /opt/packages of the machine, whose path is all that is printed.
 take_package() {
     cp "$1" "$root/opt/packages/"

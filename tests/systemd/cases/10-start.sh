@@ -7,8 +7,7 @@ counts() { property StatusText | grep -q '1 tunnel: 1 ready'; }
 until_true 'the status line counts' counts
 [ "$(inside stat -c %U /run/adit/adit.sock)" = adit ] || fail 'the socket does not belong to the daemon'
 [ "$(inside ps -o user= -p "$(daemon)")" = adit ] || fail 'the daemon runs as another user'
-keeps_both() { [ "$(kept_listeners)" = 2 ]; }
-until_true 'systemd keeps both listeners' keeps_both
+until_true 'systemd keeps both listeners' keeps_both_listeners
 
 step 'the journal has the events, with fields'
 inside journalctl ADIT_TUNNEL=web --no-pager -o cat | grep -q 'is ready' || fail 'no event of web in the journal'

@@ -16,7 +16,6 @@ printf '[metrics]\nlisten = "unix:/run/adit/metrics.sock"\n' >>"$root/etc/adit/a
 inside systemctl reload adit
 scraped() { inside curl -s --fail --unix-socket /run/adit/metrics.sock http://adit/metrics | grep -q '^adit_'; }
 until_true 'metrics are on the socket' scraped
-keeps_both_listeners() { [ "$(kept_listeners)" = 2 ]; }
 until_true 'systemd keeps the listener that is in use' keeps_both_listeners
 cp "$overlay/good.toml" "$root/etc/adit/adit.toml"
 inside systemctl reload adit

@@ -17,8 +17,7 @@ inside kill -STOP "$pid"
 inside kill -KILL "$victim"
 inside kill -KILL "$pid"
 until_true 'the next daemon runs' is_next "$pid"
-replaced() { ready && [ "$(connectors | wc -w)" = 2 ] && ! connectors | grep -qw "$victim"; }
-until_true 'both connectors are ready, one of them another' replaced
+until_true 'both connectors are ready, one of them another' is_replaced "$victim"
 connectors | grep -qw "$(awk '{ print $2 }' <<<"$before")" || fail 'the other connector was replaced as well'
 kept_traffic
 expect_nothing_lost front

@@ -6,8 +6,7 @@ remember
 for signal in TERM KILL; do
     victim=${before%% *}
     inside kill -"$signal" "$victim"
-    replaced() { ready && [ "$(connectors | wc -w)" = 2 ] && ! connectors | grep -qw "$victim"; }
-    until_true 'it is replaced' replaced
+    until_true 'it is replaced' is_replaced "$victim"
     before=$(connectors)
 done
 journal_of_web() { inside journalctl ADIT_TUNNEL=web --no-pager -o json; }
