@@ -14,18 +14,8 @@
 )]
 #![allow(clippy::print_stdout, reason = "the figures are printed")]
 
-#[path = "support/contract.rs"]
-mod contract;
-#[path = "support/description.rs"]
-mod description;
 #[path = "support/host.rs"]
 mod host;
-#[path = "support/processes.rs"]
-mod processes;
-#[path = "support/service_manager.rs"]
-mod service_manager;
-#[path = "support/visitor.rs"]
-mod visitor;
 
 #[path = "chaos/census.rs"]
 mod census;
@@ -49,7 +39,7 @@ use crate::{
     census::Census,
     crowd::{Crowd, Rush},
     fleet::{Fleet, Size},
-    host::{Host, serves},
+    host::{Host, processes, serves, visitor},
     storm::{Storm, Weather},
     tally::Tally,
     vitals::Vitals,

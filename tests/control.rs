@@ -8,6 +8,8 @@ mod access;
 mod bad_input;
 #[path = "support/description.rs"]
 mod description;
+#[path = "support/openapi.rs"]
+mod openapi;
 #[path = "control/described.rs"]
 mod described;
 #[path = "control/errors.rs"]

@@ -6,24 +6,14 @@
 
 #[path = "support/closed_port.rs"]
 mod closed_port;
-#[path = "support/contract.rs"]
-mod contract;
-#[path = "support/description.rs"]
-mod description;
 #[path = "support/host.rs"]
 mod host;
 #[path = "support/hook_receiver.rs"]
 mod hook_receiver;
-#[path = "support/processes.rs"]
-mod processes;
-#[path = "support/service_manager.rs"]
-mod service_manager;
 #[path = "support/terminal.rs"]
 mod terminal;
 #[path = "support/tls_origin.rs"]
 mod tls_origin;
-#[path = "support/visitor.rs"]
-mod visitor;
 
 #[path = "daemon/access.rs"]
 mod access;
@@ -121,3 +111,5 @@ mod top;
 mod traffic;
 #[path = "daemon/uplink.rs"]
 mod uplink;
+
+use host::{processes, visitor};

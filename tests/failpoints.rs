@@ -7,18 +7,8 @@
 #![cfg(debug_assertions)]
 #![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
 
-#[path = "support/contract.rs"]
-mod contract;
-#[path = "support/description.rs"]
-mod description;
 #[path = "support/host.rs"]
 mod host;
-#[path = "support/processes.rs"]
-mod processes;
-#[path = "support/service_manager.rs"]
-mod service_manager;
-#[path = "support/visitor.rs"]
-mod visitor;
 
 #[path = "failpoints/model.rs"]
 mod model;
@@ -33,7 +23,7 @@ use adit::failpoint::Point;
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    host::Host,
+    host::{Host, processes},
     plan::{Case, cases},
 };
 

@@ -2,18 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper may fail its test where the world is not as it should be")]
 
-#[path = "support/contract.rs"]
-mod contract;
-#[path = "support/description.rs"]
-mod description;
 #[path = "support/host.rs"]
 mod host;
-#[path = "support/processes.rs"]
-mod processes;
-#[path = "support/service_manager.rs"]
-mod service_manager;
-#[path = "support/visitor.rs"]
-mod visitor;
 
 #[path = "control/backend.rs"]
 mod backend;

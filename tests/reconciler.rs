@@ -8,6 +8,8 @@ mod configurations;
 mod balancers;
 #[path = "support/contract.rs"]
 mod contract;
+#[path = "support/openapi.rs"]
+mod openapi;
 #[path = "reconciler/failures.rs"]
 mod failures;
 #[path = "reconciler/confirmation.rs"]

@@ -4,6 +4,8 @@
 
 #[path = "support/contract.rs"]
 mod contract;
+#[path = "support/openapi.rs"]
+mod openapi;
 
 #[path = "sandbox_api/access_rights.rs"]
 mod access_rights;

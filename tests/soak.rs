@@ -19,18 +19,8 @@
 #![allow(clippy::print_stdout, reason = "what happens is printed")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "a fault that strikes elsewhere is a mistake of the table")]
 
-#[path = "support/contract.rs"]
-mod contract;
-#[path = "support/description.rs"]
-mod description;
 #[path = "support/host.rs"]
 mod host;
-#[path = "support/processes.rs"]
-mod processes;
-#[path = "support/service_manager.rs"]
-mod service_manager;
-#[path = "support/visitor.rs"]
-mod visitor;
 
 #[path = "chaos/census.rs"]
 mod census;
@@ -89,7 +79,7 @@ use crate::{
     fault::{Class, Fault, deal},
     fleet::{Fleet, Size},
     foreign::Foreign,
-    host::Host,
+    host::{Host, processes, visitor},
     options::Options,
     watch::Watch,
 };

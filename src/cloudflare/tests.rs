@@ -2,6 +2,8 @@
 
 #[path = "../../tests/support/contract.rs"]
 mod contract;
+#[path = "../../tests/support/openapi.rs"]
+mod openapi;
 mod calls;
 mod failures;
 mod lists;

@@ -9,9 +9,8 @@ use adit::{
 use nix::sys::signal::Signal;
 
 use crate::{
-    host::{Host, brisk, serves},
+    host::{Host, brisk, serves, service_manager::ServiceManager},
     processes,
-    service_manager::ServiceManager,
 };
 
 const TWO_TUNNELS: &str = r#"

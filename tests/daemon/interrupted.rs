@@ -10,8 +10,10 @@ use futures_util::future::join_all;
 use nix::sys::signal::Signal;
 
 use crate::{
-    contract::{Contract, Sender},
-    host::Host,
+    host::{
+        Host,
+        contract::{Contract, Sender},
+    },
     processes,
 };
 

@@ -13,10 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    host::{Host, PATIENCE},
-    processes::PROGRAM,
-};
+use crate::host::{Host, PATIENCE, processes::PROGRAM};
 
 /// A client with its server.
 pub(crate) struct Session {

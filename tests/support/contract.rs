@@ -6,20 +6,15 @@
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 #![allow(clippy::unwrap_used, reason = "a contract that cannot be read fails every test")]
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, OnceLock},
-};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use adit::sandbox::world::{Exchange, World};
-use jsonschema::Validator;
 use serde_json::{Value, json};
 
-/// The parsed contract with the validators that were needed until now.
-pub(crate) struct Contract {
-    document: Value,
-    validators: Mutex<BTreeMap<String, Arc<Validator>>>,
-}
+use super::openapi::Document;
+
+/// The contract.
+pub(crate) struct Contract(Document);
 
 /// What the sender of a request is held to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,15 +55,12 @@ impl Contract {
     /// The contract of this repository.
     pub(crate) fn get() -> &'static Self {
         static CONTRACT: OnceLock<Contract> = OnceLock::new();
-        CONTRACT.get_or_init(|| {
-            let document = serde_json::from_str(include_str!("../cloudflare-api.json")).unwrap();
-            Self { document, validators: Mutex::default() }
-        })
+        CONTRACT.get_or_init(|| Self(Document::new(serde_json::from_str(include_str!("../cloudflare-api.json")).unwrap())))
     }
 
     /// Every operation: its method in upper case, its path, its definition.
     pub(crate) fn operations(&self) -> Vec<(String, &str, &Value)> {
-        let paths = self.document["paths"].as_object().unwrap();
+        let paths = self.0.value()["paths"].as_object().unwrap();
         let operations = paths.iter().flat_map(|(path, item)| {
             let methods = item.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters");
             methods.map(move |(method, operation)| (method.to_uppercase(), path.as_str(), operation))
@@ -92,7 +84,7 @@ impl Contract {
         let answer = match found {
             _ if exchange.damaged => Ok(()),
             Ok(operation) => self.check_answer(&operation["responses"], exchange),
-            Err(_) => self.check_json(&json!({ "$ref": "#/components/schemas/Failure" }), &exchange.response_body),
+            Err(_) => self.0.check_json(&json!({ "$ref": "#/components/schemas/Failure" }), &exchange.response_body),
         };
         let request = if accepted || sender == Sender::Client { request } else { Ok(()) };
         let broken: Vec<String> = [request, answer].into_iter().filter_map(Result::err).collect();
@@ -112,16 +104,14 @@ impl Contract {
         ))
     }
 
-    /// The operation of a path whose parameters have the right form; fixed words win over parameters.
+    /// The operation of a path whose parameters have the right form.
     fn operation(&self, method: &str, path: &str) -> Result<&Value, String> {
-        let paths = self.document["paths"].as_object().unwrap();
-        let mut fitting: Vec<(&String, &Value)> = paths.iter().filter(|(template, _)| fits(template, path)).collect();
-        fitting.sort_by_key(|(template, _)| template.matches('{').count());
-        let (template, item) = *fitting.first().ok_or("unknown path")?;
+        let (template, item) = self.0.at(path).ok_or("unknown path")?;
         let operation = item.get(method.to_lowercase()).ok_or("unknown operation")?;
         for (name, value) in template.split('/').zip(path.split('/')).filter(|(name, _)| name.starts_with('{')) {
             let name = name.trim_matches(['{', '}']);
-            self.check_value(&self.document["components"]["parameters"][name]["schema"], &json!(value))
+            self.0
+                .check(&self.0.value()["components"]["parameters"][name]["schema"], &json!(value))
                 .map_err(|reason| format!("path parameter {name}: {reason}"))?;
         }
         Ok(operation)
@@ -136,12 +126,12 @@ impl Contract {
             // A query is text. Where the contract has a number, a boolean or a list, it is meant as such.
             let list: Vec<&str> = value.split(',').collect();
             let meanings = [Some(json!(value)), value.parse().ok(), Some(json!(list))];
-            if !meanings.iter().flatten().any(|meaning| self.check_value(schema, meaning).is_ok()) {
+            if !meanings.iter().flatten().any(|meaning| self.0.check(schema, meaning).is_ok()) {
                 return Err(format!("query parameter {name}: {value:?} does not fit {schema}"));
             }
         }
         match operation.pointer("/requestBody/content/application~1json/schema") {
-            Some(schema) => self.check_json(schema, &exchange.request_body).map_err(|reason| format!("request: {reason}")),
+            Some(schema) => self.0.check_json(schema, &exchange.request_body).map_err(|reason| format!("request: {reason}")),
             None if exchange.request_body.is_empty() => Ok(()),
             None => Err("request: a body where none is expected".to_owned()),
         }
@@ -151,39 +141,8 @@ impl Contract {
         let status = exchange.status.to_string();
         let class = format!("{}XX", &status[..1]);
         let response = responses.get(&status).or_else(|| responses.get(&class));
-        let response = response.ok_or_else(|| format!("status {status} is not in the contract"))?;
-        let response = match response["$ref"].as_str() {
-            Some(reference) => self.document.pointer(reference.trim_start_matches('#')).unwrap(),
-            None => response,
-        };
+        let response = self.0.followed(response.ok_or_else(|| format!("status {status} is not in the contract"))?);
         let schema = response.pointer("/content/application~1json/schema").ok_or("an answer without a schema")?;
-        self.check_json(schema, &exchange.response_body).map_err(|reason| format!("answer: {reason}"))
+        self.0.check_json(schema, &exchange.response_body).map_err(|reason| format!("answer: {reason}"))
     }
-
-    fn check_json(&self, schema: &Value, bytes: &[u8]) -> Result<(), String> {
-        let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
-        self.check_value(schema, &value)
-    }
-
-    fn check_value(&self, schema: &Value, value: &Value) -> Result<(), String> {
-        let validator = self.validator(schema);
-        let reasons = validator.iter_errors(value).map(|error| format!("{} at {}", error, error.instance_path()));
-        let reasons: Vec<String> = reasons.collect();
-        if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
-    }
-
-    /// The schema stands in a document of its own beside the components that it refers to.
-    fn validator(&self, schema: &Value) -> Arc<Validator> {
-        let mut validators = self.validators.lock().unwrap();
-        let validator = validators.entry(schema.to_string()).or_insert_with(|| {
-            let document = json!({ "allOf": [schema], "components": self.document["components"] });
-            Arc::new(jsonschema::options().should_validate_formats(true).build(&document).unwrap())
-        });
-        Arc::clone(validator)
-    }
-}
-
-fn fits(template: &str, path: &str) -> bool {
-    let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
-    template.len() == path.len() && template.iter().zip(&path).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
 }

@@ -6,18 +6,18 @@
 #![allow(clippy::unwrap_used, reason = "a description that cannot be read fails every test")]
 
 use std::{
-    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock},
 };
 
-use jsonschema::Validator;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{UnixListener, UnixStream},
     task::JoinHandle,
 };
+
+use super::openapi::Document;
 
 /// The most that is kept of what one side says, in bytes: the answers of tests are far smaller.
 const KEPT_MAX: usize = 4 * 1024 * 1024;
@@ -43,20 +43,18 @@ pub(crate) fn check(request: &[u8], answer: &[u8]) -> Result<(), String> {
 }
 
 fn judge(method: &str, path: &str, status: &str, media_type: Option<&str>, body: &[u8]) -> Result<(), String> {
-    let Some(operation) = operation(method, path) else {
+    let document = document();
+    let Some(operation) = document.at(path).and_then(|(_, item)| item.get(method.to_lowercase())) else {
         // Whoever asks for what is not there is told so, or that they may nothing.
         let is_refusal = ["403", "404", "405", "503"].contains(&status);
         return if is_refusal {
-            conforms(&json!({ "$ref": "#/components/schemas/ErrorBody" }), body)
+            document.check_json(&json!({ "$ref": "#/components/schemas/ErrorBody" }), body)
         } else {
             Err("unknown".into())
         };
     };
     let response = operation["responses"].get(status).ok_or("the description does not have that status")?;
-    let response = match response["$ref"].as_str() {
-        Some(reference) => adit::control::openapi().pointer(reference.trim_start_matches('#')).unwrap(),
-        None => response,
-    };
+    let response = document.followed(response);
     match (response.get("content"), media_type) {
         (None, None) if body.is_empty() => Ok(()),
         (None, _) => Err("the description has no body".into()),
@@ -65,39 +63,14 @@ fn judge(method: &str, path: &str, status: &str, media_type: Option<&str>, body:
             let media_type = media_type.split(';').next().unwrap_or_default();
             let form = content.get(media_type).ok_or_else(|| format!("the description does not have {media_type}"))?;
             // A stream is read by its readers; how it begins is enough here.
-            if media_type == "application/json" { conforms(&form["schema"], body) } else { Ok(()) }
+            if media_type == "application/json" { document.check_json(&form["schema"], body) } else { Ok(()) }
         }
     }
 }
 
-/// The operation behind a path; fixed words win over a name.
-fn operation(method: &str, path: &str) -> Option<&'static Value> {
-    let paths = adit::control::openapi()["paths"].as_object()?;
-    let mut fitting: Vec<_> = paths.iter().filter(|(template, _)| fits(template, path)).collect();
-    fitting.sort_by_key(|(template, _)| template.matches('{').count());
-    fitting.first()?.1.get(method.to_lowercase())
-}
-
-fn fits(template: &str, path: &str) -> bool {
-    let (template, path): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
-    template.len() == path.len() && template.iter().zip(&path).all(|(wanted, given)| wanted.starts_with('{') || wanted == given)
-}
-
-fn conforms(schema: &Value, body: &[u8]) -> Result<(), String> {
-    static VALIDATORS: OnceLock<Mutex<BTreeMap<String, Arc<Validator>>>> = OnceLock::new();
-    let value: Value = serde_json::from_slice(body).map_err(|error| format!("not JSON: {error}"))?;
-    let validator = {
-        let mut validators = VALIDATORS.get_or_init(Mutex::default).lock().unwrap();
-        let make = || {
-            // The schema stands in a document of its own beside the components that it refers to.
-            let document = json!({ "allOf": [schema], "components": adit::control::openapi()["components"] });
-            Arc::new(jsonschema::options().should_validate_formats(true).build(&document).unwrap())
-        };
-        Arc::clone(validators.entry(schema.to_string()).or_insert_with(make))
-    };
-    let reasons: Vec<String> =
-        validator.iter_errors(&value).map(|error| format!("{} at {}", error, error.instance_path())).collect();
-    if reasons.is_empty() { Ok(()) } else { Err(reasons.join("; ")) }
+fn document() -> &'static Document {
+    static DOCUMENT: OnceLock<Document> = OnceLock::new();
+    DOCUMENT.get_or_init(|| Document::new(adit::control::openapi().clone()))
 }
 
 fn split(message: &[u8]) -> Option<(String, &[u8])> {

@@ -8,12 +8,24 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+#[path = "contract.rs"]
+pub(crate) mod contract;
+#[path = "description.rs"]
+mod description;
 #[path = "host/life.rs"]
 mod life;
 #[path = "host/look.rs"]
 mod look;
+#[path = "openapi.rs"]
+mod openapi;
+#[path = "processes.rs"]
+pub(crate) mod processes;
+#[path = "service_manager.rs"]
+pub(crate) mod service_manager;
 #[path = "host/unit.rs"]
 mod unit;
+#[path = "visitor.rs"]
+pub(crate) mod visitor;
 
 use std::{
     cell::RefCell,
@@ -36,14 +48,16 @@ use nix::unistd::getuid;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-pub(crate) use self::look::{PATIENCE, serves};
-pub(crate) use self::unit::Unit;
-use crate::{
-    contract::{self, Sender, Watch},
+use self::{
+    contract::{Sender, Watch},
     description::Listener,
-    processes::{self, PROGRAM, Process},
+    processes::{PROGRAM, Process},
     service_manager::ServiceManager,
     visitor::{Load, Visit, visit},
+};
+pub(crate) use self::{
+    look::{PATIENCE, serves},
+    unit::Unit,
 };
 
 /// How many of the daemon's last log lines a failure shows.

@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep};
 use super::{
     Ended, Host,
     look::{LOOK_EVERY, PATIENCE},
+    processes::{self, PROGRAM},
     unit::Unit,
 };
-use crate::processes::{self, PROGRAM};
 
 /// How often it is looked for processes that are left, at the end of a test. A process that was killed is gone by the second look.
 const ROUNDS_MAX: usize = 1_000;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use adit::control::api::{Connector, Route, RouteState, State, Status, Tunnel};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Host;
-use crate::processes::Process;
+use super::{Host, processes::Process};
 
 /// How long anything may take to come true on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

@@ -9,7 +9,7 @@ use std::{
 
 use rustix::fs::{XattrFlags, setxattr};
 
-use crate::processes::PROGRAM;
+use super::processes::PROGRAM;
 
 /// How often and how long it is tried to remove what was just emptied.
 const REMOVALS_MAX: u32 = 2_000;
