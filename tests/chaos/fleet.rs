@@ -4,9 +4,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
+use adit::{id::ConnectorId, sandbox::switchboard::StandIn};
 use rand::{RngExt, rngs::SmallRng};
 
-use crate::processes::Process;
+use crate::{host::Host, processes::Process};
 
 /// How many there are.
 #[derive(Clone, Copy)]
@@ -142,6 +143,21 @@ impl Fleet {
         let tunnels = self.tunnels.iter().enumerate();
         tunnels.map(|(number, tunnel)| Wanted { tunnel: name(number), hostname: hostname(number), replicas: tunnel.replicas })
     }
+}
+
+/// The connectors beside which another one of their tunnel takes requests, as the edge sees it: one is never enough for nothing to be
+/// lost. Those that were felled are none, and serve nobody.
+pub(crate) fn dispensable(host: &Host, is_felled: impl Fn(&ConnectorId) -> bool) -> Vec<StandIn> {
+    let mut stand_ins = host.stage.switchboard.connectors();
+    stand_ins.retain(|one| {
+        let connections = host.stage.edge.connections(&one.tunnel);
+        let mut others = connections.iter().map(|connection| &connection.connector).filter(|other| **other != one.connector);
+        !is_felled(&one.connector)
+            && others.any(|other| !is_felled(other))
+            && Process::find(one.pid).is_some_and(|process| process.is_connector())
+    });
+    stand_ins.sort_by_key(|one| one.pid);
+    stand_ins
 }
 
 fn name(number: usize) -> String {

@@ -18,9 +18,9 @@ use rand::{RngExt, rngs::SmallRng, seq::IndexedRandom};
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    fleet::Fleet,
+    fleet::{Fleet, dispensable},
     host::Host,
-    processes::{self, Process},
+    processes,
 };
 
 /// The longest pause between two blows.
@@ -190,18 +190,8 @@ impl<'a> Storm<'a> {
         self.host.stage.switchboard.command(victim.pid, Command::Hang)
     }
 
-    /// A connector beside which another one of its tunnel takes requests, as the edge sees it: one is never enough for nothing to be
-    /// lost.
     fn victim(&mut self) -> Option<StandIn> {
-        let mut stand_ins = self.host.stage.switchboard.connectors();
-        stand_ins.retain(|one| {
-            let connections = self.host.stage.edge.connections(&one.tunnel);
-            let others = connections.iter().filter(|connection| connection.connector != one.connector);
-            let sound = |connector: &ConnectorId| !self.killed.contains(connector);
-            sound(&one.connector) && others.map(|connection| &connection.connector).any(sound) && is_connector(one.pid)
-        });
-        stand_ins.sort_by_key(|one| one.pid);
-        stand_ins.choose(&mut self.rng).cloned()
+        dispensable(self.host, |connector| self.killed.contains(connector)).choose(&mut self.rng).cloned()
     }
 
     async fn change(&mut self) {
@@ -228,8 +218,4 @@ impl<'a> Storm<'a> {
         let most = count(Blow::ConnectorKilled) + count(Blow::ConnectorHung) + 3 * count(Blow::PlannedChange);
         assert!(restarts <= most, "{restarts} restarts, {most} reasons for one");
     }
-}
-
-fn is_connector(pid: u32) -> bool {
-    Process::find(pid).is_some_and(|process| process.is_connector())
 }

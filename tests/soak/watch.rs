@@ -28,7 +28,7 @@ use crate::{
     disk::Disk,
     fault::Fault,
     flatness::Flatness,
-    fleet::{Berth, Fleet},
+    fleet::{Berth, Fleet, dispensable},
     foreign::Foreign,
     host::{Host, brisk, serves},
     processes::{self, Process},
@@ -349,21 +349,11 @@ impl<'a> Watch<'a> {
         self.host.configure(&tunnels);
     }
 
-    /// A connector, of one tunnel or of any, beside which another one of its tunnel takes requests, as the edge sees it: one is never
-    /// enough for nothing to be lost.
+    /// A connector of ours that can be done without, of one tunnel or of any.
     pub(crate) fn victim(&mut self, of: Option<&TunnelId>) -> Option<StandIn> {
-        let mut stand_ins = self.host.stage.switchboard.connectors();
         let names = self.names();
-        stand_ins.retain(|one| {
-            let connections = self.host.stage.edge.connections(&one.tunnel);
-            let others = connections.iter().filter(|connection| connection.connector != one.connector);
-            of.is_none_or(|tunnel| *tunnel == one.tunnel)
-                && names.contains_key(&one.tunnel)
-                && !self.book.is_felled(&one.connector)
-                && others.map(|connection| &connection.connector).any(|other| !self.book.is_felled(other))
-                && Process::find(one.pid).is_some_and(|process| process.is_connector())
-        });
-        stand_ins.sort_by_key(|one| one.pid);
+        let mut stand_ins = dispensable(self.host, |connector| self.book.is_felled(connector));
+        stand_ins.retain(|one| of.is_none_or(|tunnel| *tunnel == one.tunnel) && names.contains_key(&one.tunnel));
         stand_ins.choose(&mut self.rng).cloned()
     }
 
