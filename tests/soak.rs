@@ -57,6 +57,8 @@ mod options;
 mod secrets;
 #[path = "soak/squall.rs"]
 mod squall;
+#[path = "soak/strike.rs"]
+mod strike;
 #[path = "soak/watch.rs"]
 mod watch;
 

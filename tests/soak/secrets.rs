@@ -46,11 +46,12 @@ pub(crate) async fn look(watch: &mut Watch<'_>) -> String {
     let mut bytes = 0;
     for (socket, question) in questions {
         match timeout(ANSWER_TIME, ask(&host.path(socket), question)).await {
-            Ok(Ok(answer)) => {
+            Ok(Ok(answer)) if answer.starts_with(b"HTTP/1.1 200 ") => {
                 bytes += answer.len();
                 leaks.extend(canary.found_in(&answer).map(|secret| format!("{secret} is in the answer of {question}")));
             }
-            other => watch.book.violated(format!("no answer of {question}: {other:?}")),
+            // Where nothing is, no secret can be found.
+            other => watch.book.violated(format!("no good answer of {question}: {other:?}")),
         }
     }
     // The token's own file, and where the records of tunnels and of their connectors are kept.
@@ -59,7 +60,11 @@ pub(crate) async fn look(watch: &mut Watch<'_>) -> String {
     for leak in leaks {
         watch.book.violated(leak);
     }
-    format!("{} secrets are in no file, no words of {} processes and no answer of {bytes} bytes", canary.count(), processes.len())
+    format!(
+        "{} secrets were looked for in every file, the words of {} processes and answers of {bytes} bytes",
+        canary.count(),
+        processes.len()
+    )
 }
 
 async fn ask(socket: &Path, path: &str) -> std::io::Result<Vec<u8>> {
