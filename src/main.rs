@@ -1,6 +1,12 @@
 //! The `adit` program: one command, its error, its exit code.
 
-use std::{ffi::OsString, io::Write, path::Path, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::Write,
+    path::Path,
+    pin::{Pin, pin},
+    process::ExitCode,
+};
 
 use adit::{
     cli::{self, CommandLine, Ending, Runtime, Terminal, Wishes},
@@ -67,7 +73,9 @@ fn run(line: CommandLine) -> Result<Ending, cli::Failure> {
         }
     };
     let mut terminal = Terminal::of_process(wishes());
-    let result = runtime.block_on(cli::run(line, environment(), &mut terminal));
+    // Without its type, of which each way of waiting would have its own copy of the whole program.
+    let command: Pin<&mut dyn Future<Output = _>> = pin!(cli::run(line, environment(), &mut terminal));
+    let result = runtime.block_on(command);
     // What still runs is of no use to anybody: waiting for it would only keep the caller.
     runtime.shutdown_background();
     result
