@@ -236,7 +236,12 @@ impl Slot {
 
     /// What happened next.
     pub fn next_notice(&mut self) -> Option<Notice> {
-        self.notices.pop_front()
+        let notice = self.notices.pop_front();
+        if notice.is_none() {
+            // They are large and come seldom: no room is kept for the next.
+            self.notices.shrink_to_fit();
+        }
+        notice
     }
 
     /// Whether it is at rest and not wanted any more, so that it can be dropped.

@@ -227,10 +227,10 @@ impl<'a> InForce<'a> {
 
 impl View<'_> {
     fn wanted(&self, want: &DesiredTunnel) -> ProvisionedTunnel {
-        let rules = want.document.get("ingress").and_then(Value::as_array).cloned().unwrap_or_default();
+        let rules = want.document.get("ingress").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
         let text = |rule: &Value, key: &str| rule.get(key).and_then(Value::as_str).map(str::to_owned);
         let mut routes = Vec::new();
-        for rule in &rules {
+        for rule in rules {
             let hostname = text(rule, "hostname").and_then(|hostname| hostname.parse().ok());
             let path = text(rule, "path");
             if hostname.is_none() && path.is_none() {
@@ -239,6 +239,8 @@ impl View<'_> {
             routes.push(self.route(want, hostname, path, text(rule, "service")));
         }
         routes.extend(want.load_balancer.as_ref().map(|balancer| self.balancer(balancer)));
+        // They are kept for as long as nothing changes, and mostly there is one.
+        routes.shrink_to_fit();
         self.tunnel(want.source, routes, self.private_routes(want))
     }
 

@@ -32,6 +32,8 @@ impl Task {
         let pid = process.pid();
         self.pids.insert(pid, (Arc::clone(id), generation));
         if let Some(entry) = self.slots.get_mut(id) {
+            // Mostly it stays the only one.
+            entry.children.reserve_exact(1);
             entry.children.push(Child { generation, process: Arc::clone(&process), last_known: None, line: None });
         }
         let (slot, reports, output) = (Arc::clone(id), self.report_sender.clone(), self.parts.output.clone());
