@@ -25,6 +25,7 @@ mod metrics_server;
 mod negotiation;
 mod options;
 mod page_reader;
+mod program_pages;
 mod refused;
 mod relay;
 mod reload;
