@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use tokio::{sync::broadcast::error::RecvError, task::spawn_blocking, time::sleep};
 
-use super::program_pages;
 use crate::recorder::Recorder;
 
 /// How long after something happened memory is given back: by then what came of it is over, mostly.
@@ -41,11 +40,7 @@ pub(super) async fn stay_frugal(recorder: Recorder) {
         sleep(SETTLED_AFTER).await;
         entries = entries.resubscribe();
         // It fails when the runtime goes down.
-        let _ = spawn_blocking(|| {
-            give_back();
-            program_pages::give_back();
-        })
-        .await;
+        let _ = spawn_blocking(give_back).await;
     }
 }
 

@@ -28,6 +28,7 @@ use super::{
     metrics_server::MetricsServer,
     options::{Environment, Options},
     page_reader::PageReader,
+    program_pages,
     refused::CountedRefusals,
     relay::Relay,
     reload::Reload,
@@ -249,6 +250,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         spawn(route_checks::keep(intent.clone(), recorder.clone(), prober, events.clone())),
         spawn(route_checks::expire(recorder.clone(), events.clone())),
         spawn(allocator::stay_frugal(recorder.clone())),
+        spawn(program_pages::stay_few(recorder.clone())),
         spawn(status_line::keep(manager.clone(), intent.clone(), recorder.clone())),
         spawn(manager.clone().feed_watchdog({
             let supervisor = supervisor.clone();
