@@ -1,7 +1,9 @@
 //! A state directory that is no directory, full, or can only be read.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
+    io::Write as _,
+    iter,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -95,10 +97,10 @@ impl SmallDisk {
         mounted.is_ok_and(|mount| mount.status.success()).then(|| Self(at.to_owned()))
     }
 
-    /// Fills it to the last byte.
-    pub(crate) fn fill(&self) {
-        // It ends with an error, when nothing more fits.
-        let _ = fs::write(self.0.join("filler"), vec![0; 2 << 20]);
+    /// Fills it to the last byte, and says how many there were left.
+    pub(crate) fn fill(&self) -> usize {
+        let mut filler = OpenOptions::new().create(true).append(true).open(self.0.join("filler")).unwrap();
+        iter::from_fn(|| filler.write(&[0; 4096]).ok()).sum()
     }
 
     fn free(&self) {
