@@ -130,9 +130,8 @@ check_systemd() {
     tests/systemd.sh "$(packaging/build | grep '\.deb$')"
 }
 
-# soak and reproducible run when they are named: an hour of the first still breaks a law.
 checks=("$@")
-[ $# -gt 0 ] || checks=(unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos fuzz bench packages systemd)
+[ $# -gt 0 ] || checks=(unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos soak fuzz bench packages reproducible systemd)
 for check in "${checks[@]}"; do
     declare -F "check_$check" >/dev/null || fail "there is no check \"$check\""
 done
