@@ -341,8 +341,12 @@ fn check(step: &Step, input: &Input<'_>, made: &Plan) {
             | NetworkStep::RepairRoute { route_id, .. }
             | NetworkStep::MoveRoute { route_id, .. },
         ) => {
-            let mut routes = input.records.tunnels.values().flat_map(|record| record.private_routes.values());
-            assert!(routes.any(|route| route.route_id.as_ref() == Some(route_id)), "it is not on record: {step}");
+            let on_record = |record: &TunnelRecord| {
+                let mut made = record.private_routes.values().map(|made| made.route_id.as_ref());
+                // One whose making was never answered is known by its marker and its tunnel.
+                made.any(|id| id.map_or_else(|| leads_to(record, route_id, input), |id| id == route_id))
+            };
+            assert!(input.records.tunnels.values().any(on_record), "it is not on record: {step}");
         }
         Step::Network(NetworkStep::DeleteVirtualNetwork { virtual_network_id, .. }) => {
             let mut networks = input.records.tunnels.values().flat_map(|record| record.virtual_networks.values());
@@ -381,6 +385,15 @@ fn check_record(zone: &ZoneId, id: &RecordId, hostname: &Hostname, input: &Input
     let listed = input.observed.records.get(zone).and_then(Part::complete).into_iter().flatten();
     let asked = input.observed.answers.names.values().filter_map(Part::complete).flatten();
     assert!(listed.chain(asked).any(|record| marked(&record)), "it is not marked as ours: {step}");
+}
+
+/// Whether a private route is marked as ours and leads to the tunnel of that record.
+fn leads_to(record: &TunnelRecord, id: &RouteId, input: &Input<'_>) -> bool {
+    let networks = &input.observed.networks;
+    let lists = [&networks.network_routes, &networks.hostname_routes];
+    lists.into_iter().filter_map(Part::complete).filter_map(|routes| routes.get(id)).any(|found| {
+        found.tunnel_id.is_some() && found.tunnel_id == record.id && input.records.install.has_marked(&found.comment)
+    })
 }
 
 fn is_read(zone: &ZoneId, input: &Input<'_>) -> bool {
