@@ -26,20 +26,33 @@ pub(crate) struct Calls {
     read: u64,
     /// When the credential was told to be quiet, and until when.
     pauses: Vec<(Instant, Instant)>,
-    violations: Vec<String>,
+    /// When the daemon stood still last, and since when it goes on.
+    stood_still: Option<(Instant, Instant)>,
 }
 
 impl Calls {
-    /// Takes in what came since the last time.
-    pub(crate) fn read(&mut self, world: &World, retry_after: Duration) {
+    /// The daemon stood still from then on, and goes on now.
+    pub(crate) fn goes_on(&mut self, stopped_at: Instant) {
+        self.stood_still = Some((stopped_at, Instant::now()));
+    }
+
+    /// A daemon begins that its predecessor could not tell how long to be quiet.
+    pub(crate) fn forget_pauses(&mut self) {
+        self.pauses.clear();
+    }
+
+    /// Takes in what came since the last time, and says what was wrong with it.
+    pub(crate) fn read(&mut self, world: &World, retry_after: Duration) -> Vec<String> {
+        let mut violations = Vec::new();
         let requests = world.requests();
         let fresh = (world.request_count() - self.read) as usize;
         for request in &requests[requests.len().saturating_sub(fresh)..] {
-            if let Some((since, until)) =
-                self.pauses.last().filter(|(since, until)| *since + UNDER_WAY < request.at && request.at < *until)
+            let pause = self.pauses.last().filter(|(since, until)| *since + UNDER_WAY < request.at && request.at < *until);
+            if let Some((since, until)) = pause
+                && !self.was_under_way(request.at)
             {
                 let (after, pause) = (request.at - *since, *until - *since);
-                self.violations.push(format!("a call {after:.1?} after a 429 that wanted {pause:.1?} of quiet"));
+                violations.push(format!("a call {after:.1?} after a 429 that wanted {pause:.1?} of quiet"));
             }
             if request.status == Some(429) {
                 self.pauses.push((request.at, request.at + retry_after.saturating_sub(JITTER / 4)));
@@ -47,6 +60,12 @@ impl Calls {
             self.at.push(request.at);
         }
         self.read += fresh as u64;
+        violations
+    }
+
+    /// Whether a call may have been under way when the daemon stood still, and the answer that asked for quiet not yet been read.
+    fn was_under_way(&self, at: Instant) -> bool {
+        self.stood_still.is_some_and(|(stopped_at, goes_on_at)| stopped_at <= at && at < goes_on_at + UNDER_WAY)
     }
 
     /// How many there were.
@@ -68,7 +87,7 @@ impl Calls {
 
     /// What was more than it may be.
     pub(crate) fn too_many(&self) -> Vec<String> {
-        let mut wrong = self.violations.clone();
+        let mut wrong = Vec::new();
         for window in [Duration::from_secs(10), Duration::from_secs(60), WINDOW] {
             let most = self.most_within(window);
             let allowed = PER_SECOND * (window + JITTER).as_secs_f64() + BURST;

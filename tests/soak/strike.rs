@@ -1,6 +1,6 @@
 //! What each fault does, and how it is undone.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, path::Path, time::Duration};
 
 use adit::sandbox::{
     edge::EdgeSwitches,
@@ -110,6 +110,11 @@ impl Watch<'_> {
                 for _ in 0..4 {
                     let Some(victim) = self.victim(None) else { return };
                     let Some(tunnel) = names.get(&victim.tunnel).cloned() else { return };
+                    // One that was started when no disk took files has no log.
+                    let log = fs::read_link(format!("/proc/{}/fd/2", victim.pid));
+                    if log.is_ok_and(|log| log == Path::new("/dev/null")) {
+                        continue;
+                    }
                     if self.host.stage.switchboard.command(victim.pid, Command::FloodStderr(lines)) {
                         floods.push(Flood { tunnel, pid: victim.pid, lines });
                     }
@@ -163,11 +168,13 @@ impl Watch<'_> {
                 self.launch();
             }
             Fault::DaemonPaused => {
+                let stopped_at = Instant::now();
                 self.paused = true;
                 processes::signal(pid, Signal::SIGSTOP);
                 self.go_about_without_daemon(away).await;
                 processes::signal(pid, Signal::SIGCONT);
                 self.paused = false;
+                self.calls.goes_on(stopped_at);
             }
             Fault::DaemonStopped => {
                 processes::signal(pid, Signal::SIGTERM);
@@ -221,6 +228,7 @@ impl Watch<'_> {
             Fault::Suspended => {
                 let mut all: Vec<u32> = self.host.connector_pids();
                 all.retain(|pid| !self.book.felled_pids.contains(pid));
+                let stopped_at = Instant::now();
                 self.paused = true;
                 let send = |signal| {
                     for pid in [&[pid][..], &all].concat() {
@@ -231,6 +239,7 @@ impl Watch<'_> {
                 tokio::time::sleep(SLEEP_TIME).await;
                 send(Signal::SIGCONT);
                 self.paused = false;
+                self.calls.goes_on(stopped_at);
             }
             _ => unreachable!("{fault:?} strikes elsewhere"),
         }

@@ -137,6 +137,10 @@ impl<'a> Watch<'a> {
 
     /// Starts a daemon, which need not come up.
     pub(crate) fn launch(&mut self) {
+        self.read_calls();
+        if self.held.iter().any(|fault| matches!(fault, Fault::RuntimeFull | Fault::BothFull)) {
+            self.calls.forget_pauses();
+        }
         let watchdog = WATCHDOG.as_micros().to_string();
         let mut variables = vec![("WATCHDOG_USEC", Path::new(&watchdog))];
         variables.extend(self.clock.iter().flat_map(WallClock::variables));
@@ -213,9 +217,15 @@ impl<'a> Watch<'a> {
             for changed in self.foreign.changed(&self.host.snapshot()) {
                 self.book.violated(changed);
             }
-            self.calls.read(&self.host.stage.world, RETRY_AFTER);
+            self.read_calls();
         }
         self.watch_the_watchdog();
+    }
+
+    fn read_calls(&mut self) {
+        for wrong in self.calls.read(&self.host.stage.world, RETRY_AFTER) {
+            self.book.violated(wrong);
+        }
     }
 
     fn watch_the_watchdog(&mut self) {
