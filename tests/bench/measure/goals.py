@@ -72,7 +72,7 @@ def lines(found):
     """Of the parts that were to be measured; a line has no value when its part failed, or its size is not among them."""
     sizes = by_number(found)
     if "kills" in found:
-        yield kill_line(found["kills"])
+        yield from kill_lines(found["kills"])
     if "sizes" in found:
         yield from memory_lines(sizes)
         yield from size_lines(sizes)
@@ -89,10 +89,13 @@ def by_number(found):
     return {int(count): figures for count, figures in found.get("sizes", {}).items()}
 
 
-def kill_line(kills):
-    floor = kills.get("floor")
-    return Line("kill -9 of a connector to its successor's first instruction", "2 x floor", floor and 2 * floor.median,
-                kills.get("latency"), "ms", floor, "reap, fork, exec in C")
+def kill_lines(kills):
+    floor, boxed = kills.get("floor"), kills.get("boxed")
+    yield Line("kill -9 of a connector to its successor's first instruction", "2 x floor", floor and 2 * floor.median,
+               kills.get("latency"), "ms", floor, "reap, fork, exec in C")
+    yield Line("    of which the kernel takes the connector apart", "", None, kills.get("ended"), "ms")
+    yield Line("    beside as much to take apart, and isolation", "2 x floor", boxed and 2 * boxed.median, kills.get("latency"), "ms",
+               boxed, "isolated, too")
 
 
 def memory_lines(sizes):

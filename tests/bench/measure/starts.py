@@ -35,13 +35,18 @@ class Starts:
             select.select([self.fd], [], [], 0.5)
 
     def after_kill(self, pid):
-        """Kills a process; seconds from just before that to the first instruction of the next one, and which that is."""
+        """Kills a process; seconds from just before that until the kernel has ended it, and until the first instruction of the next one,
+        and which that is."""
         self.drain()
+        process = os.pidfd_open(pid)
         begun, before = time.monotonic_ns(), len(self.seen)
         os.kill(pid, signal.SIGKILL)
+        select.select([process], [], [], 60.0)
+        ended = time.monotonic_ns()
+        os.close(process)
         self.wait(lambda: len(self.seen) > before)
         at, successor = self.seen[before]
-        return (at - begun) / 1e9, successor
+        return (ended - begun) / 1e9, (at - begun) / 1e9, successor
 
     def close(self):
         os.close(self.fd)
@@ -67,5 +72,6 @@ class Floor:
         self.starts.close()
 
     def kill_one(self, index):
-        latency, self.pids[index] = self.starts.after_kill(self.pids[index])
-        return latency
+        """Seconds until the kernel has ended a stub, and until its successor's first instruction."""
+        ended, latency, self.pids[index] = self.starts.after_kill(self.pids[index])
+        return ended, latency

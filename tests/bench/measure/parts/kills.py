@@ -25,7 +25,7 @@ def measure(run, found):
         host = Host(run.adit, tunnels, REPLICAS, local=True, cloudflared=lambda folder: timed(folder, starts))
         stack.enter_context(host)
         folder = stack.enter_context(Folder())
-        floors = {how: stack.enter_context(Floor(folder / how, how, tunnels * REPLICAS)) for how in ("vfork", "fork")}
+        floors = {how: stack.enter_context(Floor(folder / how, how, tunnels * REPLICAS)) for how in ("vfork", "fork", "boxed")}
         host.start()
         host.all_ready()
         run.say(f"{tunnels * REPLICAS} connectors: {run.pace.kills} kills")
@@ -36,14 +36,18 @@ def measure(run, found):
         ours, theirs = [], {how: [] for how in floors}
         spent = process.processor_time(host.daemon.pid)
         for index, victim in enumerate(victims[:run.pace.kills]):
-            ours.append(starts[0].after_kill(victim)[0])
+            ours.append(starts[0].after_kill(victim)[:2])
             time.sleep(dice.uniform(pause_s, 2 * pause_s))
             for how, floor in floors.items():
                 theirs[how].append(floor.kill_one(index))
         # The probes of all connectors are in it.
         found["processor_time"] = (process.processor_time(host.daemon.pid) - spent) / len(ours)
-    found["latency"] = Samples.of(ours)
-    found["floor"] = min(map(Samples.of, theirs.values()), key=lambda samples: samples.median)
+    found["latency"] = Samples.of([latency for _, latency in ours])
+    found["ended"] = Samples.of([ended for ended, _ in ours])
+    bare = [Samples.of([latency for _, latency in theirs[how]]) for how in ("vfork", "fork")]
+    found["floor"] = min(bare, key=lambda samples: samples.median)
+    # A connector has more for the kernel to take apart than a stub.
+    found["boxed"] = Samples.of([latency + end - stubs_end for (stubs_end, latency), (end, _) in zip(theirs["boxed"], ours)])
 
 
 def timed(folder, starts):
