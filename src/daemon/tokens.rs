@@ -219,13 +219,15 @@ impl Tokens {
                 return;
             }
             let mut state = lock(&shared.state);
-            match failure {
-                Some(Kind::Auth { .. }) => {
+            match (failure, &*state) {
+                // The one before is used meanwhile; why there is no other is what helps.
+                (Some(Kind::Auth { .. }), TokenState::Unreadable(_)) => {}
+                (Some(Kind::Auth { .. }), TokenState::Unknown | TokenState::Usable | TokenState::Refused) => {
                     *state = TokenState::Refused;
                     shared.refused.notify_one();
                 }
-                None if *state == TokenState::Refused => *state = TokenState::Usable,
-                None | Some(_) => {}
+                (None, TokenState::Refused) => *state = TokenState::Usable,
+                (None, TokenState::Unknown | TokenState::Usable | TokenState::Unreadable(_)) | (Some(_), _) => {}
             }
         }
     }
@@ -281,13 +283,16 @@ impl Tokens {
     }
 
     fn take(&self, account: &AccountName, shared: &Shared, token: Secret) {
-        let changed = shared.token.borrow().as_ref() != Some(&token);
-        if changed {
+        let is_another = shared.token.borrow().as_ref() != Some(&token);
+        if is_another {
             shared.token.send_replace(Some(token));
             // Of this one nothing is known yet.
             shared.expiry.send_replace(None);
             *lock(&shared.nearness) = Nearness::Far;
             self.0.metrics.set_credential_expiry(account, None);
+        }
+        let was_unreadable = matches!(*lock(&shared.state), TokenState::Unreadable(_));
+        if is_another || was_unreadable {
             *lock(&shared.state) = TokenState::Usable;
             self.0.events.tell(DaemonEvent::CredentialRead { account: account.clone() });
             self.publish();

@@ -52,6 +52,19 @@ async fn a_file_that_is_touched_and_holds_the_same_token_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_file_that_comes_back_with_the_same_token_is_as_good_as_before() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    let is = async |host: &Host, state| host.client.credentials().await.unwrap()[0].state == state;
+    fs::remove_file(host.path("token")).unwrap();
+    host.until("it is missed", async |host| is(host, CredentialState::Unusable).await).await;
+    host.pass().await;
+    assert!(is(&host, CredentialState::Unusable).await, "that the token before it works does not hide it");
+    replace(&host, &host.stage.world.api_token());
+    host.until("it is usable again", async |host| is(host, CredentialState::Usable).await).await;
+    assert_eq!(times_read(&host).await, 2, "whoever heard that it failed hears that it does no more");
+}
+
+#[tokio::test]
 async fn a_token_of_another_account_changes_nothing_and_says_so() {
     let host = Host::serving(ONE_TUNNEL).await;
     let world = &host.stage.world;
