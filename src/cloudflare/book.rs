@@ -1,8 +1,9 @@
 //! What a credential has spent, kept for the next daemon: one that crashes again and again must not exceed the budget, nor forget that
 //! Cloudflare asked for a pause.
 //!
-//! A small file in the runtime directory. A reboot, which takes longer than a burst lasts, voids it by the boot's id. Its times are those of the clock that counts from the boot, so that no step of the wall clock
-//! matters. It names the credential by a fingerprint: another one has a budget of its own.
+//! A small file in the runtime directory. A reboot, which takes longer than a burst lasts, voids it by the boot's id. Its times are
+//! those of the clock that counts from the boot, so that no step of the wall clock matters. It names the credential by a fingerprint:
+//! another one has a budget of its own.
 
 use std::{
     fmt::Write as _,

@@ -27,7 +27,7 @@ pub enum Kind {
     Conflict(Conflict),
     /// The rate limit of the credential is used up; nothing more is sent on it for [`Error::retry_after`].
     RateLimited,
-    /// The zone holds as many records as it may.
+    /// As many of them exist as the plan allows: DNS records of the zone, or objects of load balancing.
     Quota,
     /// Cloudflare refuses the request as it stands: our mistake, or a configuration that it does not take.
     Invalid,
@@ -111,29 +111,24 @@ impl Error {
     }
 
     pub(super) fn of(kind: Kind, call: &Call) -> Self {
-        Self(Box::new(Inner {
-            kind,
-            task: call.task.clone(),
-            object: call.permission.as_ref().map(|(_, object)| object.clone()),
-            line: Some(call.line()),
-            detail: None,
-            status: None,
-            problem: None,
-            cf_ray: None,
-            retry_after: None,
-            may_have_happened: false,
-            source: None,
-        }))
+        let mut error = Self::bare(kind, call.task.clone());
+        error.0.object = call.permission.as_ref().map(|(_, object)| object.clone());
+        error.0.line = Some(call.line());
+        error
     }
 
     /// A client that cannot be made.
     pub(super) fn settings(task: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::bare(Kind::Invalid, task.into()).detail(detail)
+    }
+
+    fn bare(kind: Kind, task: String) -> Self {
         Self(Box::new(Inner {
-            kind: Kind::Invalid,
-            task: task.into(),
+            kind,
+            task,
             object: None,
             line: None,
-            detail: Some(detail.into()),
+            detail: None,
             status: None,
             problem: None,
             cf_ray: None,
@@ -194,7 +189,7 @@ impl Error {
                 }
                 None => "the rate limit is reached".to_owned(),
             },
-            Kind::Quota => "the zone holds as many DNS records as its plan allows".to_owned(),
+            Kind::Quota => "as many of them exist as the plan allows".to_owned(),
             Kind::Invalid => match (detail, self.0.status) {
                 (Some(detail), None) => detail.clone(),
                 _ => detailed("Cloudflare refuses the request"),

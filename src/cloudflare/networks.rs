@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use crate::id::{AccountId, RouteId, TunnelId, VirtualNetworkId};
 
 use super::{
-    Client, Error, Kind, Permission,
+    Client, Error, Permission,
     call::{Call, Method, Resource},
     lenient,
     pages::Identified,
@@ -135,14 +135,9 @@ impl Client {
         let call = Call::new(Method::Get, Resource::VirtualNetworks, virtual_networks(account), task)
             .query("is_deleted", "false")
             .reads_networks(account);
-        let answer = self.transport.call::<Vec<VirtualNetwork>>(&call).await?;
-        let announced = answer.info.and_then(|info| info.total_count.max(info.count));
-        if announced.is_some_and(|announced| announced != answer.value.len() as u64) {
-            return Err(
-                Error::of(Kind::Incomplete, &call).detail("it holds another number of virtual networks than it announces")
-            );
-        }
-        Ok(answer.value.into_iter().filter(|network| network.deleted_at.is_none()).collect())
+        let mut networks: Vec<VirtualNetwork> = self.transport.list_whole(&call).await?;
+        networks.retain(|network| network.deleted_at.is_none());
+        Ok(networks)
     }
 
     /// One virtual network. A deleted one comes back with `deleted_at`.

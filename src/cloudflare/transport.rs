@@ -29,7 +29,7 @@ use super::{
 pub struct Exchange {
     /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: &'static str,
-    /// What it was about: `verify`, `accounts`, `zones`, `tunnels`, `configurations`, `connections` or `dns_records`.
+    /// What it was about, such as `tunnels` or `dns_records`.
     pub resource: &'static str,
     /// The HTTP status; `None` when no answer came.
     pub status: Option<u16>,

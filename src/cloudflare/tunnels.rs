@@ -1,7 +1,7 @@
 //! Tunnels, and the connectors that Cloudflare's edge sees of them.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::json;
 
 use crate::{
@@ -15,7 +15,6 @@ use super::{
     lenient,
     pages::Identified,
 };
-use serde::de::IgnoredAny;
 
 /// The largest page of tunnels: all that an account may have, unless its limit was raised.
 const PAGE: u64 = 1_000;
@@ -189,12 +188,7 @@ impl Client {
     /// The connectors that the edge has connections of.
     pub async fn connectors(&self, account: &AccountId, tunnel: &TunnelId) -> Result<Vec<EdgeConnector>, Error> {
         let call = connections(Method::Get, account, tunnel, format!("list the connectors of tunnel {tunnel}")).reads(account);
-        let answer = self.transport.call::<Vec<EdgeConnector>>(&call).await?;
-        let announced = answer.info.and_then(|info| info.total_count.max(info.count));
-        if announced.is_some_and(|announced| announced != answer.value.len() as u64) {
-            return Err(Error::of(Kind::Incomplete, &call).detail("it holds another number of connectors than it announces"));
-        }
-        Ok(answer.value)
+        self.transport.list_whole(&call).await
     }
 
     /// Drops every connection of a tunnel; connectors that still run come back.

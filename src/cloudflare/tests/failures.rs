@@ -79,6 +79,18 @@ async fn refusals_answer_the_callers_questions() {
     let full = bench.client.create_record(&zone(), &record("a.b")).await.unwrap_err();
     assert_eq!(full.kind(), Kind::Quota);
     assert!(full.needs_operator());
+        let pool = NewPool {
+        name: "web".to_owned(),
+        description: String::new(),
+        monitor: "m1".parse().unwrap(),
+        origin: "web".to_owned(),
+        address: tunnel().dns_target(),
+        host: "www.example.com".to_owned(),
+        weight: 1.0,
+    };
+    let full = bench.client.create_pool(&account(), &pool).await.unwrap_err();
+    assert_eq!(full.kind(), Kind::Quota);
+    assert!(full.to_string().contains(": as many of them exist as the plan allows ("), "{full}");
 }
 
 #[tokio::test]
