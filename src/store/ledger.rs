@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{sync::watch, task::spawn_blocking};
+use tokio::{
+    sync::{self, watch},
+    task::spawn_blocking,
+};
 
 use super::{Store, StoreError, durable, records};
 use crate::{
@@ -22,11 +25,14 @@ pub struct Ledger {
     records: Arc<watch::Sender<Arc<Records>>>,
     /// Tunnels whose record on disk is behind.
     behind: Arc<Mutex<BTreeSet<TunnelName>>>,
+    /// Held by whoever writes, so that no file ends up with an earlier record than memory has.
+    writing: Arc<sync::Mutex<()>>,
 }
 
 impl Ledger {
     pub(super) fn new(store: Store, records: Records) -> Self {
-        Self { store, records: Arc::new(watch::Sender::new(Arc::new(records))), behind: Arc::default() }
+        let records = Arc::new(watch::Sender::new(Arc::new(records)));
+        Self { store, records, behind: Arc::default(), writing: Arc::default() }
     }
 
     /// The state directory that it is kept in.
@@ -56,6 +62,7 @@ impl Ledger {
     ///
     /// When it cannot be written: then nothing has changed.
     pub async fn save(&self, record: TunnelRecord) -> Result<(), StoreError> {
+        let _turn = self.writing.lock().await;
         self.write(&record).await?;
         self.take(record);
         Ok(())
@@ -68,11 +75,12 @@ impl Ledger {
     ///
     /// When it cannot be written.
     pub async fn note(&self, record: TunnelRecord) -> Result<(), StoreError> {
-        let name = record.name.clone();
+        // Before anything is waited for: it has happened.
         self.take(record.clone());
+        let _turn = self.writing.lock().await;
         let written = self.write(&record).await;
         if written.is_err() {
-            self.behind.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+            self.behind.lock().unwrap_or_else(PoisonError::into_inner).insert(record.name);
         }
         written
     }
@@ -96,6 +104,7 @@ impl Ledger {
     pub async fn remove(&self, name: &TunnelName) -> Result<(), StoreError> {
         self.store.check_writable()?;
         let path = self.file(name);
+        let _turn = self.writing.lock().await;
         blocking(move || durable::remove(&path)).await?;
         self.change(|records| {
             records.tunnels.remove(name);
@@ -103,7 +112,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives a tunnel another name, and a fate with it; its connectors keep theirs. A crash in between leaves both records; doing it again removes the one of the old name.
+    /// Gives a tunnel another name, and a fate with it; its connectors keep theirs. A crash in between leaves both records; doing it
+    /// again removes the one of the old name.
     ///
     /// # Errors
     ///
@@ -141,6 +151,7 @@ impl Ledger {
     /// When something cannot be written or moved.
     pub async fn begin_anew(&self, machine_id: Option<String>) -> Result<(), StoreError> {
         let store = self.store.clone();
+        let _turn = self.writing.lock().await;
         blocking(move || store.begin_anew(machine_id.as_deref())).await?;
         self.behind.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let records = Records::new(self.store.install());
@@ -156,6 +167,8 @@ impl Ledger {
     pub async fn catch_up(&self) -> Result<(), StoreError> {
         let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for name in behind {
+            // Read and written in one turn: a worker of another account may be at this very tunnel.
+            let _turn = self.writing.lock().await;
             if let Some(record) = self.record(&name) {
                 self.write(&record).await?;
             }
@@ -192,4 +205,43 @@ impl Ledger {
 /// Runs file I/O on a thread that may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     spawn_blocking(work).await.expect("file I/O does not panic and is not cancelled")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{
+        id::AccountId,
+        record::{ConfigurationSource, WrittenConfiguration},
+        secret::Secret,
+    };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_caught_up_never_takes_the_place_of_what_came_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), None).unwrap();
+        let ledger = store.ledger().unwrap();
+        let name: TunnelName = "web".parse().unwrap();
+        let account: AccountId = "0a1b".parse().unwrap();
+        let secret = Secret::new("c2VjcmV0");
+        let first = TunnelRecord::intent(&store.install(), name.clone(), account, ConfigurationSource::Remote, secret);
+        let version = |version| {
+            let written = WrittenConfiguration { version, sha256: String::new(), stored_sha256: String::new() };
+            TunnelRecord { written: Some(written), ..first.clone() }
+        };
+        for number in 0..200 {
+            ledger.take(version(2 * number));
+            ledger.behind.lock().unwrap().insert(name.clone());
+            let catching_up = tokio::spawn({
+                let ledger = ledger.clone();
+                async move { ledger.catch_up().await }
+            });
+            ledger.save(version(2 * number + 1)).await.unwrap();
+            catching_up.await.unwrap().unwrap();
+            let text = fs::read_to_string(ledger.file(&name)).unwrap();
+            assert_eq!(records::parse(&name, &text).as_ref(), Ok(&version(2 * number + 1)), "in round {number}");
+        }
+    }
 }
