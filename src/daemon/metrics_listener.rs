@@ -53,8 +53,11 @@ use crate::{
 /// How many scrapers are served at once; one more waits in the backlog.
 const CONNECTIONS_MAX: usize = 16;
 
-/// How long a scraper may take for its request, and then for nothing, before its place is given to another.
+/// How long a scraper keeps its place for further requests, before it is given to another.
 const CONNECTION_TIME: Duration = Duration::from_secs(60);
+
+/// How long a scrape may go on behind that.
+const LAST_SCRAPE_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How long a scraper may take to send the head of its request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -165,8 +168,7 @@ impl MetricsListener {
             };
             let (router, shutdown) = (router.clone(), shutdown.clone());
             tasks.spawn(async move {
-                // A scraper that goes away early or sends garbage is its own problem.
-                let _ = timeout(CONNECTION_TIME, converse(connection, router, &shutdown)).await;
+                converse(connection, router, &shutdown).await;
                 drop(place);
             });
         }
@@ -194,7 +196,7 @@ impl AsFd for MetricsListener {
 /// What a configuration says that leaves the port to the kernel.
 const ANY_PORT: u16 = 0;
 
-/// Serves one connection: to its end, or to the end of the present scrape when the server is to stop.
+/// Serves one connection: to its end, or to the end of the present scrape when its time is over or the server is to stop.
 async fn converse(connection: Box<dyn Connection>, router: Router, shutdown: &CancellationToken) {
     let asked = CancellationToken::new();
     let (first_asked, router) = (asked.clone(), TowerToHyperService::new(router));
@@ -207,20 +209,19 @@ async fn converse(connection: Box<dyn Connection>, router: Router, shutdown: &Ca
         .header_read_timeout(HEAD_TIME)
         .serve_connection(TokioIo::new(connection), service);
     let mut connection = std::pin::pin!(connection);
-    // Whoever was let in is answered: told to end before it has read anything, a connection just closes.
-    let may_end = async {
+    let stopped = async {
         shutdown.cancelled().await;
+        // Whoever was let in is answered: told to end before it has read anything, a connection just closes.
         let _ = timeout(FIRST_REQUEST_TIME_MAX, first_asked.cancelled()).await;
     };
-    let ended = tokio::select! {
-        result = connection.as_mut() => result,
-        () = may_end => {
+    // A scraper that goes away early or sends garbage is its own problem.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        _ = timeout(CONNECTION_TIME, stopped) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            let _ = timeout(LAST_SCRAPE_TIME_MAX, connection).await;
         }
-    };
-    // Whoever asked has gone.
-    drop(ended);
+    }
 }
 
 trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -260,7 +261,30 @@ async fn bind_unix(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        time::sleep,
+    };
+
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scrape_that_has_begun_is_answered_whole_although_its_place_is_wanted() {
+        let slow = || async {
+            sleep(CONNECTION_TIME + LAST_SCRAPE_TIME_MAX / 2).await;
+            "whole"
+        };
+        let router = Router::new().route("/metrics", get(slow));
+        let (mut scraper, connection) = tokio::io::duplex(1_024);
+        let request = b"GET /metrics HTTP/1.1\r\nhost: host\r\n\r\n";
+        // Twice on one connection, of which the second has no place any more.
+        scraper.write_all(&request.repeat(2)).await.unwrap();
+        let (mut answer, shutdown) = (String::new(), CancellationToken::new());
+        let conversing = converse(Box::new(connection), router, &shutdown);
+        let (_, read) = tokio::join!(conversing, scraper.read_to_string(&mut answer));
+        read.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.matches("whole").count() == 1, "{answer}");
+    }
 
     #[tokio::test]
     async fn a_listener_fits_where_the_configuration_says_and_nowhere_else() {
