@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use rustix::{
@@ -75,10 +75,9 @@ fn take_back<T>(store: &DescriptorStore, kept: Kept, fits: impl Fn(&OwnedFd) -> 
     }
     store.forget(kept);
     for other in &others {
-        // systemd may hold its copy for a moment longer, so that closing ours would not end the listening.
-        let is_fitting = fitting.as_ref().is_some_and(|(descriptor, _)| same_socket(descriptor, other));
+        let is_fitting = fitting.as_ref().is_some_and(|(descriptor, _)| is_same_socket(descriptor, other));
         if !is_fitting {
-            let _ = shutdown(other, Shutdown::Both);
+            end(other);
         }
     }
     if let Some((descriptor, _)) = &fitting {
@@ -87,7 +86,13 @@ fn take_back<T>(store: &DescriptorStore, kept: Kept, fits: impl Fn(&OwnedFd) -> 
     fitting
 }
 
-fn same_socket(one: impl AsFd, other: impl AsFd) -> bool {
-    let inode = |descriptor: std::os::fd::BorrowedFd<'_>| fstat(descriptor).ok().map(|stat| (stat.st_dev, stat.st_ino));
+/// Ends the listening. systemd may hold its copy for a moment longer, so that closing ours would not.
+pub(super) fn end(listener: impl AsFd) {
+    let _ = shutdown(listener, Shutdown::Both);
+}
+
+/// Whether both are one and the same socket.
+pub(super) fn is_same_socket(one: impl AsFd, other: impl AsFd) -> bool {
+    let inode = |descriptor: BorrowedFd<'_>| fstat(descriptor).ok().map(|stat| (stat.st_dev, stat.st_ino));
     inode(one.as_fd()).is_some_and(|one| inode(other.as_fd()) == Some(one))
 }

@@ -25,7 +25,7 @@ use super::{
     descriptor_store::{DescriptorStore, Kept},
     exporter::Exporter,
     listeners, logging,
-    metrics_server::MetricsServer,
+    metrics_server::{MetricsServer, Stand},
     options::{Environment, Options},
     page_reader::PageReader,
     program_pages,
@@ -235,13 +235,13 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         Relay { pages, recorder: recorder.clone(), intent: intent.clone(), metrics: metrics.clone(), last: Arc::default() };
     let exporter = Exporter::start(metrics, recorder.clone(), supervisor.clone(), intent.clone(), relay);
     let exporter = exporter.context("cannot start the thread that renders metrics")?;
-    let metrics_server = MetricsServer {
+    let stand = Stand {
+        place: config.metrics.listen.clone(),
         listener: metrics_listener,
         store: descriptors.clone(),
         guard: socket_guard.clone(),
-        intent: intent.clone(),
-        exporter: Arc::new(exporter),
     };
+    let metrics_server = MetricsServer { stand, intent: intent.clone(), exporter: Arc::new(exporter) };
     let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
     let _followers = [
         spawn(follow_config(intent.clone(), tokens, binary, supervisor.clone(), edge_probe, environment)),
