@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::id::{AccountId, ZoneId};
+use crate::{
+    id::{AccountId, ZoneId},
+    name::Hostname,
+};
 
 use super::{
     Client, Error, Permission,
@@ -76,6 +79,13 @@ impl Plan {
             Self::Free => 200,
             Self::Paid => 3_500,
         }
+    }
+}
+
+impl Zone {
+    /// The zone among `zones` that `hostname` stands in: of those whose name is its suffix, the longest.
+    pub fn of<'a>(zones: &'a [Self], hostname: &Hostname) -> Option<&'a Self> {
+        zones.iter().filter(|zone| hostname.is_in_zone(&zone.name)).max_by_key(|zone| zone.name.len())
     }
 }
 

@@ -118,26 +118,12 @@ async fn tunnels(client: &Client, account: &AccountId) -> [Check; 2] {
 
 /// Tries the zones of the hostnames that are wanted, or the first zone when none is.
 async fn records(client: &Client, zones: &[Zone], hostnames: &[Hostname]) -> Vec<Check> {
-    let wanted: BTreeSet<&str> = hostnames
-        .iter()
-        .filter_map(|hostname| zones.iter().filter(|zone| hostname.is_in_zone(&zone.name)).max_by_key(|zone| zone.name.len()))
-        .map(|zone| zone.name.as_str())
-        .collect();
-    let mut checks = Vec::new();
-    for hostname in hostnames {
-        if !zones.iter().any(|zone| hostname.is_in_zone(&zone.name)) {
-            let sentence = format!("no zone that the token sees has {hostname}");
-            checks.push(failed("find the zone", sentence));
-        }
-    }
+    let (wanted, mut checks) = zones_of(zones, hostnames);
+    let tried = if wanted.is_empty() { zones.iter().take(1).collect() } else { wanted };
     let nobody: RecordId = "00000000000000000000000000000000".parse().expect("it has the form of an identifier");
     // A change of nothing is refused for that reason before anybody looks for the record.
     let change = RecordPatch { proxied: Some(true), ..RecordPatch::default() };
-    let tried = zones
-        .iter()
-        .enumerate()
-        .filter(|(index, zone)| wanted.contains(zone.name.as_str()) || (wanted.is_empty() && *index == 0));
-    for (_, zone) in tried.take(ZONES_MAX) {
+    for zone in tried {
         let name = &zone.name;
         checks.push(match client.tunnel_records(&zone.id).await {
             Ok(records) => passed(&format!("read DNS records of {name}"), format!("{} lead to tunnels", records.len())),
@@ -147,6 +133,21 @@ async fn records(client: &Client, zones: &[Zone], hostnames: &[Hostname]) -> Vec
         checks.push(attempted(&format!("change DNS records of {name}"), changed));
     }
     checks
+}
+
+/// The zones that the hostnames stand in, each once and not too many, and what is to be said of hostnames that stand in none.
+fn zones_of<'a>(zones: &'a [Zone], hostnames: &[Hostname]) -> (Vec<&'a Zone>, Vec<Check>) {
+    let mut ids = BTreeSet::new();
+    let mut homeless = Vec::new();
+    for hostname in hostnames {
+        match Zone::of(zones, hostname) {
+            Some(zone) => {
+                ids.insert(&zone.id);
+            }
+            None => homeless.push(failed("find the zone", format!("no zone that the token sees has {hostname}"))),
+        }
+    }
+    (zones.iter().filter(|zone| ids.contains(&zone.id)).take(ZONES_MAX).collect(), homeless)
 }
 
 fn only_account(zones: &[Zone]) -> Option<AccountId> {
@@ -172,4 +173,23 @@ fn passed(what: &str, sentence: String) -> Check {
 
 fn failed(what: &str, sentence: String) -> Check {
     Check { what: what.to_owned(), passed: false, sentence }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_zone_is_tried_once_and_a_hostname_without_one_is_told() {
+        let zone = |id: &str, name: &str| -> Zone {
+            serde_json::from_value(json!({ "id": id, "name": name, "account": { "id": "a" } })).unwrap()
+        };
+        let zones = [zone("z1", "example.com"), zone("z2", "example.org"), zone("z3", "example.net")];
+        let hostnames = ["a.example.org", "b.example.com", "c.example.org", "d.example"].map(|name| name.parse().unwrap());
+        let (wanted, homeless) = zones_of(&zones, &hostnames);
+        assert_eq!(wanted, [&zones[0], &zones[1]]);
+        assert_eq!(homeless, [failed("find the zone", "no zone that the token sees has d.example".to_owned())]);
+    }
 }

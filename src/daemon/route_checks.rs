@@ -186,7 +186,8 @@ fn schedule(intended: &Intended) -> Schedule {
     Schedule { origin: health.interval, outside: health.outside_interval }
 }
 
-fn vantage(intended: &Intended) -> Vantage {
+/// From where a visitor's request is made.
+pub(super) fn vantage(intended: &Intended) -> Vantage {
     let health = &intended.config.health;
     Vantage { resolver: health.resolver, front: health.front }
 }

@@ -14,12 +14,13 @@ use crate::{
         DiagnoseQuery, Reach,
         api::{Diagnosis, Error, ErrorKind},
     },
+    daemon::route_checks::vantage,
     diagnosis::{Facts, Fresh, FreshConfiguration, FreshRecord, FreshTunnel, Match, Way, diagnose, find},
     error_text::with_causes,
     id::{AccountId, TunnelId, ZoneId},
     name::Hostname,
     route_check::Asking,
-    route_probe::{OriginFinding, Prober, Vantage},
+    route_probe::{OriginFinding, Prober},
 };
 
 /// How many walk at once: each takes a few descriptors, and knocks at an origin.
@@ -62,7 +63,7 @@ impl DaemonBackend {
                 match &found {
                     Match::Tunnel { way: Way::Private(_), .. } | Match::Left(_) | Match::Nothing { .. } => None,
                     Match::Tunnel { .. } if !question.outside => None,
-                    Match::Tunnel { .. } => Some(self.prober.public(self.visitors(), hostname, path).await),
+                    Match::Tunnel { .. } => Some(self.prober.public(vantage(&intended), hostname, path).await),
                 }
             },
         );
@@ -82,12 +83,6 @@ impl DaemonBackend {
             fresh: fresh.as_ref(),
             public: public.as_ref(),
         }))
-    }
-
-    /// From where a visitor's request is made.
-    fn visitors(&self) -> Vantage {
-        let health = &self.intended().config.health;
-        Vantage { resolver: health.resolver, front: health.front }
     }
 
     /// What Cloudflare says just now: three calls at most.
@@ -139,9 +134,8 @@ async fn records_now(client: &Client, zone: Option<&ZoneId>, name: &Hostname) ->
         Some(zone) => zone.clone(),
         None => {
             let zones = client.zones().await?;
-            let own = zones.into_iter().filter(|zone| name.is_in_zone(&zone.name)).max_by_key(|zone| zone.name.len());
-            match own {
-                Some(zone) => zone.id,
+            match cloudflare::Zone::of(&zones, name) {
+                Some(zone) => zone.id.clone(),
                 None => return Ok(Vec::new()),
             }
         }

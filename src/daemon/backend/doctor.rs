@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::DaemonBackend;
+use super::{DaemonBackend, credentials};
 use crate::{
     connector::State,
     control::{
@@ -88,14 +88,12 @@ impl DaemonBackend {
     }
 
     async fn accounts(&self, intended: &Intended, online: bool) -> Vec<DoctorCheck> {
-        let credentials = self.credentials();
-        let looks = intended.config.accounts.keys().zip(credentials).map(|(name, credential)| async move {
+        let looks = intended.config.accounts.iter().map(|(name, settings)| async move {
             let tried = if online { Some(self.tried(name).await) } else { None };
             let spent = self.tokens.spent(name);
             let budget = self.tokens.client(name).and_then(Result::ok).map(|client| client.budget());
             // What trying it has taught is in it.
-            let credential =
-                self.credentials().into_iter().find(|known| known.account == credential.account).unwrap_or(credential);
+            let credential = credentials::shown(name, settings, self.tokens.known().get(name), Timestamp::now());
             account::judge(&account::Facts {
                 name: name.to_string(),
                 credential,

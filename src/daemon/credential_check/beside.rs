@@ -1,6 +1,6 @@
 //! What load balancers and Access need of a token, tried when the configuration wants them.
 
-use super::{attempted, failed, passed};
+use super::{attempted, failed, passed, zones_of};
 use crate::{
     cloudflare::{Client, LoadBalancerPatch, Zone},
     config::{AccessDemand, Tunnel},
@@ -39,8 +39,8 @@ impl Beside {
             });
             checks.push(attempted("change pools and monitors", client.delete_pool(account, &nobody).await));
         }
-        let mut wanted: Vec<&Zone> = self.balanced.iter().filter_map(|hostname| zone_of(zones, hostname)).collect();
-        wanted.dedup_by(|one, other| one.id == other.id);
+        let (wanted, homeless) = zones_of(zones, &self.balanced);
+        checks.extend(homeless);
         for zone in wanted {
             let nobody: BalancerId = "00000000000000000000000000000000".parse().expect("it has the form of an identifier");
             let patch = LoadBalancerPatch { description: Some(String::new()), ..LoadBalancerPatch::default() };
@@ -55,8 +55,4 @@ impl Beside {
         }
         checks
     }
-}
-
-fn zone_of<'a>(zones: &'a [Zone], hostname: &Hostname) -> Option<&'a Zone> {
-    zones.iter().filter(|zone| hostname.is_in_zone(&zone.name)).max_by_key(|zone| zone.name.len())
 }
