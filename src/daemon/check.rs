@@ -19,9 +19,8 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     options::{Environment, Options},
-    rights,
-    run::{DEFAULT_STATE_DIR, machine_id},
-    tokens,
+    places::{machine_id, state_dir},
+    rights, tokens,
 };
 use crate::{
     command,
@@ -76,11 +75,6 @@ pub fn runtime_dirs(main: &Path, environment: &Environment) -> Vec<PathBuf> {
     folders.sort();
     folders.dedup();
     folders
-}
-
-fn state_dir(reading: &FirstReading, environment: &Environment) -> PathBuf {
-    let state_dir = reading.state_dir().or_else(|| environment.state_directory.clone());
-    state_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
 }
 
 fn look(options: &Options) -> Check {

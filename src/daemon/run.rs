@@ -2,20 +2,13 @@
 
 use std::{
     collections::BTreeSet,
-    fs::DirBuilder,
     io,
-    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use anyhow::Context;
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::watch,
-    time::{Instant, sleep},
-};
+use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
@@ -28,6 +21,7 @@ use super::{
     metrics_server::{MetricsServer, Stand},
     options::{Environment, Options},
     page_reader::PageReader,
+    places::{open_store, state_dir, take_lock},
     program_pages,
     refused::CountedRefusals,
     relay::Relay,
@@ -35,6 +29,7 @@ use super::{
     reported::ReportedVersions,
     route_checks,
     run_mark::RunMark,
+    signals::{End, Signals},
     socket_guard::SocketGuard,
     status_line,
     systemd::ServiceManager,
@@ -43,7 +38,7 @@ use super::{
 use crate::{
     command,
     config::{self, JournalLines, MetricsListen, TokenSource},
-    control::{self, Lock, Server, SocketError},
+    control::{self, Server, SocketError},
     event::{DaemonEvent, Event, Sink},
     hook,
     intent::{FirstReading, Intent, NothingToRun},
@@ -54,18 +49,12 @@ use crate::{
     reconciler::{self, Reconciler},
     recorder::Recorder,
     route_probe::Prober,
-    store::{Store, StoreError},
+    store::StoreError,
     supervisor::{self, Supervisor},
 };
 
-/// Where the state is when neither the files nor systemd say it.
-pub(super) const DEFAULT_STATE_DIR: &str = "/var/lib/adit";
-
-/// Where in the runtime directory is kept what each credential has spent.
-const BUDGETS: &str = "private/budgets";
-
-/// What binds the state to this machine (`machine-id(5)`).
-const MACHINE_ID: &str = "/etc/machine-id";
+/// Where in the private folder is kept what each credential has spent.
+const BUDGETS: &str = "budgets";
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -106,15 +95,6 @@ pub enum StartError {
     Other(#[from] anyhow::Error),
 }
 
-/// Why the daemon ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Every connector is drained and stopped.
-    Stop(&'static str),
-    /// The connectors go on, and the next daemon finds them.
-    Detach,
-}
-
 /// Runs the daemon until a signal ends it.
 ///
 /// # Errors
@@ -126,8 +106,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let descriptors = DescriptorStore::open(&environment.passed);
     let manager = ServiceManager::from_environment();
     let reading = FirstReading::of(&main);
-    let state_dir = reading.state_dir().or_else(|| environment.state_directory.clone());
-    let state_dir = state_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR));
+    let state_dir = state_dir(&reading, &environment);
     // Before anything is made: another daemon with this runtime directory may have another state directory.
     let early_lock = match reading.runtime_dir() {
         Some(runtime_dir) => Some((take_lock(&runtime_dir).await?, runtime_dir)),
@@ -162,7 +141,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     socket_guard.keep(socket_file.clone());
     let mut signals = Signals::new()?;
 
-    let books = config.daemon.runtime_dir.join(BUDGETS);
+    let books = control::private_folder(&config.daemon.runtime_dir).join(BUDGETS);
     let tokens = Tokens::new(environment.clone(), books, events.clone(), metrics.clone());
     tokens.follow(&config);
     let binary = watch::Sender::new(command::find(&config.cloudflared.binary, environment.path.as_deref()));
@@ -315,39 +294,6 @@ fn running(runtime_dir: &Path) -> BTreeSet<TunnelName> {
     surviving_tunnels(&control::private_folder(runtime_dir)).unwrap_or_default()
 }
 
-/// How long a lock may outlive its daemon. A daemon that was killed while it started a connector leaves the lock to that child until
-/// the child has become cloudflared.
-const LOCK_AFTERLIFE: Duration = Duration::from_secs(1);
-
-/// Opens the state directory; the lock of a daemon that has just died is waited for.
-async fn open_store(directory: &Path) -> Result<Store, StoreError> {
-    let end = Instant::now() + LOCK_AFTERLIFE;
-    loop {
-        match Store::open(directory, machine_id().as_deref()) {
-            Err(StoreError::Locked { .. }) if Instant::now() < end => sleep(LOCK_AFTERLIFE / 50).await,
-            outcome => return outcome,
-        }
-    }
-}
-
-/// Makes the runtime directory and takes its lock; the lock of a daemon that has just died is waited for.
-async fn take_lock(runtime_dir: &Path) -> Result<Lock, StartError> {
-    make_runtime_dir(runtime_dir)?;
-    let end = Instant::now() + LOCK_AFTERLIFE;
-    loop {
-        match Lock::take(runtime_dir) {
-            Err(SocketError::Locked { .. }) if Instant::now() < end => sleep(LOCK_AFTERLIFE / 50).await,
-            outcome => return Ok(outcome?),
-        }
-    }
-}
-
-/// Everybody may look into it for the socket; what is private is in a folder of its own. Under systemd it is there already.
-fn make_runtime_dir(directory: &Path) -> Result<(), StartError> {
-    let made = DirBuilder::new().recursive(true).mode(0o755).create(directory);
-    made.map_err(|source| StartError::RuntimeDir { directory: directory.to_owned(), source })
-}
-
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(task))
 }
@@ -410,50 +356,5 @@ fn journal(lines: JournalLines) -> Option<Journal> {
         JournalLines::Off => None,
         JournalLines::Warn => Some(Journal::of_host(Some(LogLevel::Warn))),
         JournalLines::All => Some(Journal::of_host(None)),
-    }
-}
-
-/// The machine's id; `None` on one that has none, where the state is bound to nothing.
-pub(super) fn machine_id() -> Option<String> {
-    std::fs::read_to_string(Path::new(MACHINE_ID)).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-/// The signals that mean something.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-    detach: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-            detach: signal(SignalKind::user_defined1())?,
-        })
-    }
-
-    /// Reloads whenever it is asked for, until a signal ends the daemon.
-    async fn end(&mut self, reload: &Reload) -> End {
-        loop {
-            // Cancel-safe: a signal that came is kept until it is received.
-            tokio::select! {
-                _ = self.terminate.recv() => return End::Stop("SIGTERM"),
-                _ = self.interrupt.recv() => return End::Stop("SIGINT"),
-                _ = self.detach.recv() => return End::Detach,
-                // What was wrong with the files is in the feed and in the status.
-                _ = self.hangup.recv() => drop(reload.now(By::Signal).await),
-            }
-        }
-    }
-
-    async fn again(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

@@ -1,11 +1,12 @@
 //! Which installation the state directory is of.
 
-use super::{super::run::machine_id, DaemonBackend};
+use super::DaemonBackend;
 use crate::{
     control::{
         Principal,
         api::{Error, ErrorKind, Identity, Reason},
     },
+    daemon::places::machine_id,
     event::DaemonEvent,
     reconciler::IdentityError,
     record::Seal,
