@@ -158,14 +158,6 @@ pub(super) fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, Strin
     if secret.is_empty() {
         return Err("it has no secret".to_owned());
     }
-    let dns = written.dns.into_iter().map(|(hostname, dns)| match hostname.parse() {
-        Ok(hostname) => Ok((hostname, dns)),
-        Err(error) => Err(format!("it has no hostname in {hostname:?}: {error}")),
-    });
-    let parting = written.parting.into_iter().map(|(hostname, since)| match hostname.parse() {
-        Ok(hostname) => Ok((hostname, since)),
-        Err(error) => Err(format!("it has no hostname in {hostname:?}: {error}")),
-    });
     let document = written.document.map(|text| KeptDocument::read(&text));
     Ok(TunnelRecord {
         name: name.clone(),
@@ -179,7 +171,7 @@ pub(super) fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, Strin
         source: written.source,
         id: written.id,
         written: written.written,
-        dns: dns.collect::<Result<_, _>>()?,
+        dns: by_hostname(written.dns)?,
         private_routes: written.private_routes.into_iter().map(WrittenRoute::read).collect::<Result<_, _>>()?,
         virtual_networks: written.virtual_networks.into_iter().map(|made| (made.name, made.id)).collect(),
         balancing: written.balancing.unwrap_or_default().read()?,
@@ -188,7 +180,7 @@ pub(super) fn parse(name: &TunnelName, text: &str) -> Result<TunnelRecord, Strin
         awaits_definition: written.awaits_definition,
         slots: written.slots,
         document: document.transpose().map_err(|_| "its document is no JSON".to_owned())?,
-        parting: parting.collect::<Result<_, _>>()?,
+        parting: by_hostname(written.parting)?,
         draining_since: written.draining_since,
         shared: written.shared,
     })

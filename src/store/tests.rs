@@ -6,7 +6,6 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
@@ -325,17 +324,4 @@ fn account_ids_and_zones_are_kept_for_each_account() {
     store.cache_zones(&one, Timestamp::UNIX_EPOCH, std::slice::from_ref(&zone)).unwrap();
     assert_eq!(store.cached_zones(&one), Some((Timestamp::UNIX_EPOCH, vec![zone])));
     assert_eq!(store.cached_zones(&two), None);
-}
-
-#[test]
-fn replaced_configurations_are_kept_within_a_bound() {
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    for version in 1..=30 {
-        store.keep_replaced(&name("web"), version, &json!({ "ingress": [] })).unwrap();
-    }
-    let kept = durable::list(&directory.path().join("replaced"), ".json").unwrap();
-    assert_eq!(kept.len(), 20);
-    assert!(kept.iter().any(|(stem, _)| stem == "web.30"));
-    assert!(!kept.iter().any(|(stem, _)| stem == "web.10"));
 }
