@@ -19,7 +19,7 @@ use tokio::{
 use super::page_reader::{KeptPage, PageReader, Target};
 use crate::{
     connector::SlotId,
-    exposition::{ADDED_LABELS, Merged, Source},
+    exposition::{ADDED_LABELS, Merged, Page, Source},
     intent::Intent,
     metrics::{Metrics, RelayReading},
     name::TunnelName,
@@ -102,7 +102,7 @@ impl Relay {
         Relayed { merged, _room: rooms }
     }
 
-    fn source(&self, slot: &SlotId, status: &Status, page: crate::exposition::Page) -> Source {
+    fn source(&self, slot: &SlotId, status: &Status, page: Page) -> Source {
         let account = self.account(&slot.tunnel, status).unwrap_or_default();
         let [tunnel, account_label, replica] = ADDED_LABELS;
         Source::new(&[(tunnel, slot.tunnel.as_str()), (account_label, &account), (replica, &slot.replica.to_string())], page)

@@ -1,5 +1,7 @@
 //! `hooks/HOOK.toml`: up to which event a hook has been told.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Store, StoreError, durable, versioned};
@@ -32,7 +34,7 @@ impl Store {
         }
     }
 
-    fn hook_file(&self, hook: Hook) -> std::path::PathBuf {
+    fn hook_file(&self, hook: Hook) -> PathBuf {
         self.path("hooks").join(hook.as_str()).with_extension("toml")
     }
 }

@@ -75,7 +75,7 @@ pub(super) struct Task {
     /// Slots that wait for their turn to replace their connector.
     pub(super) asking: BTreeSet<Arc<SlotId>>,
     /// Slots that are at it.
-    replacing: BTreeSet<SlotId>,
+    replacing: BTreeSet<Arc<SlotId>>,
     /// Slots that are not wanted any more and go on until another one of their tunnels serves.
     pub(super) surplus: BTreeSet<Arc<SlotId>>,
     /// Slots that have a connection to the edge.
@@ -385,28 +385,14 @@ impl Task {
             self.timers.extend(wake_at.map(|at| (at, Arc::clone(id))));
             entry.wake_at = wake_at;
         }
-        if entry.slot.wants_turn().is_some() {
-            self.asking.insert(Arc::clone(id))
-        } else {
-            self.asking.remove(id)
-        };
-        if entry.slot.is_replacing() {
-            self.replacing.insert((**id).clone())
-        } else {
-            self.replacing.remove(&**id)
-        };
-        if entry.slot.is_surplus() {
-            self.surplus.insert(Arc::clone(id))
-        } else {
-            self.surplus.remove(id)
-        };
-        self.uplink.fleet.see(id, Some(entry.slot.standing()), now());
+        list(&mut self.asking, id, entry.slot.wants_turn().is_some());
+        list(&mut self.replacing, id, entry.slot.is_replacing());
+        list(&mut self.surplus, id, entry.slot.is_surplus());
+        list(&mut self.connected, id, entry.slot.is_connected());
         if entry.slot.is_connected() {
             self.transport.handle_connected();
-            self.connected.insert(Arc::clone(id))
-        } else {
-            self.connected.remove(id)
-        };
+        }
+        self.uplink.fleet.see(id, Some(entry.slot.standing()), now());
         let findings: Vec<Finding> = std::iter::from_fn(|| entry.slot.next_finding()).collect();
         publish_holders(&self.parts.holders, id, entry.slot.holders());
         if entry.slot.is_forgotten() && entry.children.is_empty() {
@@ -439,6 +425,15 @@ impl Task {
                 }
             }
         }
+    }
+}
+
+/// Has a slot in a list, or not.
+fn list(slots: &mut BTreeSet<Arc<SlotId>>, id: &Arc<SlotId>, is_in: bool) {
+    if is_in {
+        slots.insert(Arc::clone(id));
+    } else {
+        slots.remove(id);
     }
 }
 

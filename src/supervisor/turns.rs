@@ -1,13 +1,13 @@
 //! Whose turn it is to replace a connector.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::connector::{RestartReason, SlotId};
 
 /// What a turn depends on.
 pub(super) struct Ground<'a> {
     /// Who is at it.
-    pub(super) replacing: &'a BTreeSet<SlotId>,
+    pub(super) replacing: &'a BTreeSet<Arc<SlotId>>,
     /// Of these, the one that tries another program.
     pub(super) on_trial: Option<&'a SlotId>,
     /// Whether any connector of the host has a connection.
@@ -24,7 +24,7 @@ pub(super) fn next_turn<'a>(
     asking: impl IntoIterator<Item = (&'a SlotId, RestartReason)>,
     ground: &Ground<'_>,
 ) -> Option<&'a SlotId> {
-    let is_busy = ground.replacing.iter().any(|other| Some(other) != ground.on_trial);
+    let is_busy = ground.replacing.iter().any(|other| Some(&**other) != ground.on_trial);
     let free = |slot: &SlotId| !ground.replacing.iter().any(|other| other.tunnel == slot.tunnel);
     asking.into_iter().find_map(|(slot, reason)| {
         let may = match reason {
@@ -53,7 +53,7 @@ mod tests {
         SlotId::new(tunnel.parse().unwrap(), replica)
     }
 
-    fn on(replacing: &BTreeSet<SlotId>) -> Ground<'_> {
+    fn on(replacing: &BTreeSet<Arc<SlotId>>) -> Ground<'_> {
         Ground { replacing, on_trial: None, is_edge_reachable: true }
     }
 
@@ -62,13 +62,13 @@ mod tests {
         let (first, second) = (slot("a", 0), slot("b", 0));
         let asking = [(&first, RestartReason::Config), (&second, RestartReason::Rotate)];
         assert_eq!(next_turn(asking, &on(&BTreeSet::new())), Some(&first));
-        assert_eq!(next_turn([asking[1]], &on(&BTreeSet::from([first.clone()]))), None);
+        assert_eq!(next_turn([asking[1]], &on(&BTreeSet::from([Arc::new(first.clone())]))), None);
     }
 
     #[test]
     fn an_operator_waits_only_for_the_tunnel_itself() {
         let (replica, other) = (slot("a", 1), slot("b", 0));
-        let replacing = BTreeSet::from([slot("a", 0)]);
+        let replacing = BTreeSet::from([Arc::new(slot("a", 0))]);
         assert_eq!(next_turn([(&replica, RestartReason::Operator)], &on(&replacing)), None);
         let asking = [(&replica, RestartReason::Config), (&other, RestartReason::Operator)];
         assert_eq!(next_turn(asking, &on(&replacing)), Some(&other));
@@ -86,9 +86,9 @@ mod tests {
     fn a_trial_holds_up_its_own_tunnel_only() {
         let (canary, replica, other) = (slot("a", 1), slot("a", 0), slot("b", 0));
         let asking = [(&replica, RestartReason::Config), (&other, RestartReason::Config)];
-        let replacing = BTreeSet::from([canary.clone()]);
+        let replacing = BTreeSet::from([Arc::new(canary.clone())]);
         assert_eq!(next_turn(asking, &Ground { on_trial: Some(&canary), ..on(&replacing) }), Some(&other));
-        let both = BTreeSet::from([canary.clone(), other.clone()]);
+        let both = BTreeSet::from([Arc::new(canary.clone()), Arc::new(other.clone())]);
         assert_eq!(next_turn(asking, &Ground { on_trial: Some(&canary), ..on(&both) }), None);
     }
 }

@@ -37,9 +37,8 @@ pub(super) fn follow_events(feed: &Feed, query: &EventQuery) -> impl Stream<Item
     let past: Vec<Event> = past.collect();
     let left_out = past.len().saturating_sub(usize::from(query.limit.get())) as u64;
     // Who goes on behind an event is told what it does not get; who begins gets the newest.
-    let missed = (left_out + u64::from(following.has_gap)).min(if query.since.is_some() { u64::MAX } else { 0 });
-    let missed = (missed > 0).then_some(Followed::Missed(missed));
-    let past = missed.into_iter().chain(newest(past, query).into_iter().map(Followed::Item));
+    let missed = query.since.map(|_| left_out + u64::from(following.has_gap)).filter(|missed| *missed > 0);
+    let past = missed.map(Followed::Missed).into_iter().chain(newest(past, query).into_iter().map(Followed::Item));
     let query = query.clone();
     let next = followed(following.next).filter_map(move |followed| {
         std::future::ready(match followed {
@@ -107,7 +106,7 @@ pub(super) fn follow_entries(
 }
 
 /// Everything that a broadcast brings, until its sender is gone.
-pub(super) fn followed<T: Clone + Send + 'static>(receiver: Receiver<T>) -> impl futures_util::Stream<Item = Followed<T>> + Send {
+pub(super) fn followed<T: Clone + Send + 'static>(receiver: Receiver<T>) -> impl Stream<Item = Followed<T>> + Send {
     stream::unfold(receiver, async |mut receiver| match receiver.recv().await {
         Ok(item) => Some((Followed::Item(item), receiver)),
         Err(RecvError::Lagged(missed)) => Some((Followed::Missed(missed), receiver)),

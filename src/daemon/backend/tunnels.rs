@@ -85,11 +85,13 @@ impl DaemonBackend {
     /// Waits until no connector of a tunnel that is wanted no more is left, or until each had the time to finish its requests.
     pub(super) async fn until_drained(&self, name: &TunnelName) {
         let patience = self.intended().config.cloudflared.grace_period + DRAIN_MARGIN;
-        let mut happened = self.recorder.feed().follow(Some(u64::MAX)).next;
+        let mut happened = self.recorder.watch();
         let drained = async {
             while self.recorder.status().tunnels.get(name).is_some_and(|tunnel| !tunnel.connectors.is_empty()) {
-                // Whether something happened or was missed, the status is looked at again.
-                let _ = happened.recv().await;
+                if happened.changed().await.is_err() {
+                    // Nothing happens any more.
+                    return;
+                }
             }
         };
         let _ = tokio::time::timeout(patience, drained).await;
