@@ -4,7 +4,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     sync::Arc,
 };
 
@@ -14,6 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::{AccessDemand, Config, ConfigurationMode, LoadBalancer, OnDrift, Ownership, PrivateRoute, Tunnel},
     connector::Stop,
+    hexadecimal::hexadecimal,
     name::{AccountName, Hostname, TunnelName},
     record::ConfigurationSource,
 };
@@ -138,10 +138,7 @@ pub fn desired_tunnel(tunnel: &Tunnel) -> DesiredTunnel {
 /// by itself and cloudflared ignores.
 pub fn fingerprint(document: &Value) -> String {
     let canonical = canonical(document);
-    Sha256::digest(canonical.to_string().as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String never fails");
-        text
-    })
+    hexadecimal(&Sha256::digest(canonical.to_string()))
 }
 
 fn canonical(value: &Value) -> Value {

@@ -20,6 +20,7 @@ mod balancing;
 mod networks;
 
 use std::{
+    cell::LazyCell,
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
@@ -32,6 +33,7 @@ pub use balancing::{is_stray_monitor, is_stray_pool};
 pub use networks::{LeadsTo, RouteList, is_stray_route, is_stray_virtual_network};
 
 use crate::{
+    hexadecimal::hexadecimal,
     id::{AccountId, MonitorId, PoolId, RecordId, RouteId, TUNNEL_DOMAIN_SUFFIX, TunnelId, VirtualNetworkId, ZoneId},
     name::TunnelName,
     observed::{Observed, ObservedRecord, Part, Zone},
@@ -153,7 +155,7 @@ pub enum Connected {
 impl Orphan {
     fn new(object: Object, name: String, why: String, since: Option<Timestamp>, kept: Option<String>) -> Self {
         let seen = serde_json::to_vec(&(&object, &name, &why)).expect("an object has a JSON form");
-        Self { item: hexadecimal(&seen, 6), object, name, why, since, kept }
+        Self { item: hexadecimal(&Sha256::digest(seen)[..6]), object, name, why, since, kept }
     }
 
     /// A record that carries our marker and is not on record. `target` is what became of the tunnel that it leads to.
@@ -268,7 +270,7 @@ pub fn hash<'a>(orphans: impl IntoIterator<Item = &'a Orphan>) -> String {
     let mut items: Vec<&str> =
         orphans.into_iter().filter(|orphan| orphan.is_deletable()).map(|orphan| orphan.item.as_str()).collect();
     items.sort_unstable();
-    hexadecimal(items.join(" ").as_bytes(), 8)
+    hexadecimal(&Sha256::digest(items.join(" "))[..8])
 }
 
 /// How many things are left over in an account, as far as an ordinary pass sees it: in the zones that it read, and without proof.
@@ -283,7 +285,9 @@ pub fn count(records: &Records, account_id: &AccountId, observed: &Observed) -> 
         target.is_some_and(|target| listed.is_some_and(|listed| !listed.contains_key(&target)))
     };
     let dead = observed.records.values().filter_map(Part::complete).flatten().filter(is_dead);
-    let strays = dead.filter(|record| stray_target(records, record).is_some()).count();
+    // Nearly always nothing is dead.
+    let on_record = LazyCell::new(|| dns_on_record(records));
+    let strays = dead.filter(|record| stray_target(records, &on_record, record).is_some()).count();
     left(records.in_account(account_id)).count() + tunnels + strays
 }
 
@@ -292,11 +296,15 @@ pub fn left<'a>(records: impl Iterator<Item = &'a TunnelRecord>) -> impl Iterato
     records.filter(|record| record.fate == Fate::Orphaned)
 }
 
-/// The tunnel id that a record with our marker leads to, if no tunnel here has it on record.
-pub fn stray_target(records: &Records, record: &ObservedRecord) -> Option<TunnelId> {
+/// The DNS records that tunnels here have on record.
+pub fn dns_on_record(records: &Records) -> BTreeSet<&RecordId> {
+    records.tunnels.values().flat_map(|tunnel| tunnel.dns.values()).map(|dns| &dns.record_id).collect()
+}
+
+/// The tunnel id that a record with our marker leads to, if it is none of those `on_record`.
+pub fn stray_target(records: &Records, on_record: &BTreeSet<&RecordId>, record: &ObservedRecord) -> Option<TunnelId> {
     let marked = records.install.has_marked(record.comment.as_deref()?);
-    let known = || records.tunnels.values().flat_map(|tunnel| tunnel.dns.values()).any(|dns| dns.record_id == record.id);
-    target(record).filter(|_| marked && record.kind == "CNAME" && !known())
+    target(record).filter(|_| marked && record.kind == "CNAME" && !on_record.contains(&record.id))
 }
 
 /// The tunnel id that a record leads to.
@@ -341,10 +349,6 @@ fn held(records: &Records, tunnel: Option<TunnelName>) -> Option<String> {
     Some(format!("what is on record of its tunnel cannot be read: {why}"))
 }
 
-fn hexadecimal(bytes: &[u8], length: usize) -> String {
-    Sha256::digest(bytes).iter().take(length).map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,7 +378,9 @@ mod tests {
             (Some("printer"), false),
             (None, false),
         ] {
-            assert_eq!(stray_target(&records(), &record(comment)).is_some(), ours, "{comment:?}");
+            let record = record(comment);
+            assert_eq!(stray_target(&records(), &BTreeSet::new(), &record).is_some(), ours, "{comment:?}");
+            assert_eq!(stray_target(&records(), &BTreeSet::from([&record.id]), &record), None, "it is on record");
         }
     }
 

@@ -6,7 +6,6 @@
 //! another one has a budget of its own.
 
 use std::{
-    fmt::Write as _,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -18,6 +17,7 @@ use sha2::{Digest, Sha256};
 use super::pacer::Spent;
 use crate::{
     boot,
+    hexadecimal::hexadecimal,
     secret::Secret,
     whole_file::{self, Keep},
 };
@@ -64,11 +64,7 @@ struct Page {
 impl CredentialId {
     pub(super) fn of(token: &Secret) -> Self {
         let digest = Sha256::new().chain_update(b"adit budget\0").chain_update(token.expose()).finalize();
-        let mut text = String::new();
-        for byte in &digest[..8] {
-            write!(text, "{byte:02x}").expect("writing to a String never fails");
-        }
-        Self(text)
+        Self(hexadecimal(&digest[..8]))
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::{
     Refusal, RefusalKind,
@@ -109,14 +108,8 @@ pub enum RecordFate {
 impl TunnelOffer {
     /// What names exactly what was shown.
     pub fn hash(&self) -> PlanHash {
-        hash_of(self)
+        PlanHash::of(self)
     }
-}
-
-/// Sixteen hexadecimal digits that name a value.
-pub(super) fn hash_of(value: &impl Serialize) -> PlanHash {
-    let digest = Sha256::digest(serde_json::to_vec(value).expect("what is shown has a JSON form"));
-    PlanHash::new(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>())
 }
 
 /// Whether a tunnel may become ours under a name, by what is on record. `Ok(true)`: it is ours already.

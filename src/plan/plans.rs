@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use sha2::{Digest, Sha256};
 
 use super::{Plan, Step};
-use crate::name::AccountName;
+use crate::{hexadecimal::hexadecimal, name::AccountName};
 
 /// The plans of all accounts.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -23,19 +23,23 @@ impl PlanHash {
         Self(text.into())
     }
 
-    fn of(accounts: &[(&AccountName, &Plan)]) -> Self {
+    /// What names a value that is shown before something is done with it.
+    pub(super) fn of(value: &impl Serialize) -> Self {
+        let digest = Sha256::digest(serde_json::to_vec(value).expect("what is shown has a JSON form"));
+        Self(hexadecimal(&digest[..8]))
+    }
+
+    fn of_plans(accounts: &[(&AccountName, &Plan)]) -> Self {
         let changes: Vec<(&AccountName, &Vec<Step>, &Vec<Step>)> =
             accounts.iter().map(|(account, plan)| (*account, &plan.steps, &plan.waiting)).collect();
-        let text = serde_json::to_vec(&changes).expect("a step has a JSON form");
-        let digest = Sha256::digest(text);
-        Self(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+        Self::of(&changes)
     }
 }
 
 impl Plan {
     /// What names this plan.
     pub fn hash(&self) -> PlanHash {
-        PlanHash::of(&[(&self.account, self)])
+        PlanHash::of_plans(&[(&self.account, self)])
     }
 }
 
@@ -56,7 +60,7 @@ impl Plans {
 
     /// What names these plans.
     pub fn hash(&self) -> PlanHash {
-        PlanHash::of(&self.0.iter().collect::<Vec<_>>())
+        PlanHash::of_plans(&self.0.iter().collect::<Vec<_>>())
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     PlanHash, Refusal, RefusalKind,
-    adoption::{hash_of, other_install},
+    adoption::other_install,
 };
 use crate::{
     name::{AccountName, Hostname, TunnelName},
@@ -44,7 +44,7 @@ pub struct RouteOffer {
 impl RouteOffer {
     /// What names exactly what was shown.
     pub fn hash(&self) -> PlanHash {
-        hash_of(self)
+        PlanHash::of(self)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     desired::desired,
     event::ProvisioningEvent,
     id::{AccountId, TunnelId},
+    name::Hostname,
     observed::{Part, Zone},
     orphan::{self, Connected, Object, Orphan, Orphans, Target},
     reconciler::observe::seen_record,
@@ -101,12 +102,14 @@ impl Worker {
             Err(error) => return found.unread.push(trouble::text(&error)),
         };
         let records = self.shared.ledger.records();
+        let on_record = orphan::dns_on_record(&records);
         let wanted = desired(&self.in_force.borrow().clone(), &self.account);
+        let wanted: BTreeSet<&Hostname> = wanted.tunnels.values().flat_map(|want| &want.hostnames).collect();
         for record in listed.into_iter().map(seen_record) {
             found.count_other(&records, "", record.comment.as_deref());
-            let Some(target) = orphan::stray_target(&records, &record) else { continue };
-            let claimed = wanted.tunnels.values().flat_map(|want| &want.hostnames).any(|hostname| record.stands_at(hostname));
-            if claimed || has_enough(looks, found) {
+            let Some(target) = orphan::stray_target(&records, &on_record, &record) else { continue };
+            let is_claimed = record.name.parse::<Hostname>().is_ok_and(|name| wanted.contains(&name));
+            if is_claimed || has_enough(looks, found) {
                 continue;
             }
             let became = became(client, account_id, &target).await;
@@ -169,7 +172,7 @@ impl Worker {
                     Err(error) if error.is_gone() => return Ok(()),
                     Err(error) => return Err(text(error)),
                 };
-                let target = orphan::stray_target(&records, &record);
+                let target = orphan::stray_target(&records, &orphan::dns_on_record(&records), &record);
                 let target = target.ok_or_else(not_ours)?;
                 let became = became(client, account_id, &target).await;
                 still(&Orphan::record(&records, zone, &record, target, &became))?;

@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Standing, Store, StoreError, durable, versioned};
-use crate::record::{InstallId, Seal};
+use crate::{
+    hexadecimal::hexadecimal,
+    record::{InstallId, Seal},
+};
 
 const FILE: &str = "install.toml";
 
@@ -135,12 +138,10 @@ impl Store {
 
 /// A hash of the id, to notice that somebody changed it.
 fn hash_of_id(id: &InstallId) -> String {
-    let digest = Sha256::digest(format!("adit-install:{}", id.as_str()));
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(format!("adit-install:{}", id.as_str()))[..4])
 }
 
 /// A hash of the machine's id for this purpose alone, as machine-id(5) asks for.
 fn fingerprint(machine_id: &str) -> String {
-    let digest = Sha256::digest(format!("adit:{}", machine_id.trim()));
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(format!("adit:{}", machine_id.trim()))[..16])
 }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     connector::{Generation, SlotId},
+    hexadecimal::hexadecimal,
     process::cgroup::parse_stem,
 };
 
@@ -37,8 +38,7 @@ impl Home {
     /// The home of those who keep their records in `private`, whether it exists or not.
     pub(in crate::process) fn of(private: &Path) -> Self {
         let digest = Sha256::digest(resolved(private).as_os_str().as_encoded_bytes());
-        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self(digits[..HOME_LENGTH].to_owned())
+        Self(hexadecimal(&digest[..HOME_LENGTH / 2]))
     }
 
     /// The id of a generation that is about to be started.
