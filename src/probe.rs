@@ -15,7 +15,7 @@ use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
 pub use line::{Heard, Line};
@@ -36,27 +36,31 @@ const CONFIG_MAX: usize = 4 * 1024 * 1024;
 
 /// Asks the metrics server at `metrics`. It answers after [`PROBE_TIME_MAX`] at the latest.
 pub async fn probe(metrics: SocketAddr, ask: Ask) -> Probe {
-    match timeout(PROBE_TIME_MAX, answer(metrics, ask)).await {
-        Ok(Ok(answer)) => Probe::Answered(answer),
-        Ok(Err(error)) => Probe::Missed(error.to_string()),
-        Err(_) => silence(),
-    }
+    let give_up_at = Instant::now() + PROBE_TIME_MAX;
+    let ready = match timeout_at(give_up_at, ready(metrics)).await {
+        Ok(Ok(ready)) => ready,
+        Ok(Err(error)) => return Probe::Missed(error.to_string()),
+        Err(_) => return silence(),
+    };
+    let version = match ask {
+        Ask::Ready => VersionReading::Unread,
+        // Whether it is ready stays worth knowing when its version cannot be read, or not in time.
+        Ask::ReadyAndVersion => match timeout_at(give_up_at, version(metrics)).await {
+            Ok(Ok(version)) => version,
+            Ok(Err(_)) | Err(_) => VersionReading::Unread,
+        },
+    };
+    Probe::Answered(ready.answer(version))
 }
 
 /// What came of a probe that was not answered within [`PROBE_TIME_MAX`].
-pub fn silence() -> Probe {
+fn silence() -> Probe {
     Probe::Missed(format!("no answer within {} s", PROBE_TIME_MAX.as_secs()))
 }
 
-async fn answer(metrics: SocketAddr, ask: Ask) -> io::Result<Answer> {
+async fn ready(metrics: SocketAddr) -> io::Result<ReadyBody> {
     let (status, body) = get(metrics, "/ready", READY_MAX).await?;
-    let ready = ready_of(status, &body)?;
-    let version = match ask {
-        Ask::Ready => VersionReading::Unread,
-        // Whether it is ready stays worth knowing when its version cannot be read.
-        Ask::ReadyAndVersion => version(metrics).await.unwrap_or(VersionReading::Unread),
-    };
-    Ok(ready.answer(version))
+    ready_of(status, &body)
 }
 
 fn ready_of(status: u16, body: &[u8]) -> io::Result<ReadyBody> {
@@ -276,6 +280,13 @@ mod tests {
     async fn a_silent_server_is_a_miss_after_two_seconds() {
         let address = serves(&[]).await;
         assert_eq!(probe(address, Ask::Ready).await, Probe::Missed("no answer within 2 s".into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_is_silent_about_its_version_alone_has_answered() {
+        let ready = http(200, r#"{"status":200,"readyConnections":4,"connectorId":"a-b"}"#);
+        let address = serves(&[&ready]).await;
+        assert_eq!(probe(address, Ask::ReadyAndVersion).await, answered(4, VersionReading::Unread));
     }
 
     #[tokio::test]

@@ -17,7 +17,7 @@ use rustix::{
     net::{AddressFamily, SocketFlags, SocketType, connect, socket_with},
 };
 
-use super::{Head, ReadyBody, ready_of, version_of};
+use super::{Head, ReadyBody, ready_of, silence, version_of};
 use crate::connector::{Ask, Probe, VersionReading};
 
 /// cloudflared closes a connection over which it was not asked for 10 s. One that is used for ever would not show that a connector
@@ -113,6 +113,15 @@ impl Line {
                 Ok(None) if answer.len() <= LENGTH_MAX => self.begun = answer.to_vec(),
                 Ok(None) | Err(NotHere) => return Heard::Broken,
             }
+        }
+    }
+
+    /// What came of the question when its time is over. The line is of no use any more.
+    pub fn give_up(self) -> Probe {
+        match self.ready {
+            // Whether it is ready stays worth knowing when it does not say its version in time.
+            Some(ready) => Probe::Answered(ready.answer(VersionReading::Unread)),
+            None => silence(),
         }
     }
 
@@ -253,6 +262,18 @@ mod tests {
             server.write_all(config.as_bytes()).unwrap();
             assert_eq!(heard(&mut line), answered(4, version));
         }
+    }
+
+    #[test]
+    fn a_server_that_is_silent_about_its_version_alone_has_answered() {
+        let (mut line, mut server) = line();
+        line.ask(Ask::ReadyAndVersion).unwrap();
+        server.write_all(http(200, READY).as_bytes()).unwrap();
+        assert_eq!(heard(&mut line), Heard::Nothing);
+        assert_eq!(Heard::Probed(line.give_up()), answered(4, VersionReading::Unread));
+        let (mut line, _server) = self::line();
+        line.ask(Ask::ReadyAndVersion).unwrap();
+        assert!(matches!(line.give_up(), Probe::Missed(_)));
     }
 
     #[test]

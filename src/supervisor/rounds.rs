@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     connector::{Ask, Generation, Probe, SlotId},
-    probe::{Heard, Line, PROBE_TIME_MAX, silence},
+    probe::{Heard, Line, PROBE_TIME_MAX},
 };
 
 /// Answers are some 200 bytes long.
@@ -92,21 +92,25 @@ impl Task {
         let Asked { slot, generation, metrics, ask, give_up_at } = asked;
         let Some(entry) = self.slots.get_mut(slot) else { return true };
         let Some(child) = entry.children.iter_mut().find(|child| child.generation == *generation) else { return true };
-        let Some(line) = &mut child.line else { return true };
+        // Only who answers keeps it: what comes late must not be taken for the answer to the next question.
+        let Some(mut line) = child.line.take() else { return true };
         let probe = match line.hear(buffer) {
-            Heard::Nothing if now < *give_up_at => return false,
-            Heard::Nothing => Some(silence()),
-            Heard::Probed(probe) => Some(probe),
-            Heard::Broken => None,
+            Heard::Nothing if now < *give_up_at => {
+                child.line = Some(line);
+                return false;
+            }
+            Heard::Nothing => line.give_up(),
+            Heard::Probed(probe @ Probe::Missed(_)) => probe,
+            Heard::Probed(probe @ Probe::Answered(_)) => {
+                child.line = Some(line);
+                probe
+            }
+            Heard::Broken => {
+                self.ask_apart(slot, *generation, *metrics, *ask);
+                return true;
+            }
         };
-        if !matches!(probe, Some(Probe::Answered(_))) {
-            // What it says late must not be taken for the answer to the next question.
-            child.line = None;
-        }
-        match probe {
-            Some(probe) => self.take_probe(slot, *generation, probe, None),
-            None => self.ask_apart(slot, *generation, *metrics, *ask),
-        }
+        self.take_probe(slot, *generation, probe, None);
         true
     }
 }
