@@ -138,6 +138,10 @@ impl Metrics {
                 self.0.drift_repairs.with_label_values(&[account.as_str(), kind.as_str()]);
             }
         }
+        if let ProvisioningEvent::AccountLeft { account } = event {
+            // It fails when there is none, which is what is wanted.
+            let _ = self.0.rate_limit_remaining.remove_label_values(&[account.as_str()]);
+        }
         if let ProvisioningEvent::StepApplied { account, step } = event
             && let Some(kind) = step.drift()
         {

@@ -156,7 +156,13 @@ impl Tokens {
     /// Takes over the accounts of `config`: one that is new or changed gets a client and a token, one that is gone loses them.
     pub(super) fn follow(&self, config: &Config) {
         let mut accounts = lock(&self.0.accounts);
-        accounts.retain(|name, keeper| config.accounts.get(name) == Some(&keeper.account));
+        accounts.retain(|name, keeper| {
+            let stays = config.accounts.get(name) == Some(&keeper.account);
+            if !stays {
+                self.0.metrics.set_credential_expiry(name, None);
+            }
+            stays
+        });
         for (name, account) in &config.accounts {
             if !accounts.contains_key(name) {
                 accounts.insert(name.clone(), self.keep(name, account));

@@ -23,6 +23,11 @@ pub enum ProvisioningEvent {
         /// All that is known of it.
         view: Arc<AccountView>,
     },
+    /// An account is not in force any more.
+    AccountLeft {
+        /// The account.
+        account: AccountName,
+    },
     /// A pass over an account has ended.
     PassFinished {
         /// The account.
@@ -224,7 +229,7 @@ impl PassResult {
 impl ProvisioningEvent {
     pub(super) fn kind(&self) -> EventKind {
         match self {
-            Self::Seen { .. } => EventKind::AccountSeen,
+            Self::Seen { .. } | Self::AccountLeft { .. } => EventKind::AccountSeen,
             Self::PassFinished { .. } => EventKind::PassFinished,
             Self::StepApplied { .. } => EventKind::StepApplied,
             Self::StepFailed { .. } => EventKind::StepFailed,
@@ -249,7 +254,7 @@ impl ProvisioningEvent {
     pub(super) fn level(&self) -> Level {
         match self {
             // Whatever went wrong in a pass has an event of its own.
-            Self::Seen { .. } | Self::PassFinished { .. } => Level::Reading,
+            Self::Seen { .. } | Self::AccountLeft { .. } | Self::PassFinished { .. } => Level::Reading,
             Self::StepApplied { .. }
             | Self::HoldEnded { .. }
             | Self::ConflictEnded { .. }
@@ -274,6 +279,7 @@ impl ProvisioningEvent {
     pub(super) fn subject(&self) -> Subject {
         let (account, tunnel) = match self {
             Self::Seen { account, .. }
+            | Self::AccountLeft { account }
             | Self::PassFinished { account, .. }
             | Self::RateLimited { account, .. }
             | Self::StateUnwritable { account, .. }
@@ -302,6 +308,7 @@ impl ProvisioningEvent {
             Self::HoldBegan { hold, .. } | Self::HoldEnded { hold, .. } => Some(hold.code.as_str()),
             Self::Rotation { event, .. } => event.reason(),
             Self::Seen { .. }
+            | Self::AccountLeft { .. }
             | Self::ConflictBegan { .. }
             | Self::ConflictEnded { .. }
             | Self::EditFound { .. }
@@ -320,6 +327,7 @@ impl ProvisioningEvent {
     pub(super) fn sentence(&self) -> String {
         match self {
             Self::Seen { view, .. } => format!("{} tunnels are known", view.tunnels.len()),
+            Self::AccountLeft { .. } => "it is not in force any more".to_owned(),
             Self::PassFinished { why, result, duration, applied, error, .. } => {
                 let error = error.as_ref().map_or(String::new(), |error| format!(": {error}"));
                 let (result, seconds) = (result.as_str(), duration.as_secs_f64());

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    task::JoinSet,
+    task::{JoinError, JoinSet},
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use crate::{
     config::Config,
     connector::{Holders, Wanted},
     desired::Intended,
-    event::{AccountView, CredentialState, ProvisioningEvent},
+    event::{CredentialState, ProvisioningEvent},
     name::AccountName,
     record::Records,
 };
@@ -57,7 +57,7 @@ pub(super) struct Coordinator {
     senders: watch::Sender<BTreeMap<AccountName, mpsc::Sender<Command>>>,
     /// What ends each worker.
     workers: BTreeMap<AccountName, CancellationToken>,
-    tasks: JoinSet<()>,
+    tasks: JoinSet<AccountName>,
 }
 
 impl Coordinator {
@@ -139,7 +139,7 @@ impl Coordinator {
                     publish_at.get_or_insert(Instant::now() + CHANGES_GATHERED_FOR);
                 }
                 Ok(()) = self.binary.changed() => self.publish(),
-                Some(ended) = self.tasks.join_next() => propagate(ended),
+                Some(ended) = self.tasks.join_next() => self.take_ended(ended),
                 else => break,
             }
         }
@@ -212,8 +212,7 @@ impl Coordinator {
                 token.cancel();
             }
             self.senders.send_modify(|senders| drop(senders.remove(&account)));
-            let view = Arc::new(AccountView::default());
-            self.shared.events.tell(ProvisioningEvent::Seen { account, view });
+            self.shared.events.tell(ProvisioningEvent::AccountLeft { account });
         }
         for account in accounts {
             if !self.workers.contains_key(&account) {
@@ -250,10 +249,20 @@ impl Coordinator {
             told: None,
         };
         self.workers.insert(account.clone(), token.clone());
-        self.senders.send_modify(|senders| drop(senders.insert(account, sender)));
+        self.senders.send_modify(|senders| drop(senders.insert(account.clone(), sender)));
         self.tasks.spawn(async move {
             token.run_until_cancelled(worker.run()).await;
+            account
         });
+    }
+
+    /// A worker has ended, in whose last moment it may have told of its account once more.
+    fn take_ended(&mut self, ended: Result<AccountName, JoinError>) {
+        if let Some(account) = propagate(ended)
+            && !self.workers.contains_key(&account)
+        {
+            self.shared.events.tell(ProvisioningEvent::AccountLeft { account });
+        }
     }
 }
 
@@ -262,11 +271,11 @@ fn with(people: &Intended, config: Arc<Config>) -> Intended {
     Intended { config, stops: people.stops.clone(), held: people.held.clone() }
 }
 
-/// A worker that panics is a mistake of ours, and ends the daemon loudly.
-fn propagate(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended
-        && error.is_panic()
-    {
-        std::panic::resume_unwind(error.into_panic());
+/// The account whose worker ended. One that panics is a mistake of ours, and ends the daemon loudly.
+fn propagate(ended: Result<AccountName, JoinError>) -> Option<AccountName> {
+    match ended {
+        Ok(account) => Some(account),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
     }
 }

@@ -1,6 +1,6 @@
 //! What is known of tunnels and accounts at Cloudflare.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,7 +9,10 @@ use tokio::time::Instant;
 pub use crate::plan::ProvisionedTunnel;
 
 use super::Status;
-use crate::event::{AccountView, PassResult, ProvisioningEvent};
+use crate::{
+    event::{AccountView, PassResult, ProvisioningEvent},
+    name::{AccountName, TunnelName},
+};
 
 /// What is known of one account.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -50,19 +53,13 @@ pub struct LastPass {
 pub(super) fn fold(status: &mut Status, event: &ProvisioningEvent, at: Timestamp) {
     match event {
         ProvisioningEvent::Seen { account, view } => {
-            for (name, tunnel) in &mut status.tunnels {
-                let here = tunnel.provisioned.as_deref().is_some_and(|provisioned| provisioned.account == *account);
-                if here && !view.tunnels.contains_key(name) {
-                    tunnel.provisioned = None;
-                }
-            }
-            for (name, provisioned) in &view.tunnels {
-                status.tunnels.entry(name.clone()).or_default().provisioned = Some(provisioned.clone());
-            }
-            // A tunnel of which nothing is left anywhere has no status.
-            status.tunnels.retain(|_, tunnel| tunnel.provisioned.is_some() || !tunnel.connectors.is_empty());
+            see(status, account, &view.tunnels);
             let known = status.accounts.entry(account.clone()).or_default();
             known.view = AccountView { tunnels: Default::default(), ..(**view).clone() };
+        }
+        ProvisioningEvent::AccountLeft { account } => {
+            see(status, account, &BTreeMap::new());
+            status.accounts.remove(account);
         }
         ProvisioningEvent::PassFinished { account, why, result, began, duration, applied, error } => {
             let known = status.accounts.entry(account.clone()).or_default();
@@ -98,19 +95,29 @@ pub(super) fn fold(status: &mut Status, event: &ProvisioningEvent, at: Timestamp
     }
 }
 
+/// Takes in the tunnels that an account has.
+fn see(status: &mut Status, account: &AccountName, tunnels: &BTreeMap<TunnelName, Arc<ProvisionedTunnel>>) {
+    for (name, tunnel) in &mut status.tunnels {
+        let here = tunnel.provisioned.as_deref().is_some_and(|provisioned| provisioned.account == *account);
+        if here && !tunnels.contains_key(name) {
+            tunnel.provisioned = None;
+        }
+    }
+    for (name, provisioned) in tunnels {
+        status.tunnels.entry(name.clone()).or_default().provisioned = Some(provisioned.clone());
+    }
+    // A tunnel of which nothing is left anywhere has no status.
+    status.tunnels.retain(|_, tunnel| tunnel.provisioned.is_some() || !tunnel.connectors.is_empty());
+}
+
 fn serialize_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(duration.as_secs_f64())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::{
-        name::AccountName,
-        record::{ConfigurationSource, Fate},
-    };
+    use crate::record::{ConfigurationSource, Fate};
 
     fn account() -> AccountName {
         "default".parse().unwrap()
@@ -150,6 +157,15 @@ mod tests {
         assert_eq!(status.tunnels.len(), 2);
         fold(&mut status, &seen(&["web"]), Timestamp::UNIX_EPOCH);
         assert_eq!(status.tunnels.keys().map(|name| name.as_str()).collect::<Vec<_>>(), ["web"]);
+    }
+
+    #[test]
+    fn nothing_is_known_any_more_of_an_account_that_left() {
+        let mut status = Status::new(Timestamp::UNIX_EPOCH);
+        fold(&mut status, &seen(&["web"]), Timestamp::UNIX_EPOCH);
+        fold(&mut status, &finished(PassResult::Failed), Timestamp::UNIX_EPOCH);
+        fold(&mut status, &ProvisioningEvent::AccountLeft { account: account() }, Timestamp::UNIX_EPOCH);
+        assert!(status.tunnels.is_empty() && status.accounts.is_empty());
     }
 
     #[test]

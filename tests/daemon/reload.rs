@@ -40,6 +40,28 @@ async fn a_new_tunnel_and_a_changed_rule_come_true_without_a_restart_or_a_lost_r
 }
 
 #[tokio::test]
+async fn of_an_account_that_leaves_the_configuration_nothing_is_said_any_more() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    let without = host.configuration(ONE_TUNNEL);
+    let nothing = "[accounts.other]\naccount_id = \"00000000000000000000000000000000\"\napi_base = \"http://127.0.0.1:1/\"\n";
+    let with = format!("{without}\n{nothing}api_token = {{ file = {:?} }}\n", host.path("token"));
+    host.write_configuration(&with);
+    assert_eq!(host.adit(&["config", "reload"]).await.code, Some(0));
+    let is_told = async |host: &Host| {
+        let shown = host.adit(&["status"]).await;
+        (shown.stdout.contains("account other"), host.metrics().await.contains("account=\"other\""))
+    };
+    host.until("its passes fail", async |host| is_told(host).await == (true, true)).await;
+
+    host.write_configuration(&without);
+    assert_eq!(host.adit(&["config", "reload"]).await.code, Some(0));
+    let gauges = |text: &str| text.lines().any(|line| line.contains("account=\"other\"") && line.contains("_timestamp_seconds"));
+    host.until("nobody waits for them", async |host| !gauges(&host.metrics().await)).await;
+    let shown = host.adit(&["status"]).await;
+    assert!(shown.code == Some(0) && !shown.stdout.contains("account other"), "{shown:?}");
+}
+
+#[tokio::test]
 async fn a_bad_file_is_refused_and_the_configuration_in_force_stays() {
     let host = Host::serving(ONE_TUNNEL).await;
     let (pids, there) = (host.connector_pids(), host.snapshot());
