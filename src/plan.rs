@@ -57,8 +57,6 @@ mod model;
 #[cfg(test)]
 mod switching_tests;
 #[cfg(test)]
-mod model_balancing;
-#[cfg(test)]
 mod tests;
 
 use std::{

@@ -6,8 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     Step,
-    model::{Model, desired, host, tunnel, wanted},
-    model_balancing::{ModelBalancing, balanced},
+    model::{Model, ModelBalancing, balanced, desired, host, tunnel, wanted},
 };
 use crate::{
     config::OnDrift,

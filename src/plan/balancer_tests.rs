@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    model::{Model, desired, host, tunnel, wanted},
-    model_balancing::balanced,
+    model::{Model, balanced, desired, host, tunnel, wanted},
     *,
 };
 use crate::{
@@ -78,14 +77,14 @@ fn two_tunnels_share_one_balancer_and_the_last_one_takes_it_down() {
     assert_eq!(model.balancer_at(WWW).unwrap().pools, std::slice::from_ref(&pool));
     assert_eq!(model.balancer_at(WWW).unwrap().fallback, Some(pool), "a pool that left is no fallback");
     model.settle(&desired(&[("shop", wanted(&[])), ("web", wanted(&[]))]));
-    assert_eq!(model.balancing, super::model_balancing::ModelBalancing::default());
+    assert_eq!(model.balancing, super::model::ModelBalancing::default());
 }
 
 #[test]
 fn both_tunnels_of_a_balancer_may_leave_it_in_one_plan() {
     let mut model = settled(&desired(&[("shop", balanced(WWW, &[WWW])), ("web", balanced(WWW, &[WWW]))]));
     model.settle(&desired(&[("shop", wanted(&[])), ("web", wanted(&[]))]));
-    assert_eq!(model.balancing, super::model_balancing::ModelBalancing::default());
+    assert_eq!(model.balancing, super::model::ModelBalancing::default());
 }
 
 #[test]
@@ -309,7 +308,7 @@ fn replicas_on_another_host_with_an_origin_of_this_one_are_refused() {
 fn load_balancing_that_is_gone_in_masses_waits_for_a_confirmation() {
     let want = desired(&[("shop", balanced("shop.example.com", &["shop.example.com"])), ("web", balanced(WWW, &[WWW]))]);
     let mut model = settled(&want);
-    model.balancing = super::model_balancing::ModelBalancing::default();
+    model.balancing = super::model::ModelBalancing::default();
     let plan = model.plan(&want);
     assert!(plan.steps.is_empty() && plan.waiting.len() == 6, "{plan}");
     assert!(plan.holds.iter().any(|hold| hold.code == HoldCode::NeedsConfirmation), "{plan}");

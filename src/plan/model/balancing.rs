@@ -1,12 +1,8 @@
-//! Load balancing and Access of the account in memory, for tests.
+//! Load balancing and Access of the account in memory.
 
 use std::collections::BTreeMap;
 
-use super::{
-    AccessStep, BalancerStep, WantedMonitor, WantedPool,
-    model::{Model, wanted},
-    written_fingerprint,
-};
+use super::{Model, account_id, wanted};
 use crate::{
     config::{LoadBalancer, Monitor, SessionAffinity, SteeringPolicy},
     desired::{Desired, DesiredTunnel},
@@ -16,25 +12,25 @@ use crate::{
         Answers, Balancing, BalancingObject, Found, Gap, ObservedApp, ObservedBalancer, ObservedMonitor, ObservedOrigin,
         ObservedPool, Part,
     },
-    plan::balancer_zones_needed,
+    plan::{AccessStep, BalancerStep, WantedMonitor, WantedPool, balancer_zones_needed, written_fingerprint},
     record::{BalancerRef, MonitorRef, PoolRef},
 };
 
 /// What the account holds besides tunnels and DNS.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ModelBalancing {
-    pub(super) monitors: BTreeMap<MonitorId, ObservedMonitor>,
-    pub(super) pools: BTreeMap<PoolId, ObservedPool>,
-    pub(super) balancers: BTreeMap<BalancerId, (ZoneId, ObservedBalancer)>,
-    pub(super) apps: BTreeMap<AccessAppId, ObservedApp>,
+pub(in crate::plan) struct ModelBalancing {
+    pub(in crate::plan) monitors: BTreeMap<MonitorId, ObservedMonitor>,
+    pub(in crate::plan) pools: BTreeMap<PoolId, ObservedPool>,
+    pub(in crate::plan) balancers: BTreeMap<BalancerId, (ZoneId, ObservedBalancer)>,
+    pub(in crate::plan) apps: BTreeMap<AccessAppId, ObservedApp>,
     /// Applications that exist and that the list does not show.
-    pub(super) unlisted_apps: BTreeMap<AccessAppId, ObservedApp>,
+    pub(in crate::plan) unlisted_apps: BTreeMap<AccessAppId, ObservedApp>,
     /// Where the connectors of every tunnel come from.
-    pub(super) connectors: Vec<String>,
+    pub(in crate::plan) connectors: Vec<String>,
 }
 
 /// A wanted tunnel that is a part of the load balancer of `hostname`.
-pub(super) fn balanced(hostname: &str, rules: &[&str]) -> DesiredTunnel {
+pub(in crate::plan) fn balanced(hostname: &str, rules: &[&str]) -> DesiredTunnel {
     let mut want = wanted(rules);
     let hostname: Hostname = hostname.parse().unwrap();
     want.hostnames.remove(&hostname);
@@ -53,7 +49,7 @@ pub(super) fn balanced(hostname: &str, rules: &[&str]) -> DesiredTunnel {
 
 impl Model {
     /// Puts a pool there that somebody else made.
-    pub(super) fn add_foreign_pool(&mut self, name: &str, description: &str) -> PoolId {
+    pub(in crate::plan) fn add_foreign_pool(&mut self, name: &str, description: &str) -> PoolId {
         let id: PoolId = self.next_id().parse().unwrap();
         let origins = vec![ObservedOrigin { address: "192.0.2.1".to_owned(), weight: 1.0, host: None }];
         let (name, description) = (name.to_owned(), description.to_owned());
@@ -63,7 +59,7 @@ impl Model {
     }
 
     /// Puts a balancer there that somebody else made, with a pool of theirs.
-    pub(super) fn add_foreign_balancer(&mut self, hostname: &str, description: &str) -> BalancerId {
+    pub(in crate::plan) fn add_foreign_balancer(&mut self, hostname: &str, description: &str) -> BalancerId {
         let name = format!("theirs-{}", self.balancing.pools.len());
         let pool = self.add_foreign_pool(&name, "theirs");
         let id: BalancerId = self.next_id().parse().unwrap();
@@ -82,7 +78,7 @@ impl Model {
     }
 
     /// Puts an Access application there.
-    pub(super) fn add_app(&mut self, covers: &str) -> AccessAppId {
+    pub(in crate::plan) fn add_app(&mut self, covers: &str) -> AccessAppId {
         let id: AccessAppId = self.next_id().parse().unwrap();
         let app = ObservedApp { id: id.clone(), name: covers.to_owned(), covers: vec![covers.to_owned()] };
         self.balancing.apps.insert(id.clone(), app);
@@ -90,19 +86,19 @@ impl Model {
     }
 
     /// The balancer at a hostname.
-    pub(super) fn balancer_at(&mut self, hostname: &str) -> Option<&mut ObservedBalancer> {
+    pub(in crate::plan) fn balancer_at(&mut self, hostname: &str) -> Option<&mut ObservedBalancer> {
         self.balancing.balancers.values_mut().map(|(_, balancer)| balancer).find(|balancer| balancer.name == hostname)
     }
 
     /// The pool of a tunnel of ours.
-    pub(super) fn pool_of(&self, name: &str) -> &ObservedPool {
+    pub(in crate::plan) fn pool_of(&self, name: &str) -> &ObservedPool {
         let record = &self.records.tunnels[&name.parse().unwrap()];
         &self.balancing.pools[record.balancing.pool_id().unwrap()]
     }
 
-    pub(super) fn observe_balancing(&self, desired: &Desired) -> Option<Balancing> {
+    pub(in crate::plan) fn observe_balancing(&self, desired: &Desired) -> Option<Balancing> {
         let gap = |what: &str| Gap { what: what.to_owned(), why: "connection refused".to_owned() };
-        let needed = balancer_zones_needed(desired, &self.records, &super::model::account_id(), &self.zones)?;
+        let needed = balancer_zones_needed(desired, &self.records, &account_id(), &self.zones)?;
         let zone = |zone_id: &ZoneId| {
             if self.unreadable.contains("balancers") {
                 return Part::Gap(gap("the load balancers"));
@@ -125,13 +121,13 @@ impl Model {
         })
     }
 
-    pub(super) fn observe_access(&self, desired: &Desired) -> Option<Part<Vec<ObservedApp>>> {
+    pub(in crate::plan) fn observe_access(&self, desired: &Desired) -> Option<Part<Vec<ObservedApp>>> {
         let apps = || Part::Complete(self.balancing.apps.values().cloned().collect());
         let gap = || Part::Gap(Gap { what: "the Access applications".to_owned(), why: "connection refused".to_owned() });
         desired.demands_access().then(|| if self.unreadable.contains("access") { gap() } else { apps() })
     }
 
-    pub(super) fn answer_balancing(&self, object: &BalancingObject, answers: &mut Answers) {
+    pub(in crate::plan) fn answer_balancing(&self, object: &BalancingObject, answers: &mut Answers) {
         let is_there = match object {
             BalancingObject::Monitor(id) => self.balancing.monitors.contains_key(id),
             BalancingObject::Pool(id) => self.balancing.pools.contains_key(id),
@@ -141,20 +137,20 @@ impl Model {
         answers.balancing.insert(object.clone(), Part::Complete(found));
     }
 
-    pub(super) fn answer_app(&self, id: &AccessAppId, answers: &mut Answers) {
+    pub(in crate::plan) fn answer_app(&self, id: &AccessAppId, answers: &mut Answers) {
         let app = self.balancing.apps.get(id).or_else(|| self.balancing.unlisted_apps.get(id));
         let found = app.cloned().map_or(Found::NotFound, Found::There);
         answers.apps.insert(id.clone(), Part::Complete(found));
     }
 
-    pub(super) fn apply_access(&mut self, step: &AccessStep) {
+    pub(in crate::plan) fn apply_access(&mut self, step: &AccessStep) {
         let AccessStep::NoteApplications { tunnel, applications } = step;
         self.ours(tunnel).access = applications.clone();
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "only creates bring ids")]
     /// Does at Cloudflare what a create does, and loses the answer: only the intent is on record.
-    pub(super) fn lose_the_answer(&mut self, step: &BalancerStep) {
+    pub(in crate::plan) fn lose_the_answer(&mut self, step: &BalancerStep) {
         self.apply_balancer(step);
         match step {
             BalancerStep::CreateMonitor { tunnel, .. } => self.ours(tunnel).balancing.monitor.as_mut().unwrap().id = None,
@@ -169,7 +165,7 @@ impl Model {
 
     /// Carries out a step as Cloudflare would, and fails where Cloudflare would refuse it.
     #[expect(clippy::wildcard_enum_match_arm, reason = "the steps below are those that change a balancer")]
-    pub(super) fn apply_balancer(&mut self, step: &BalancerStep) {
+    pub(in crate::plan) fn apply_balancer(&mut self, step: &BalancerStep) {
         match step {
             BalancerStep::TakeMonitor { tunnel, id } => {
                 self.ours(tunnel).balancing.monitor.get_or_insert_default().id = Some(id.clone());
