@@ -14,6 +14,7 @@ mod backend;
 mod check;
 mod cleanup;
 mod credential_check;
+mod derived;
 mod descriptor_store;
 mod exporter;
 #[cfg(any(test, fuzzing))]

@@ -78,8 +78,10 @@ pub struct Settings {
     pub runtime_dir: PathBuf,
     /// `/var/lib/adit`: the connectors' output goes to `logs` in it.
     pub state_dir: PathBuf,
-    /// What no connector may open, besides these two: where the daemon's credentials are, for one.
+    /// Folders that no connector may open, besides these two: where the daemon's credentials are, for one.
     pub closed: Vec<PathBuf>,
+    /// Files that no connector may open; a change holds from the next start on.
+    pub secrets: watch::Receiver<Vec<PathBuf>>,
     /// The cgroup below which each connector gets one of its own. `None` for the one that the service manager gave to the daemon,
     /// if it gave one; another must be known to be ours, and the daemon itself stays where it is.
     pub cgroup: Option<PathBuf>,
@@ -126,6 +128,7 @@ impl Settings {
             runtime_dir,
             state_dir,
             closed: Vec::new(),
+            secrets: watch::Sender::new(Vec::new()).subscribe(),
             cgroup: None,
             journal: None,
             connector: connector::Settings::default(),
@@ -180,6 +183,7 @@ impl Supervisor {
             directory: private.clone(),
             notify: notifications.as_ref().map(|_| notify),
             closed,
+            secrets: settings.secrets,
             descriptors: descriptors.ok(),
             subtree: adoption::subtree(settings.cgroup.as_deref()),
         })?;

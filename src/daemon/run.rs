@@ -15,11 +15,12 @@ use super::{
     allocator,
     audit::{Audit, By},
     backend::DaemonBackend,
+    derived::Derived,
     descriptor_store::{DescriptorStore, Kept},
     exporter::Exporter,
     listeners, logging,
     metrics_server::{MetricsServer, Stand},
-    options::{Environment, Options},
+    options::Options,
     page_reader::PageReader,
     places::{open_store, state_dir, take_lock},
     program_pages,
@@ -37,7 +38,7 @@ use super::{
 };
 use crate::{
     command,
-    config::{self, JournalLines, MetricsListen, TokenSource},
+    config::{self, JournalLines, MetricsListen},
     control::{self, Server, SocketError},
     event::{DaemonEvent, Event, Sink},
     hook,
@@ -144,7 +145,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let books = control::private_folder(&config.daemon.runtime_dir).join(BUDGETS);
     let tokens = Tokens::new(environment.clone(), books, events.clone(), metrics.clone());
     tokens.follow(&config);
-    let binary = watch::Sender::new(command::find(&config.cloudflared.binary, environment.path.as_deref()));
+    let derived = Derived::of(&config, environment.path.clone());
     let holders = watch::Sender::default();
     let shutdown = CancellationToken::new();
     let (reconciler, reconciling) = Reconciler::start(reconciler::Start {
@@ -155,20 +156,17 @@ pub async fn run(options: Options) -> Result<(), StartError> {
         reported: reported.subscribe(),
         refusals: refused.subscribe(),
         holders: holders.subscribe(),
-        binary: binary.subscribe(),
+        binary: derived.binary.subscribe(),
         events: events.clone(),
         interval: config.daemon.sync_interval,
         shutdown: shutdown.clone(),
     });
-    let edge_probe = watch::Sender::new(config.cloudflared.edge_probe.clone());
-    let sources = config.accounts.values().map(|account| &account.api_token);
-    let sources = sources.chain(config.hooks.webhook.iter().map(|webhook| &webhook.secret));
-    let token_files = sources.filter_map(token_file);
     let settings = supervisor::Settings {
-        closed: environment.credentials_directory.clone().into_iter().chain(token_files).collect(),
+        closed: environment.credentials_directory.clone().into_iter().collect(),
+        secrets: derived.secrets.subscribe(),
         program_folders: command::folders(environment.path.as_deref()),
         observation: config.cloudflared.canary_period,
-        edge_probe: edge_probe.subscribe(),
+        edge_probe: derived.edge_probe.subscribe(),
         journal: journal(config.cloudflared.journal),
         holders,
         ..supervisor::Settings::new(config.daemon.runtime_dir.clone(), state_dir.clone())
@@ -223,7 +221,7 @@ pub async fn run(options: Options) -> Result<(), StartError> {
     let metrics_server = MetricsServer { stand, intent: intent.clone(), exporter: Arc::new(exporter) };
     let serving_metrics = tokio::spawn(metrics_server.serve(shutdown.clone()));
     let _followers = [
-        spawn(follow_config(intent.clone(), tokens, binary, supervisor.clone(), edge_probe, environment)),
+        spawn(derived.follow(intent.subscribe(), tokens, supervisor.clone())),
         spawn(hook::keep(hooks, intent.subscribe())),
         spawn(keep_confirmed(intent.clone(), reconciler)),
         spawn(route_checks::keep(intent.clone(), recorder.clone(), prober, events.clone())),
@@ -298,30 +296,6 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<(
     AbortOnDropHandle::new(tokio::spawn(task))
 }
 
-/// Takes over what a new configuration changes for the tokens, the binary with its roll-out, and the edge's addresses.
-async fn follow_config(
-    intent: Intent,
-    tokens: Tokens,
-    binary: watch::Sender<PathBuf>,
-    supervisor: Supervisor,
-    edge_probe: watch::Sender<Vec<String>>,
-    environment: Environment,
-) {
-    let mut intended = intent.subscribe();
-    while intended.changed().await.is_ok() {
-        let config = intended.borrow_and_update().config.clone();
-        tokens.follow(&config);
-        supervisor.observe_for(config.cloudflared.canary_period);
-        edge_probe.send_replace(config.cloudflared.edge_probe.clone());
-        let found = command::find(&config.cloudflared.binary, environment.path.as_deref());
-        binary.send_if_modified(|current| {
-            let changed = *current != found;
-            *current = found;
-            changed
-        });
-    }
-}
-
 /// Under `apply = "ask"`, keeps a configuration that an operator confirmed as the one to start with.
 async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
     let mut in_force = reconciler.in_force();
@@ -330,15 +304,6 @@ async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
         if confirmed {
             intent.confirm().await;
         }
-    }
-}
-
-/// The file that an account's API token or the webhook's secret lies in. Landlock cannot close a file in `/etc` without closing what is
-/// replaced there while connectors run, above all `/etc/resolv.conf`.
-fn token_file(source: &TokenSource) -> Option<PathBuf> {
-    match source {
-        TokenSource::File(path) if !path.starts_with("/etc") => Some(path.clone()),
-        TokenSource::File(_) | TokenSource::Credential(_) | TokenSource::Command(_) | TokenSource::Env(_) => None,
     }
 }
 

@@ -4,10 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{
-    PlanHash, Refusal, RefusalKind,
-    adoption::other_install,
-};
+use super::{PlanHash, Refusal, RefusalKind, adoption::other_install};
 use crate::{
     name::{AccountName, Hostname, TunnelName},
     observed::{ObservedRecord, Zone},

@@ -21,7 +21,7 @@ use rustix::process::Pid;
 pub(super) use self::sighting::{argument, parse_user};
 pub(super) use self::{
     evidence::{Evidence, Verdict, judge},
-    instance::{Home, Instance, is_born_from},
+    instance::{Home, Instance, is_born_from, resolved},
     owner::Owner,
     sighting::{Seen, Sighting, variable},
 };

@@ -14,16 +14,17 @@
 mod listing;
 
 use std::{
-    fs, io,
+    io,
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 use rustix::fs::{Mode, OFlags, open};
+use tokio::sync::watch;
 
 use self::listing::{Kind, Listing};
-use super::raw::landlock;
+use super::{identity::resolved, raw::landlock};
 
 /// Kinds of access to files (`linux/landlock.h`).
 mod access {
@@ -59,13 +60,17 @@ const READY_MAX: usize = 4;
 /// What keeps connectors in their boxes.
 pub(super) struct Confinement {
     version: u32,
-    /// Folders and files that are closed to connectors, without symbolic links on the way.
-    closed: Vec<PathBuf>,
+    /// Folders that are closed to connectors.
+    folders: Vec<PathBuf>,
+    /// Files that are.
+    secrets: watch::Receiver<Vec<PathBuf>>,
     ready: Mutex<Ready>,
 }
 
 #[derive(Default)]
 struct Ready {
+    /// The closed files that the listing knows of.
+    secrets: Vec<PathBuf>,
     /// What the rulesets were made from.
     listing: Option<Listing>,
     rulesets: Vec<OwnedFd>,
@@ -82,11 +87,9 @@ pub(super) struct Own<'a> {
 }
 
 impl Confinement {
-    /// A confinement that closes these folders; those that do not exist are left out. An error where the kernel has no Landlock.
-    pub(super) fn new(closed: &[PathBuf]) -> io::Result<Self> {
-        let version = landlock::version()?;
-        let closed = closed.iter().filter_map(|path| fs::canonicalize(path).ok()).collect();
-        Ok(Self { version, closed, ready: Mutex::default() })
+    /// A confinement that closes these folders and files, also those that are not there yet. An error where the kernel has no Landlock.
+    pub(super) fn new(folders: Vec<PathBuf>, secrets: watch::Receiver<Vec<PathBuf>>) -> io::Result<Self> {
+        Ok(Self { version: landlock::version()?, folders, secrets, ready: Mutex::default() })
     }
 
     /// Landlock's version, from 1.
@@ -99,7 +102,7 @@ impl Confinement {
         let ready = self.take_ready();
         let ruleset = match ready {
             Some(ruleset) => ruleset,
-            None => self.make(&Listing::of_root(&self.closed))?,
+            None => self.make(&self.list())?,
         };
         self.allow_own(&ruleset, own.program, access::EXECUTE | access::READ_FILE)?;
         self.allow_own(&ruleset, own.logfile, access::READ_FILE | access::WRITE_FILE | access::TRUNCATE)?;
@@ -112,9 +115,9 @@ impl Confinement {
     /// Makes rulesets ahead. It blocks for some hundred system calls.
     pub(super) fn prepare(&self) -> io::Result<()> {
         let mut ready = self.lock();
-        ready.check();
+        ready.check(&self.secrets.borrow());
         while ready.rulesets.len() < READY_MAX {
-            let listing = ready.listing.get_or_insert_with(|| Listing::of_root(&self.closed));
+            let listing = ready.listing.get_or_insert_with(|| self.list());
             let ruleset = self.make(listing)?;
             ready.rulesets.push(ruleset);
         }
@@ -124,8 +127,14 @@ impl Confinement {
     /// One that was made ahead, if it is still right. Whoever makes some meanwhile is not waited for.
     fn take_ready(&self) -> Option<OwnedFd> {
         let mut ready = self.ready.try_lock().ok()?;
-        ready.check();
+        ready.check(&self.secrets.borrow());
         ready.rulesets.pop()
+    }
+
+    fn list(&self) -> Listing {
+        let secrets = self.secrets.borrow().clone();
+        let closed: Vec<PathBuf> = self.folders.iter().chain(&secrets).map(|path| resolved(path)).collect();
+        Listing::of_root(&closed)
     }
 
     fn make(&self, listing: &Listing) -> io::Result<OwnedFd> {
@@ -152,9 +161,11 @@ impl Confinement {
 }
 
 impl Ready {
-    fn check(&mut self) {
-        if self.listing.as_mut().is_some_and(|listing| !listing.holds()) {
-            *self = Self::default();
+    /// Throws away what was made for other closed files than `secrets`, or for folders that have changed.
+    fn check(&mut self, secrets: &[PathBuf]) {
+        let holds = self.secrets == secrets && self.listing.as_mut().is_none_or(Listing::holds);
+        if !holds {
+            *self = Self { secrets: secrets.to_vec(), ..Self::default() };
         }
     }
 }
@@ -166,6 +177,8 @@ fn allow(ruleset: &OwnedFd, path: &Path, access: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -182,7 +195,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(directory.path()).unwrap();
         fs::create_dir(root.join("state")).unwrap();
-        let Ok(confinement) = Confinement::new(&[root.join("state")]) else { return };
+        let secrets = watch::Sender::new(Vec::new());
+        let Ok(confinement) = Confinement::new(vec![root.join("state")], secrets.subscribe()) else { return };
         let ready = || confinement.lock().rulesets.len();
         // What others make beside the test's folder meanwhile is a change as well.
         let taken = (0..10_000).any(|_| {
@@ -196,5 +210,7 @@ mod tests {
         assert!(confinement.take_ready().is_none(), "the folder beside the state has changed");
         confinement.prepare().unwrap();
         assert_eq!(ready(), READY_MAX);
+        secrets.send_replace(vec![root.join("token")]);
+        assert!(confinement.take_ready().is_none(), "another file is closed");
     }
 }

@@ -21,6 +21,7 @@ use std::{
 };
 
 use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use tokio::sync::watch;
 
 use self::hand_over::hand_over;
 use super::{
@@ -70,8 +71,10 @@ pub struct SpawnerSettings {
     pub directory: PathBuf,
     /// The socket that connectors report to.
     pub notify: Option<PathBuf>,
-    /// Files and folders that no connector may open, but for its own configuration and log in them.
+    /// Folders that no connector may open, but for its own configuration and log in them.
     pub closed: Vec<PathBuf>,
+    /// Files that no connector may open; a change holds from the next start on.
+    pub secrets: watch::Receiver<Vec<PathBuf>>,
     /// The limit of open descriptors that connectors get, when the daemon raised its own.
     pub descriptors: Option<DescriptorLimit>,
     /// Where each connector gets a cgroup of its own.
@@ -116,7 +119,7 @@ struct Told {
 impl Spawner {
     /// A spawner. It looks at the kernel and at the daemon's own process, and makes the folder of the records.
     pub fn new(settings: SpawnerSettings) -> io::Result<Self> {
-        let SpawnerSettings { directory, notify, closed, descriptors, subtree } = settings;
+        let SpawnerSettings { directory, notify, closed, secrets, descriptors, subtree } = settings;
         fs::create_dir_all(&directory)?;
         own_folder(&directory.join(FOLDER))?;
         Ok(Self {
@@ -124,7 +127,7 @@ impl Spawner {
             owner: Owner::of(&directory, subtree)?,
             nothing: fs::File::open("/dev/null")?,
             undo: privileges::of_this_process(),
-            confinement: Confinement::new(&closed).ok(),
+            confinement: Confinement::new(closed, secrets).ok(),
             told: Told::default(),
             out_of_memory: Arc::new(OutOfMemory::new()),
             directory,

@@ -79,7 +79,7 @@ async fn refusals_answer_the_callers_questions() {
     let full = bench.client.create_record(&zone(), &record("a.b")).await.unwrap_err();
     assert_eq!(full.kind(), Kind::Quota);
     assert!(full.needs_operator());
-        let pool = NewPool {
+    let pool = NewPool {
         name: "web".to_owned(),
         description: String::new(),
         monitor: "m1".parse().unwrap(),

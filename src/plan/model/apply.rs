@@ -35,7 +35,12 @@ impl Model {
     }
 
     /// Makes a tunnel at Cloudflare and loses the answer.
-    pub(in crate::plan) fn create_and_lose_the_answer(&mut self, name: &TunnelName, cloudflare_name: &str, source: ConfigurationSource) {
+    pub(in crate::plan) fn create_and_lose_the_answer(
+        &mut self,
+        name: &TunnelName,
+        cloudflare_name: &str,
+        source: ConfigurationSource,
+    ) {
         let secret = Secret::new(format!("ours-{}", self.next_id()));
         let intent = self.records.tunnels.entry(name.clone()).or_insert_with(|| {
             let install = InstallId::new("a1b2c3d4").unwrap();

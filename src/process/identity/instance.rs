@@ -72,7 +72,7 @@ pub(in crate::process) fn is_born_from(begun: u64, start_time: u64) -> bool {
 }
 
 /// The path without links, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
+pub(in crate::process) fn resolved(path: &Path) -> PathBuf {
     let absolute = env::current_dir().map(|directory| directory.join(path)).unwrap_or_else(|_| path.to_owned());
     let existing = absolute.ancestors().find_map(|ancestor| Some((ancestor, fs::canonicalize(ancestor).ok()?)));
     match existing {

@@ -18,6 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Bench {
     directory: tempfile::TempDir,
     spawner: Spawner,
+    secrets: watch::Sender<Vec<PathBuf>>,
 }
 
 impl Bench {
@@ -27,14 +28,16 @@ impl Bench {
         for folder in ["state/logs", "run/private", "elsewhere"] {
             fs::create_dir_all(path(folder)).unwrap();
         }
+        let secrets = watch::Sender::new(Vec::new());
         let spawner = Spawner::new(SpawnerSettings {
             directory: path("run/private"),
             notify: Some(path("run/private/notify.sock")),
             closed: vec![path("state"), path("run")],
+            secrets: secrets.subscribe(),
             descriptors: Some(raise_descriptor_limit().unwrap()),
             subtree: None,
         });
-        Self { spawner: spawner.unwrap(), directory }
+        Self { spawner: spawner.unwrap(), directory, secrets }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -238,6 +241,23 @@ async fn a_boxed_connector_cannot_open_what_is_not_its_own_and_can_do_what_it_mu
         "the box refused, not the mode"
     );
     assert!(fs::metadata(bench.path("elsewhere/trace")).unwrap().size() > 0);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_named_or_made_later_is_closed_to_the_connectors_that_start_then() {
+    let bench = Bench::new();
+    if bench.spawner.landlock().is_none() {
+        return; // This kernel has no Landlock.
+    }
+    let token = bench.path("elsewhere/token");
+    let read = format!("cat {} 2>/dev/null || echo refused", token.display());
+    fs::write(&token, "hunter2").unwrap();
+    assert_eq!(bench.run(&read).await.0, "hunter2");
+    bench.secrets.send_replace(vec![token.clone()]);
+    assert_eq!(bench.run(&read).await.0.trim(), "refused");
+    fs::remove_file(&token).unwrap();
+    let script = format!("echo hunter2 > {}; {read}", token.display());
+    assert_eq!(bench.run(&script).await.0.trim_end().lines().last(), Some("refused"), "nor may it make one");
 }
 
 #[tokio::test]
