@@ -68,7 +68,7 @@ pub enum DaemonEvent {
         /// To which tunnel.
         tunnel: Option<TunnelName>,
     },
-    /// An API token was read, or read again after it changed.
+    /// An API token was read: the first one, another one, or the same after it could not be read.
     CredentialRead {
         /// The account it is for.
         account: AccountName,
