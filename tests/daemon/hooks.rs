@@ -7,10 +7,6 @@ use std::{
 
 use ring::hmac;
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-};
 
 use crate::{
     hook_receiver::{HookReceiver, Received},
@@ -53,14 +49,6 @@ async fn of_hooks(host: &Host) -> Vec<String> {
     let word = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
     let ours = entries.iter().filter(|entry| word(entry, "kind").starts_with("hook-"));
     ours.map(|entry| format!("{} {}", word(entry, "kind"), word(entry, "reason"))).collect()
-}
-
-async fn metrics(host: &Host) -> String {
-    let mut stream = UnixStream::connect(host.path("metrics.sock")).await.unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: adit\r\nConnection: close\r\n\r\n").await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 #[tokio::test]
@@ -107,7 +95,7 @@ async fn a_command_that_fails_is_told_once_until_it_is_well_and_never_to_itself(
     let told = lines(&host, "told");
     assert!(told.iter().all(|event| !event["kind"].as_str().unwrap().starts_with("hook-")), "{told:?}");
     assert!(host.log().contains("it exited with status 7: no mailbox"));
-    let metrics = metrics(&host).await;
+    let metrics = host.metrics().await;
     assert!(metrics.contains("adit_hook_dropped_total{hook=\"command\"} 0"), "{metrics}");
     assert!(!metrics.contains("adit_hook_deliveries_total{hook=\"command\",result=\"failed\"} 0"), "{metrics}");
 }

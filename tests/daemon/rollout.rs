@@ -9,10 +9,6 @@ use std::{
 
 use adit::control::api::State;
 use nix::sys::signal::Signal;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::UnixStream,
-};
 
 use crate::{
     host::{Host, serves},
@@ -331,14 +327,6 @@ impl Host {
 
     async fn until_event(&self, kind: &str) {
         self.until(kind, async |host| host.count_of(kind).await > 0).await;
-    }
-
-    pub(crate) async fn metrics(&self) -> String {
-        let mut stream = UnixStream::connect(self.path("metrics.sock")).await.unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: adit\r\nConnection: close\r\n\r\n").await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
     }
 
     async fn rollout(&self) -> String {

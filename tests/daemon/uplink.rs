@@ -1,10 +1,6 @@
 //! Cloudflare's edge cannot be reached: nobody is restarted for it, and everybody serves soon after it can be again.
 
-use std::{
-    io::{Read, Write},
-    os::unix::net::UnixStream,
-    time::Duration,
-};
+use std::time::Duration;
 
 use adit::{
     control::api::{State, UplinkState},
@@ -60,12 +56,9 @@ impl Host {
         kinds
     }
 
-    fn metric(&self, name: &str) -> Option<String> {
-        let mut stream = UnixStream::connect(self.path("metrics.sock")).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned))
+    async fn metric(&self, name: &str) -> Option<String> {
+        let page = self.metrics().await;
+        page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned))
     }
 
     /// The address that the sandbox wants to be asked, replaced by another.
@@ -83,7 +76,7 @@ async fn an_outage_restarts_nobody_and_its_end_everybody_once() {
     host.stage.switchboard.set(None, slow());
     host.carrying(&host.configuration(&tunnels(4))).await;
     let before = host.connector_pids();
-    assert_eq!(host.metric("adit_uplink_up").as_deref(), Some("1"));
+    assert_eq!(host.metric("adit_uplink_up").await.as_deref(), Some("1"));
 
     host.stage.edge.switch(|edge| edge.down = true);
     host.until_uplink(UplinkState::Lost).await;
@@ -91,8 +84,8 @@ async fn an_outage_restarts_nobody_and_its_end_everybody_once() {
     assert!(seen.stdout.contains("uplink lost since") && seen.stdout.contains("(no-uplink)"), "{}", seen.stdout);
     assert!(seen.stdout.contains("the edge does not answer"), "{}", seen.stdout);
     assert_eq!(seen.code, Some(1));
-    assert_eq!(host.metric("adit_uplink_up").as_deref(), Some("0"));
-    assert_eq!(host.metric("adit_uplink_losses_total").as_deref(), Some("1"));
+    assert_eq!(host.metric("adit_uplink_up").await.as_deref(), Some("0"));
+    assert_eq!(host.metric("adit_uplink_losses_total").await.as_deref(), Some("1"));
     assert_eq!(host.connector_pids(), before, "nobody was restarted");
 
     host.stage.edge.switch(|edge| edge.down = false);
@@ -101,7 +94,7 @@ async fn an_outage_restarts_nobody_and_its_end_everybody_once() {
     assert!(host.visit("t3.example.com").await.reached("here"));
     let restarts: Vec<u64> = host.status().await.tunnels.iter().map(|tunnel| tunnel.connectors[0].restarts_total).collect();
     assert!(restarts.iter().all(|restarts| *restarts <= 1) && restarts.contains(&1), "{restarts:?}");
-    assert_eq!(host.metric("adit_uplink_up").as_deref(), Some("1"));
+    assert_eq!(host.metric("adit_uplink_up").await.as_deref(), Some("1"));
     let kinds = host.kinds().await;
     let told: Vec<&str> = kinds.iter().map(String::as_str).filter(|kind| is_of_all(kind)).collect();
     assert_eq!(told, ["brake-on", "uplink-lost", "uplink-back", "brake-off"]);
@@ -211,7 +204,7 @@ async fn connectors_that_all_stop_answering_at_once_are_not_replaced() {
             && status.overview.uplink.braked_since.is_some()
     })
     .await;
-    assert_eq!(host.metric("adit_restarts_braked").as_deref(), Some("1"));
+    assert_eq!(host.metric("adit_restarts_braked").await.as_deref(), Some("1"));
     assert_eq!(host.connector_pids(), before, "nobody was replaced");
     for pid in &before {
         processes::signal(*pid, Signal::SIGCONT);

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use adit::control::api::{Connector, Route, RouteState, State, Status, Tunnel};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+    time::{Instant, sleep, timeout},
+};
 
 use super::{Host, processes::Process};
 
@@ -34,6 +38,16 @@ impl Host {
         let routes = self.client.routes().await.unwrap();
         let route = routes.into_iter().find(|route| route.route.hostname.as_deref() == Some(hostname));
         route.unwrap_or_else(|| panic!("no route {hostname}")).route
+    }
+
+    /// The page of metrics, over its Unix socket.
+    pub(crate) async fn metrics(&self) -> String {
+        let mut stream = UnixStream::connect(self.path("metrics.sock")).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("\nadit_build_info"), "{answer}");
+        answer
     }
 
     /// Waits until all that is configured is in force: every connector runs and every route leads to it.
