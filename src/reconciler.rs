@@ -10,7 +10,8 @@
 //! The coordinator decides which configuration is in force and says which connectors are wanted: from what is on record, so that
 //! tunnels run when Cloudflare's API does not. A worker makes the passes of one account, one after another: an API that hangs
 //! for one account delays no other. A pass is made at the start, when the configuration in force changes, when a credential
-//! arrives, when connectors report another version or are refused, on request, and every minute; one that fails is repeated sooner.
+//! arrives, when connectors report another version or are refused, on request, and in set intervals; one that fails is repeated
+//! sooner.
 
 mod account;
 mod apply;
@@ -76,9 +77,6 @@ pub type Reported = BTreeMap<TunnelName, i64>;
 /// How often connectors of each tunnel were refused since the daemon started. A count that rises asks whether the tunnel still exists.
 pub type Refusals = BTreeMap<TunnelName, u64>;
 
-/// How often a pass is made when nothing else asks for one.
-pub const INTERVAL: Duration = Duration::from_secs(60);
-
 /// Requests that may wait for a worker. A person or two and a script ask at once; more means that the worker is stuck, and
 /// whoever asks is told so.
 const REQUESTS_MAX: usize = 16;
@@ -104,7 +102,7 @@ pub struct Start {
     pub binary: watch::Receiver<PathBuf>,
     /// Who is told.
     pub events: Sink,
-    /// How often a pass is made: [`INTERVAL`].
+    /// How often a pass is made when nothing else asks for one.
     pub interval: Duration,
     /// Ends it. A pass that runs is dropped where it is, which costs nothing: it could have crashed there.
     pub shutdown: CancellationToken,

@@ -52,7 +52,8 @@ impl Document {
     }
 
     /// The text of each rule, in order.
-    pub fn rule_texts(&self) -> impl Iterator<Item = &str> {
+    #[cfg(test)]
+    pub(super) fn rule_texts(&self) -> impl Iterator<Item = &str> {
         self.rules.iter().map(|rule| rule.text.get())
     }
 
