@@ -27,5 +27,5 @@ pub enum HolderRole {
     Leaving,
 }
 
-/// The processes of every tunnel, by replica.
+/// The processes of every tunnel, by replica: under the name that its slots have, which a renamed tunnel had before.
 pub type Holders = BTreeMap<TunnelName, BTreeMap<u8, Vec<Holder>>>;

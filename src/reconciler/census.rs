@@ -133,9 +133,11 @@ impl Worker {
         own.filter_map(|record| Some((record.name.clone(), record.id.clone()?))).collect()
     }
 
-    /// The ids of this host's processes of a tunnel; `None` while one of them has not said its own yet.
+    /// The ids of this host's processes of a tunnel; `None` while one of them has not said its own yet, and of a tunnel that is not on
+    /// record.
     pub(super) fn own_connectors(&self, tunnel: &TunnelName) -> Option<BTreeSet<ConnectorId>> {
-        let holders = self.holders.borrow().get(tunnel).cloned().unwrap_or_default();
+        let record = self.shared.ledger.record(tunnel)?;
+        let holders = self.holders.borrow().get(record.slots()).cloned().unwrap_or_default();
         holders.into_values().flatten().map(|holder| holder.connector_id).collect()
     }
 

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::connector::{RestartReason, SlotId, Wanted, WantedTunnel};
+use crate::{
+    connector::{RestartReason, SlotId, Wanted, WantedTunnel},
+    name::TunnelName,
+};
 
 /// What becomes of a connector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +19,13 @@ pub enum ConnectorChange {
 }
 
 /// What becomes of the connectors that are wanted with `current` when `next` is wanted; those to which nothing happens are left out.
+/// A tunnel that only gets another name keeps its connectors.
 pub(super) fn changes(current: &Wanted, next: &Wanted) -> BTreeMap<SlotId, ConnectorChange> {
+    let (current_slots, next_slots) = (by_slots(current), by_slots(next));
     let mut changes = BTreeMap::new();
     let running = current.tunnels.iter().filter(|(name, tunnel)| tunnel.stop.is_none() && !next.held.contains(*name));
     for (name, tunnel) in running {
-        let kept = next.tunnels.get(name).filter(|next| next.stop.is_none());
+        let kept = next_slots.get(&tunnel.slots).filter(|next| next.stop.is_none());
         let replaced = kept.and_then(|next| replacement(tunnel, next));
         for replica in 0..tunnel.replicas {
             let change = match kept {
@@ -32,11 +37,16 @@ pub(super) fn changes(current: &Wanted, next: &Wanted) -> BTreeMap<SlotId, Conne
     }
     let starting = next.tunnels.iter().filter(|(name, tunnel)| tunnel.stop.is_none() && !next.held.contains(*name));
     for (name, tunnel) in starting {
-        let running = current.tunnels.get(name).filter(|current| current.stop.is_none()).map_or(0, |current| current.replicas);
+        let running = current_slots.get(&tunnel.slots).filter(|current| current.stop.is_none());
+        let running = running.map_or(0, |current| current.replicas);
         let started = (running..tunnel.replicas).map(|replica| (SlotId::new(name.clone(), replica), ConnectorChange::Started));
         changes.extend(started);
     }
     changes
+}
+
+fn by_slots(wanted: &Wanted) -> BTreeMap<&TunnelName, &WantedTunnel> {
+    wanted.tunnels.values().map(|tunnel| (&tunnel.slots, tunnel)).collect()
 }
 
 fn replacement(current: &WantedTunnel, next: &WantedTunnel) -> Option<RestartReason> {
@@ -84,6 +94,19 @@ mod tests {
             ("web/1", Stopped),
         ];
         assert_eq!(changes, expected.map(|(slot, change)| (slot.to_owned(), change)));
+    }
+
+    #[test]
+    fn a_tunnel_that_gets_another_name_keeps_its_connectors() {
+        let current = wanted(&[("web", 2, "auto")]);
+        let renamed = |replicas| {
+            let mut next = wanted(&[("shop", replicas, "auto")]);
+            next.tunnels.values_mut().for_each(|tunnel| tunnel.slots = "web".parse().unwrap());
+            changes(&current, &next).into_keys().map(|slot| slot.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(renamed(2), [""; 0]);
+        assert_eq!(renamed(3), ["shop/2"]);
+        assert_eq!(renamed(1), ["web/1"]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use adit::{
 use hyper::Method;
 
 use crate::{
-    host::{Host, brisk},
+    host::{Host, brisk, serves},
     visitor::visit,
 };
 
@@ -83,7 +83,23 @@ async fn the_end_of_a_drained_connector_takes_nothing_of_the_new_secret_with_it(
 #[tokio::test]
 async fn an_emergency_cuts_off_every_other_holder_and_none_of_ours() {
     let host = Host::serving(ONE_TUNNEL).await;
-    let (id, thief) = (id(&host), "99999999-8888-7777-6666-555555555555".parse::<ConnectorId>().unwrap());
+    a_thief_alone_is_cut_off(&host, "web").await;
+}
+
+#[tokio::test]
+async fn an_emergency_of_a_renamed_tunnel_cuts_off_none_of_ours_either() {
+    let host = Host::serving(ONE_TUNNEL).await;
+    host.configure(&ONE_TUNNEL.replace("[tunnels.web]", "[tunnels.shop]\nrenamed_from = \"web\""));
+    host.client.reload_configuration().await.unwrap();
+    let is_renamed = async |host: &Host| host.client.tunnel("shop").await.is_ok_and(|shop| serves(&shop.tunnel));
+    host.until("it serves under its other name", is_renamed).await;
+    a_thief_alone_is_cut_off(&host, "shop").await;
+}
+
+/// In an emergency of a tunnel, whoever else has a connection of it loses it, and nobody notices.
+async fn a_thief_alone_is_cut_off(host: &Host, tunnel: &str) {
+    let id: TunnelId = host.tunnel(tunnel).await.id.unwrap().parse().unwrap();
+    let thief: ConnectorId = "99999999-8888-7777-6666-555555555555".parse().unwrap();
     host.stage.world.connection_opened(
         &id,
         EdgeConnection {
@@ -96,14 +112,14 @@ async fn an_emergency_cuts_off_every_other_holder_and_none_of_ours() {
         },
     );
     let load = host.load("app.example.com");
-    let shown = host.adit(&["tunnel", "rotate", "web", "--emergency", "--yes", "--wait"]).await;
+    let shown = host.adit(&["tunnel", "rotate", tunnel, "--emergency", "--yes", "--wait"]).await;
     assert_eq!(shown.code, Some(0), "{shown:?}");
     assert!(!host.stage.world.has_connection(&id, &thief, 0), "the other holder is cut off");
     load.end().await.assert_nothing_lost();
     let told = host.client.events(&[]).await.unwrap();
     let cut = told.iter().find(|event| event.kind == "rotation-cut-off").expect("it is told who was cut off");
     assert!(cut.sentence.contains(thief.as_str()), "{cut:?}");
-    let own = host.tunnel("web").await.connectors;
+    let own = host.tunnel(tunnel).await.connectors;
     assert!(own.iter().all(|connector| !cut.sentence.contains(connector.connector_id.as_deref().unwrap())), "{cut:?}");
 }
 

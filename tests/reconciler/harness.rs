@@ -231,9 +231,9 @@ impl Harness {
     /// A ready connector of every wanted tunnel was started with the secret that it is to have. Says whether that is news.
     pub(super) fn connectors_start_anew(&self) -> bool {
         let wanted = self.reconciler().wanted().borrow().clone();
-        let holders = wanted.tunnels.iter().map(|(name, tunnel)| {
+        let holders = wanted.tunnels.values().map(|tunnel| {
             let holder = Holder { token: token_fingerprint(&tunnel.launch.token), connector_id: None, role: HolderRole::Ready };
-            (name.clone(), BTreeMap::from([(0, vec![holder])]))
+            (tunnel.slots.clone(), BTreeMap::from([(0, vec![holder])]))
         });
         renew(&self.holders, holders.collect())
     }
