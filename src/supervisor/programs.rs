@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     memory::ProgramMemory,
+    names::Names,
     requests::Mode,
     rollout::Rollout,
     task::{Task, now},
@@ -77,6 +78,11 @@ impl Programs {
     /// The slot that tries another program before all others.
     pub(super) fn on_trial(&self) -> Option<&SlotId> {
         self.rollout.canary()
+    }
+
+    /// What the tunnels of the slots are called from here on.
+    pub(super) fn set_names(&mut self, names: Names) {
+        self.rollout.set_names(names);
     }
 
     /// Whether it is known what can be started.

@@ -23,6 +23,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use super::names::Names;
 use crate::{
     connector::{Binary, BinaryId, BinaryWish, Generation, Happening, Reason, SlotId, SlotPrograms},
     event::{ProgramHappening, RolloutState},
@@ -35,6 +36,8 @@ pub(super) const OBSERVATION: Duration = Duration::from_secs(30);
 /// How the host's program is, and what becomes of it.
 #[derive(Debug)]
 pub(super) struct Rollout {
+    /// What the slots are called where others are told of them.
+    names: Names,
     observation: Duration,
     retry: Duration,
     /// What stands at the path and can be used.
@@ -133,6 +136,7 @@ impl Rollout {
         let common = counts.into_iter().max_by_key(|(_, count)| *count);
         let trusted = trusted.or(common.map(|(id, _)| Binary { id, version: "of an unknown version".to_owned() }));
         Self {
+            names: Names::default(),
             observation: OBSERVATION,
             retry,
             installed: None,
@@ -143,6 +147,11 @@ impl Rollout {
             refused,
             notices: VecDeque::new(),
         }
+    }
+
+    /// What the tunnels of the slots are called from here on.
+    pub(super) fn set_names(&mut self, names: Names) {
+        self.names = names;
     }
 
     /// How long connectors with another program are watched from here on.
@@ -344,7 +353,7 @@ impl Rollout {
             upgrade.moves.clear();
             upgrade.stage = Stage::Waiting { until: now + self.retry };
             let to = upgrade.to.version.clone();
-            self.notices.push_back(ProgramHappening::Postponed { slot: slot.clone(), to, reason });
+            self.notices.push_back(ProgramHappening::Postponed { slot: self.names.shown_slot(slot), to, reason });
         }
     }
 
@@ -367,17 +376,16 @@ impl Rollout {
             Stage::Waiting { until } if until <= now => {
                 if let Some((slot, is_fair)) = upgrade.choose_canary(&wanted) {
                     upgrade.moves.insert(slot.clone(), Move { is_fair, ..Move::default() });
-                    upgrade.stage = Stage::Canary { slot: slot.clone() };
-                    let from = trusted;
-                    let to = upgrade.to.version.clone();
-                    self.notices.push_back(ProgramHappening::CanaryStarted { slot, from, to });
+                    let (shown, from, to) = (self.names.shown_slot(&slot), trusted, upgrade.to.version.clone());
+                    upgrade.stage = Stage::Canary { slot };
+                    self.notices.push_back(ProgramHappening::CanaryStarted { slot: shown, from, to });
                 }
             }
             Stage::Waiting { .. } => {}
             Stage::Canary { slot } => match upgrade.moves.get(&slot) {
                 Some(step) if step.has_passed => {
                     upgrade.stage = Stage::Rolling;
-                    let to = upgrade.to.version.clone();
+                    let (slot, to) = (self.names.shown_slot(&slot), upgrade.to.version.clone());
                     self.notices.push_back(ProgramHappening::CanaryPassed { slot, to });
                 }
                 Some(_) => {}
@@ -409,13 +417,13 @@ impl Rollout {
 
     fn roll_back(&mut self, slot: &SlotId, reason: &Reason) {
         let Some(Upgrade { to, .. }) = self.upgrade.take() else { return };
-        let from = self.trusted_version();
+        let (slot, from) = (self.names.shown_slot(slot), self.trusted_version());
         let sentence = format!(
             "cloudflared {} was rolled back to {from}, as connector {slot} failed with it: {} (\"adit tunnel restart {}\" tries it again)",
             to.version, reason.sentence, slot.tunnel
         );
         self.refused = Some(Refused { binary: to.clone(), reason: Reason::new("upgrade-rolled-back", sentence) });
-        let (slot, to, reason) = (slot.clone(), to.version, reason.clone());
+        let (to, reason) = (to.version, reason.clone());
         self.notices.push_back(ProgramHappening::RolledBack { slot, from, to, reason });
     }
 

@@ -10,7 +10,7 @@ use super::{
     task::{Task, now},
 };
 use crate::{
-    connector::{EdgeAnswer, Fleet, FleetCommand, FleetNotice, Slot, SlotId, Wanted},
+    connector::{EdgeAnswer, Fleet, FleetCommand, FleetNotice, Slot, SlotId, UplinkEnd, Wanted},
     edge_probe::EdgeProbe,
     event::UplinkEvent,
 };
@@ -103,7 +103,7 @@ impl Task {
                 if matches!(notice, FleetNotice::UplinkBack { .. }) {
                     self.for_all(Slot::handle_edge_back);
                 }
-                self.parts.events.tell(UplinkEvent(notice));
+                self.parts.events.tell(UplinkEvent(self.shown(notice)));
             }
             let Some(command) = self.uplink.fleet.next_command() else { return };
             match command {
@@ -115,6 +115,20 @@ impl Task {
                     self.order(slot, |slot| slot.handle_restraint(restrained, now()));
                 }
             }
+        }
+    }
+
+    /// The notice as others are told of it.
+    fn shown(&self, notice: FleetNotice) -> FleetNotice {
+        match notice {
+            FleetNotice::UplinkBack { how: UplinkEnd::Connected(slot), lasted, restarting } => {
+                FleetNotice::UplinkBack { how: UplinkEnd::Connected(self.names.shown_slot(&slot)), lasted, restarting }
+            }
+            other @ (FleetNotice::UplinkLost { .. }
+            | FleetNotice::UplinkBack { .. }
+            | FleetNotice::ClockStepped { .. }
+            | FleetNotice::BrakeOn { .. }
+            | FleetNotice::BrakeOff(_)) => other,
         }
     }
 

@@ -60,6 +60,7 @@ impl Task {
             changed
         });
         self.memories.keep_names(self.names.memory());
+        self.programs.set_names(self.names.clone());
         for Renamed { slots, from } in renamed {
             let ids: Vec<Arc<SlotId>> = self.slots.keys().filter(|id| id.tunnel == slots).cloned().collect();
             for id in &ids {

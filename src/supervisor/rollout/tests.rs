@@ -510,3 +510,21 @@ proptest! {
         prop_assert_eq!(fleet.rollout.shown().0 == RolloutState::RolledBack, expected == binary(1).id);
     }
 }
+
+#[test]
+fn the_connectors_of_a_renamed_tunnel_are_told_of_by_its_name() {
+    let mut fleet = fleet(&[("web", 1)]);
+    fleet.rollout.set_names(Names::resume(BTreeMap::from([("web".parse().unwrap(), "shop".parse().unwrap())])));
+    fleet.behaviour.insert(slot("web", 0), Behaviour::Crashes);
+    fleet.install(2);
+    for _ in 0..10 {
+        fleet.tick();
+    }
+    let started =
+        |told: &ProgramHappening| matches!(told, ProgramHappening::CanaryStarted { slot: of, .. } if *of == slot("shop", 0));
+    let failed =
+        |told: &ProgramHappening| matches!(told, ProgramHappening::RolledBack { slot: of, .. } if *of == slot("shop", 0));
+    assert!(fleet.told.iter().any(started) && fleet.told.iter().any(failed), "{:?}", fleet.told);
+    let (_, _, reason) = fleet.rollout.shown();
+    assert!(reason.unwrap().sentence.contains("adit tunnel restart shop"), "{reason:?}");
+}
