@@ -51,7 +51,7 @@ pub use own_folder::own_folder;
 pub(crate) use raw::watch as watch_descriptor;
 pub use readable::{ReadableRecords, readable_records};
 pub use spawn::{ConnectorOutput, SpawnRequest, Spawned, Spawner, SpawnerSettings};
-pub use survivors::{Survivors, Watched, surviving_tunnels, survivors};
+pub use survivors::{Survivors, Watched, surviving_slots, survivors};
 
 /// Which version of Landlock the kernel has, from 1; `None` where it has none or it is switched off.
 pub fn landlock_version() -> Option<u32> {

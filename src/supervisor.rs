@@ -41,6 +41,7 @@ mod uplink;
 mod wanted;
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -63,12 +64,13 @@ use self::{
     task::Task,
 };
 use crate::{
+    boot,
     connector::{self, Holders, Wanted},
     event::{DaemonEvent, Sink},
     name::TunnelName,
     notify::Notifications,
     output::{Batch, Journal, Losses, Output, Sinks},
-    process::{Spawner, SpawnerSettings, own_folder, raise_descriptor_limit},
+    process::{Spawner, SpawnerSettings, own_folder, raise_descriptor_limit, surviving_slots},
 };
 
 /// Where the supervisor keeps things, and the times that it goes by.
@@ -296,6 +298,18 @@ impl Supervisor {
             stronger
         });
     }
+}
+
+/// The tunnels of which an earlier daemon with this runtime directory left a connector running that can be proved to be its own. It
+/// changes nothing, and blocks.
+///
+/// # Errors
+///
+/// When `/proc` or what that daemon left cannot be read.
+pub fn surviving_tunnels(runtime_dir: &Path) -> io::Result<BTreeSet<TunnelName>> {
+    let private = runtime_dir.join(PRIVATE);
+    let names = Names::resume(memory::names(&private, &boot::id()?));
+    Ok(surviving_slots(&private)?.iter().map(|slots| names.shown(slots).clone()).collect())
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {

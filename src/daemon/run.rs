@@ -46,7 +46,6 @@ use crate::{
     metrics::Metrics,
     name::TunnelName,
     output::{Journal, LogLevel},
-    process::surviving_tunnels,
     reconciler::{self, Reconciler},
     recorder::Recorder,
     route_probe::Prober,
@@ -289,7 +288,7 @@ fn sink(recorder: &Recorder, reported: &Arc<ReportedVersions>, refused: &Arc<Cou
 
 /// The tunnels whose connectors run. What cannot be looked at is no reason to run without a configuration.
 fn running(runtime_dir: &Path) -> BTreeSet<TunnelName> {
-    surviving_tunnels(&control::private_folder(runtime_dir)).unwrap_or_default()
+    supervisor::surviving_tunnels(runtime_dir).unwrap_or_default()
 }
 
 fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<()> {

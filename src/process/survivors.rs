@@ -94,13 +94,13 @@ pub fn survivors(spawner: &Spawner) -> io::Result<Survivors> {
     Ok(survivors)
 }
 
-/// The tunnels of which an earlier daemon with this private folder left a connector running that can be proved to be its own. It
-/// changes nothing, blocks, and needs no runtime.
+/// The names of the slots in which an earlier daemon with this private folder left a connector running that can be proved to be its
+/// own. It changes nothing, blocks, and needs no runtime.
 ///
 /// # Errors
 ///
 /// When `/proc` or the records' folder cannot be read.
-pub fn surviving_tunnels(private: &Path) -> io::Result<BTreeSet<TunnelName>> {
+pub fn surviving_slots(private: &Path) -> io::Result<BTreeSet<TunnelName>> {
     let census = Census::take(&Owner::of(private, Subtree::delegated()?)?)?;
     Ok(census.found.into_iter().filter(|found| found.is_proved).map(|found| found.slot.tunnel).collect())
 }

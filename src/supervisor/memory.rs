@@ -1,6 +1,7 @@
 //! What the next daemon must know of slots and of the program's roll-out, in small files on the tmpfs of the runtime directory.
 //!
-//! A reboot voids them, which their boot id tells. Writing happens on a thread of its own, and only when something changed that is worth knowing.
+//! A reboot voids them, which their boot id tells. Writing happens on a thread of its own, and only when something changed that is
+//! worth knowing.
 
 mod files;
 mod writer;
@@ -62,6 +63,11 @@ pub(super) struct ProgramMemory {
     pub(super) rollout: RolloutMemory,
 }
 
+/// What tunnels are called whose slots have another name, by that name, as an earlier daemon of this boot left it in `private`.
+pub(super) fn names(private: &Path, boot_id: &str) -> BTreeMap<TunnelName, TunnelName> {
+    read::<NamesFile>(&private.join(NAMES), boot_id).map(|file| file.names).unwrap_or_default()
+}
+
 impl Memories {
     /// Reads what an earlier daemon of this boot left in `private`. It blocks for as long as reading a small file for each slot
     /// takes. What is torn or foreign is passed over with a warning.
@@ -85,8 +91,7 @@ impl Memories {
             }
         }
         let program: ProgramMemory = read(&rollout_path, &boot_id).unwrap_or_default();
-        let names_path = private.join(NAMES);
-        let names = read::<NamesFile>(&names_path, &boot_id).map(|file| file.names).unwrap_or_default();
+        let (names_path, names) = (private.join(NAMES), names(private, &boot_id));
         let writer = Writer::start()?;
         let kept = found.clone();
         let memories = Self {

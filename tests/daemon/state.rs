@@ -154,6 +154,27 @@ async fn connectors_that_run_go_on_without_any_configuration_that_can_be_used() 
 }
 
 #[tokio::test]
+async fn a_renamed_tunnel_that_runs_without_any_configuration_is_called_by_its_name() {
+    let web = "[tunnels.web]\ningress = [{ hostname = \"app.example.com\", service = \"ORIGIN\" }]";
+    let host = Host::serving(web).await;
+    let pids = host.connector_pids();
+    let shop = host.configuration(&web.replace("[tunnels.web]", "[tunnels.shop]\nrenamed_from = \"web\""));
+    host.write_configuration(&shop);
+    host.client.reload_configuration().await.unwrap();
+    let is_renamed = async |host: &Host| host.client.tunnel("shop").await.is_ok_and(|shop| serves(&shop.tunnel));
+    host.until("it serves under its other name", is_renamed).await;
+    host.kill();
+    fs::remove_dir_all(host.path("state/accepted")).unwrap();
+    host.write_configuration(&shop.replace("ingress", "ingres"));
+
+    host.start().await;
+    host.until("it says READY", async |host| host.manager.heard("READY=1")).await;
+    let shown = host.adit(&["status"]).await;
+    assert!(shown.stdout.contains("definition of shop") && !shown.stdout.contains("definition of web"), "{shown:?}");
+    assert_eq!(host.connector_pids(), pids);
+}
+
+#[tokio::test]
 async fn without_any_configuration_that_was_ever_accepted_the_daemon_ends_with_78() {
     let host = Host::prepare().await;
     host.configure("[tunnels.web]\nreplica = 1");
