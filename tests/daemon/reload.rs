@@ -41,12 +41,15 @@ async fn a_new_tunnel_and_a_changed_rule_come_true_without_a_restart_or_a_lost_r
 
 #[tokio::test]
 async fn of_an_account_that_leaves_the_configuration_nothing_is_said_any_more() {
-    let host = Host::serving(ONE_TUNNEL).await;
-    let without = host.configuration(ONE_TUNNEL);
+    // With two accounts each tunnel says which is its own.
+    let web = ONE_TUNNEL.replace("replicas = 2", "replicas = 2\naccount = \"sandbox\"");
+    let host = Host::serving(&web).await;
+    let without = host.configuration(&web);
     let nothing = "[accounts.other]\naccount_id = \"00000000000000000000000000000000\"\napi_base = \"http://127.0.0.1:1/\"\n";
     let with = format!("{without}\n{nothing}api_token = {{ file = {:?} }}\n", host.path("token"));
     host.write_configuration(&with);
-    assert_eq!(host.adit(&["config", "reload"]).await.code, Some(0));
+    let reloaded = host.adit(&["config", "reload"]).await;
+    assert_eq!(reloaded.code, Some(0), "{reloaded:?}");
     let is_told = async |host: &Host| {
         let shown = host.adit(&["status"]).await;
         (shown.stdout.contains("account other"), host.metrics().await.contains("account=\"other\""))
