@@ -234,7 +234,7 @@ async fn one_reader_of_events_that_takes_nothing_delays_nobody_and_is_told_what_
     let mut fast = host.client.follow_events(&from).await.unwrap();
     assert_eq!(fast.next().await.unwrap(), Some(Followed::Missed(7)));
     for id in 10..10 + EVENTS {
-        host.backend.tell_event(id);
+        host.backend.tell_event(id, "web");
         match fast.next().await.unwrap() {
             Some(Followed::Item(event)) => assert_eq!(event.id, id),
             other => panic!("{other:?}"),

@@ -58,6 +58,22 @@ async fn a_reader_that_was_cut_off_goes_on_where_it_was() {
 }
 
 #[tokio::test]
+async fn a_reader_of_the_audit_log_that_was_cut_off_gets_all_that_came_meanwhile() {
+    let host = Host::start().await;
+    let first = async |query: &[(&str, &str)]| {
+        let query: Vec<_> = query.iter().map(|(key, value)| (*key, (*value).to_owned())).collect();
+        let mut stream = host.client.follow_audited(&query).await.unwrap();
+        match stream.next().await.unwrap() {
+            Some(Followed::Item(entry)) => entry.id,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(first(&[]).await, 51, "of 150, who begins gets the newest hundred");
+    assert_eq!(first(&[("since", "7")]).await, 8);
+    assert_eq!(first(&[("since", "7"), ("limit", "2")]).await, 149);
+}
+
+#[tokio::test]
 async fn a_stop_finishes_what_was_asked_and_takes_no_more() {
     let host = Host::start().await;
     host.client.status().await.unwrap();

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     App, bad_query,
-    feed::{GIVEN, GIVEN_MAX, last_seen},
+    feed::{given, last_seen},
 };
 use crate::control::{
     api::{AuditEntry, Error},
@@ -55,8 +55,8 @@ pub(in crate::control::server) async fn audit<B: Backend>(
 ) -> Result<Response, Error> {
     let Query(Entries { follow, limit, since, from, until, who, verb, tunnel, result, refused }) =
         query.map_err(|error| bad_query(&error))?;
-    let (limit, since) = (limit.unwrap_or(GIVEN).min(GIVEN_MAX), last_seen(&headers)?.or(since));
-    let query = AuditQuery { limit, since, from, until, who, verb, tunnel, result, refused };
+    let since = last_seen(&headers)?.or(since);
+    let query = AuditQuery { limit: given(limit, follow, since), since, from, until, who, verb, tunnel, result, refused };
     if !follow {
         return Ok(answer::json(&shared.backend.audited(&query).await?));
     }

@@ -19,10 +19,16 @@ use crate::control::{
 };
 
 /// How many lines or events are given when nobody says how many.
-pub(super) const GIVEN: NonZeroU16 = NonZeroU16::new(100).expect("100 is not 0");
+const GIVEN: NonZeroU16 = NonZeroU16::new(100).expect("100 is not 0");
 
 /// The most lines or events that are given at once.
-pub(super) const GIVEN_MAX: NonZeroU16 = NonZeroU16::new(10_000).expect("10,000 is not 0");
+const GIVEN_MAX: NonZeroU16 = NonZeroU16::new(10_000).expect("10,000 is not 0");
+
+/// How many of those that there are already are given. Who goes on behind an element of a stream wants all that came after it.
+pub(super) fn given(asked: Option<NonZeroU16>, follow: bool, since: Option<u64>) -> NonZeroU16 {
+    let goes_on = follow && since.is_some();
+    asked.unwrap_or(if goes_on { GIVEN_MAX } else { GIVEN }).min(GIVEN_MAX)
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -51,7 +57,7 @@ pub(in crate::control::server) async fn logs<B: Backend>(
         return Err(shared.no_such_tunnel(&caller, name.as_str()));
     }
     let since = last_seen(&headers)?.or(since);
-    let query = LogQuery { lines: lines.unwrap_or(GIVEN).min(GIVEN_MAX), since, replica };
+    let query = LogQuery { lines: given(lines, follow, since), since, replica };
     if !follow {
         return Ok(answer::json(&shared.backend.logs(&name, &query).await?));
     }
@@ -84,9 +90,7 @@ pub(in crate::control::server) async fn events<B: Backend>(
     let Query(Events { follow, limit, since, from, tunnel }) = query.map_err(|error| bad_query(&error))?;
     let tunnel = tunnel.map(|name| tunnel_name(&shared, &caller, &name)).transpose()?;
     let since = last_seen(&headers)?.or(since);
-    // Who goes on behind an event wants all that came after it.
-    let given = if follow && since.is_some() { GIVEN_MAX } else { GIVEN };
-    let query = EventQuery { limit: limit.unwrap_or(given).min(GIVEN_MAX), since, from, tunnel };
+    let query = EventQuery { limit: given(limit, follow, since), since, from, tunnel };
     let shows = visible(&shared, &caller);
     if !follow {
         // The limit counts what the caller may see.
