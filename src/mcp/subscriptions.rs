@@ -131,18 +131,18 @@ async fn follow(reader: Reader, wanted: Wanted, listener: Listener) {
 }
 
 async fn follow_once(reader: &Reader, wanted: &Wanted, listener: &Listener, last: &mut Option<u64>) -> Result<(), Trouble> {
-    let query = match *last {
-        Some(last) => vec![("limit", READ_AFTER.to_owned()), ("since", last.to_string())],
-        None => vec![("limit", "1".to_owned())],
-    };
+    if last.is_none() {
+        // What happened before anybody asked is no change.
+        *last = reader.client.events(&[("limit", "1".to_owned())]).await?.last().map(|event| event.id);
+    }
+    let since = last.map(|last| ("since", last.to_string()));
+    let query: Vec<_> = [("limit", READ_AFTER.to_owned())].into_iter().chain(since).collect();
     let mut events = reader.client.follow_events(&query).await?;
-    // What happened before anybody asked is no change.
-    let mut is_past = last.is_none();
     while let Some(next) = events.next().await? {
         let changed = match next {
             Followed::Item(event) => {
                 *last = Some(event.id);
-                if std::mem::take(&mut is_past) || !reader.shows_event(&event) { Vec::new() } else { wanted.changed_by(&event) }
+                if reader.shows_event(&event) { wanted.changed_by(&event) } else { Vec::new() }
             }
             // So much happened that anything may be different.
             Followed::Missed(_) => wanted.lock().iter().cloned().collect(),

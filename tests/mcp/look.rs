@@ -12,10 +12,16 @@ ingress = [{ hostname = "app.example.com", service = "ORIGIN" }]
 ingress = [{ hostname = "api.example.com", service = "ORIGIN" }]
 "#;
 
+/// A host that serves two tunnels, and a session with it.
+async fn looking(arguments: &[&str]) -> (Host, Session) {
+    let host = Host::serving(TWO_TUNNELS).await;
+    let session = Session::with(&host, arguments).await;
+    (host, session)
+}
+
 #[tokio::test]
 async fn every_answer_is_as_its_schema_says_and_the_same_at_its_address() {
-    let host = Host::serving(TWO_TUNNELS).await;
-    let mut session = Session::with(&host, &["--role", "admin"]).await;
+    let (_host, mut session) = looking(&["--role", "admin"]).await;
     let tools = session.request("tools/list", json!({})).await["result"]["tools"].clone();
     let schema = |tool: &str| {
         let tool = tools.as_array().unwrap().iter().find(|described| described["name"] == tool).unwrap();
@@ -54,8 +60,7 @@ async fn every_answer_is_as_its_schema_says_and_the_same_at_its_address() {
 
 #[tokio::test]
 async fn many_are_told_in_parts_and_what_is_left_out_is_said() {
-    let host = Host::serving(TWO_TUNNELS).await;
-    let mut session = Session::with(&host, &["--role", "operator"]).await;
+    let (_host, mut session) = looking(&["--role", "operator"]).await;
     let first = session.call("list_tunnels", json!({ "limit": 1 })).await;
     assert_eq!((&first.value()["total"], &first.value()["tunnels"][0]["name"]), (&json!(2), &json!("api")));
     assert!(first.text().contains("Left out: 1 more tunnels; call again with after: \"api\""), "{}", first.text());
@@ -72,8 +77,7 @@ async fn many_are_told_in_parts_and_what_is_left_out_is_said() {
 
 #[tokio::test]
 async fn resources_and_prompts_are_listed_and_names_are_completed() {
-    let host = Host::serving(TWO_TUNNELS).await;
-    let mut session = Session::with(&host, &[]).await;
+    let (_host, mut session) = looking(&[]).await;
     let listed = session.request("resources/list", json!({})).await;
     let uris: Vec<&str> =
         listed["result"]["resources"].as_array().unwrap().iter().map(|resource| resource["uri"].as_str().unwrap()).collect();
@@ -104,8 +108,7 @@ async fn resources_and_prompts_are_listed_and_names_are_completed() {
 
 #[tokio::test]
 async fn a_subscriber_is_told_when_an_event_changes_what_it_looks_at() {
-    let host = Host::serving(TWO_TUNNELS).await;
-    let mut session = Session::with(&host, &[]).await;
+    let (host, mut session) = looking(&[]).await;
     let refused = session.request("resources/subscribe", json!({ "uri": "adit://tunnels/web/logs" })).await;
     assert_eq!(refused["error"]["code"], json!(-32602));
     let subscribed = session.request("resources/subscribe", json!({ "uri": "adit://tunnels/web" })).await;

@@ -1,6 +1,6 @@
 //! What is offered to whom.
 
-use std::{fmt::Write as _, path::Path};
+use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -17,12 +17,9 @@ const OFTEN: [(&str, &str); 4] = [
     ("CHANGE", "after before changes connectors next notice open_requests plan_hash step summary truncated tunnel untrusted"),
 ];
 
-/// Where no daemon answers: what is offered then is what the server's own role leaves.
-const NOBODY: &str = "/nonexistent/adit.sock";
-
 #[tokio::test]
 async fn the_tools_and_what_they_take_are_these() {
-    let mut session = Session::begin(Path::new(NOBODY), &["--role", "admin"]).await;
+    let mut session = Session::alone(&["--role", "admin"]).await;
     let answer = session.request("tools/list", json!({})).await;
     let mut text = String::new();
     for tool in answer["result"]["tools"].as_array().unwrap() {
@@ -145,7 +142,7 @@ async fn a_role_offers_what_it_may_and_tells_what_the_rest_needs() {
     let mut expected: Vec<&str> = Vec::new();
     for (role, more) in [("viewer", &reads[..]), ("operator", &operates), ("editor", &edits), ("admin", &["apply"])] {
         expected.extend(more);
-        let mut session = Session::begin(Path::new(NOBODY), &["--role", role]).await;
+        let mut session = Session::alone(&["--role", role]).await;
         let mut offered = session.tools().await;
         offered.sort();
         let mut sorted = expected.clone();
@@ -153,7 +150,7 @@ async fn a_role_offers_what_it_may_and_tells_what_the_rest_needs() {
         assert_eq!(offered, sorted, "{role}");
     }
     // Nobody said which role: the least.
-    let mut session = Session::begin(Path::new(NOBODY), &[]).await;
+    let mut session = Session::alone(&[]).await;
     assert_eq!(session.tools().await.len(), reads.len());
     for (tool, role) in [("stop_tunnel", "operator"), ("logs", "operator"), ("delete_tunnel", "editor"), ("apply", "admin")] {
         let error = session.refused(tool, json!({ "tunnel": "web" })).await;
@@ -240,6 +237,21 @@ async fn a_server_for_some_tunnels_shows_and_changes_no_other() {
     assert_eq!(session.call("diagnose", json!({ "hostname": "web-1.example.com" })).await.value()["tunnel"], json!("web-1"));
     let listed = session.request("resources/list", json!({})).await;
     assert!(!listed.to_string().contains("adit://tunnels/api"), "{listed}");
+}
+
+#[tokio::test]
+async fn a_subscriber_by_grant_is_told_of_the_first_thing_that_happens() {
+    let host = backend::Host::start().await;
+    host.backend.put("web-new", definition("a.web.example.com"));
+    host.become_user(user(2005, "editor"));
+    let mut session = Session::begin(&host.socket, &[]).await;
+    let subscribed = session.request("resources/subscribe", json!({ "uri": "adit://tunnels/web-new" })).await;
+    assert_eq!(subscribed["result"], json!({}));
+    // This daemon begins every stream with a gap, after which anything may be different.
+    assert_eq!(session.until_told().await["params"]["uri"], "adit://tunnels/web-new");
+    host.backend.tell_event(10, "api");
+    host.backend.tell_event(11, "web-new");
+    assert_eq!(session.until_told().await["params"]["uri"], "adit://tunnels/web-new");
 }
 
 /// A tunnel with one hostname.

@@ -1,7 +1,5 @@
 //! Bad input, bad daemons, bad timing.
 
-use std::path::Path;
-
 use serde_json::json;
 use tokio::{io::AsyncReadExt, net::UnixListener, time::timeout};
 
@@ -10,11 +8,9 @@ use crate::{
     session::{Session, initialize},
 };
 
-const NOBODY: &str = "/nonexistent/adit.sock";
-
 #[tokio::test]
 async fn garbage_changes_nothing_and_the_server_goes_on() {
-    let mut session = Session::begin(Path::new(NOBODY), &[]).await;
+    let mut session = Session::alone(&[]).await;
     for garbage in
         ["", "garbage", "{\"jsonrpc\":", "\u{0}\u{1}", "{\"jsonrpc\": \"2.0\", \"method\": \"notifications/unheard-of\"}"]
     {
@@ -32,13 +28,13 @@ async fn garbage_changes_nothing_and_the_server_goes_on() {
 
 #[tokio::test]
 async fn a_client_that_says_nothing_or_leaves_at_once_is_fine() {
-    let (status, told) = Session::start(Path::new(NOBODY), &[]).end().await;
+    let (status, told) = Session::silent().end().await;
     assert_eq!((status.code(), told.as_str()), (Some(0), ""));
 }
 
 #[tokio::test]
 async fn what_comes_before_the_first_request_is_passed_over() {
-    let mut session = Session::start(Path::new(NOBODY), &[]);
+    let mut session = Session::silent();
     session.write("garbage").await;
     session.notify("notifications/initialized", json!({})).await;
     session.write("{\"jsonrpc\": \"2.0\", \"id\": 7, \"result\": {}}").await;

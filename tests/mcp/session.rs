@@ -15,6 +15,9 @@ use tokio::{
 
 use crate::host::{Host, PATIENCE, processes::PROGRAM};
 
+/// Where no daemon answers.
+const NOBODY: &str = "/nonexistent/adit.sock";
+
 /// A client with its server.
 pub(crate) struct Session {
     child: Child,
@@ -25,6 +28,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Starts a server where no daemon answers, and begins with it: what is offered then is what the server's own role leaves.
+    pub(crate) async fn alone(arguments: &[&str]) -> Self {
+        Self::begin(Path::new(NOBODY), arguments).await
+    }
+
     /// Starts a server and begins with it as the protocol says.
     pub(crate) async fn begin(socket: &Path, arguments: &[&str]) -> Self {
         let mut session = Self::start(socket, arguments);
@@ -34,8 +42,12 @@ impl Session {
         session
     }
 
-    /// Starts a server and says nothing yet.
-    pub(crate) fn start(socket: &Path, arguments: &[&str]) -> Self {
+    /// Starts a server where no daemon answers, and says nothing yet.
+    pub(crate) fn silent() -> Self {
+        Self::start(Path::new(NOBODY), &[])
+    }
+
+    fn start(socket: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         command.arg("mcp").args(arguments).env_clear().env("ADIT_SOCKET", socket);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -125,6 +137,14 @@ impl Session {
     /// The next notification of those that came before an answer.
     pub(crate) fn told(&mut self) -> Option<Value> {
         self.notifications.pop_front()
+    }
+
+    /// Waits for the next notification, while nothing is asked.
+    pub(crate) async fn until_told(&mut self) -> Value {
+        match self.told() {
+            Some(told) => told,
+            None => self.message().await,
+        }
     }
 
     /// Closes the server's input.
