@@ -18,6 +18,8 @@ mod errors;
 mod operations;
 #[path = "control/load.rs"]
 mod load;
+#[path = "control/patience.rs"]
+mod patience;
 #[path = "control/place.rs"]
 mod place;
 #[path = "control/raw.rs"]

@@ -189,7 +189,7 @@ async fn remove(arguments: Remove, context: &mut Context<'_>) -> Result<Ending, 
     };
     confirm(context.terminal, arguments.yes.yes, &format!("Remove the route {described} from tunnel {:?}", arguments.tunnel))?;
     let changed = match private {
-        Some(route) => context.client.remove_private_route(&arguments.tunnel, &route).await?,
+        Some(route) => context.client.remove_named_route(&arguments.tunnel, &route).await?,
         None => match context.client.remove_route(&arguments.tunnel, &hostname, path).await {
             Ok(changed) => changed,
             Err(trouble) => return Err(with_suggestion(trouble, &hostname, Some(&arguments.tunnel), context).await),

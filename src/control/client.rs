@@ -23,7 +23,7 @@ use hyper::{
     header::{self, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::{net::UnixStream, time::timeout};
 
@@ -115,7 +115,7 @@ impl Client {
 
     /// Deletes a tunnel.
     pub async fn delete_tunnel(&self, name: &str) -> Result<api::Changed, Trouble> {
-        self.send(Method::DELETE, &tunnel_path(name, ""), None).await
+        self.send_slow(Method::DELETE, &tunnel_path(name, ""), None).await
     }
 
     /// Ends an operator's stop.
@@ -135,8 +135,7 @@ impl Client {
 
     /// Gives a tunnel another secret.
     pub async fn rotate_tunnel(&self, name: &str, emergency: bool) -> Result<api::Changed, Trouble> {
-        let body = serde_json::to_value(api::Rotate { emergency }).expect("a switch has a JSON form");
-        self.send(Method::POST, &tunnel_path(name, "/rotate"), Some(&body)).await
+        self.send_slow(Method::POST, &tunnel_path(name, "/rotate"), Some(&value(&api::Rotate { emergency }))).await
     }
 
     /// What a restart of a tunnel would do.
@@ -157,12 +156,13 @@ impl Client {
     /// Removes an ingress rule from a tunnel.
     pub async fn remove_route(&self, tunnel: &str, hostname: &str, path: Option<&str>) -> Result<api::Changed, Trouble> {
         let path = path.map(|path| ("path", path.to_owned()));
-        let query = query([("hostname", hostname.to_owned())].into_iter().chain(path));
-        self.send(Method::DELETE, &format!("{}{query}", tunnel_path(tunnel, "/routes")), None).await
+        let route: Vec<_> = [("hostname", hostname.to_owned())].into_iter().chain(path).collect();
+        self.remove_named_route(tunnel, &route).await
     }
 
-    /// Removes a private route from a tunnel, named in the same keys as in [`Client::add_route`].
-    pub async fn remove_private_route(&self, tunnel: &str, route: &[(&str, String)]) -> Result<api::Changed, Trouble> {
+    /// Removes a route from a tunnel, whichever it is: named by `hostname` and perhaps `path`, or in the keys that a private route has
+    /// in [`Client::add_route`].
+    pub async fn remove_named_route(&self, tunnel: &str, route: &[(&str, String)]) -> Result<api::Changed, Trouble> {
         let query = query(route.iter().cloned());
         self.send(Method::DELETE, &format!("{}{query}", tunnel_path(tunnel, "/routes")), None).await
     }
@@ -174,8 +174,7 @@ impl Client {
 
     /// Makes everything as wanted; with `hash`, only if that is the plan still.
     pub async fn apply(&self, hash: Option<&str>) -> Result<api::Applied, Trouble> {
-        let body = serde_json::json!({ "hash": hash });
-        self.exchange(Method::POST, "/v1/apply", Some(&body), SLOW_ANSWER_TIME_MAX).await
+        self.send_slow(Method::POST, "/v1/apply", Some(&serde_json::json!({ "hash": hash }))).await
     }
 
     /// The last lines that a tunnel's connectors wrote.
@@ -218,12 +217,12 @@ impl Client {
     /// Tries what the tokens are able to do.
     pub async fn check_credentials(&self, account: Option<&str>) -> Result<Vec<api::CredentialCheck>, Trouble> {
         let query = query(account.map(|account| ("account", account.to_owned())));
-        self.exchange(Method::POST, &format!("/v1/credentials/check{query}"), None, SLOW_ANSWER_TIME_MAX).await
+        self.send_slow(Method::POST, &format!("/v1/credentials/check{query}"), None).await
     }
 
     /// Has the daemon try whether origins answer it.
     pub async fn check_origins(&self, request: &api::CheckOrigins) -> Result<Vec<api::OriginCheck>, Trouble> {
-        self.send(Method::POST, "/v1/origins/check", Some(&serde_json::json!(request))).await
+        self.send(Method::POST, "/v1/origins/check", Some(&value(request))).await
     }
 
     /// Which installation the daemon's state is of.
@@ -248,8 +247,7 @@ impl Client {
 
     /// Deletes what is left over: these items, or with none all that can be, if the list has this hash still.
     pub async fn delete_orphans(&self, hash: &str, items: &[String]) -> Result<api::DeletedOrphans, Trouble> {
-        let body = serde_json::json!({ "hash": hash, "items": items });
-        self.exchange(Method::POST, "/v1/orphans", Some(&body), SLOW_ANSWER_TIME_MAX).await
+        self.send_slow(Method::POST, "/v1/orphans", Some(&chosen_orphans(hash, items))).await
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
@@ -264,10 +262,13 @@ impl Client {
         self.exchange(method, path, body, ANSWER_TIME_MAX).await
     }
 
+    async fn send_slow<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Trouble> {
+        self.exchange(method, path, body, SLOW_ANSWER_TIME_MAX).await
+    }
+
     async fn follow<T: DeserializeOwned>(&self, path: &str) -> Result<Follow<T>, Trouble> {
-        let response = timeout(ANSWER_TIME_MAX, self.request(Method::GET, path, None)).await;
-        let response = response.map_err(|_| Trouble::slow(path, ANSWER_TIME_MAX))??;
-        if response.status().is_success() { Ok(Follow::new(response.into_body())) } else { Err(refusal(path, response).await) }
+        let response = timeout(ANSWER_TIME_MAX, self.ask(Method::GET, path, None, &[])).await;
+        Ok(Follow::new(response.map_err(|_| Trouble::slow(path, ANSWER_TIME_MAX))??.into_body()))
     }
 
     async fn exchange<T: DeserializeOwned>(
@@ -278,21 +279,25 @@ impl Client {
         time_max: Duration,
     ) -> Result<T, Trouble> {
         let exchange = async {
-            let response = self.request(method, path, body).await?;
-            if !response.status().is_success() {
-                return Err(refusal(path, response).await);
-            }
-            let bytes = read(path, response).await?;
+            let bytes = read(path, self.ask(method, path, body, &[]).await?).await?;
             serde_json::from_slice(&bytes).map_err(|error| Trouble::broken(path, error))
         };
         timeout(time_max, exchange).await.map_err(|_| Trouble::slow(path, time_max))?
     }
 
-    async fn request(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response<Incoming>, Trouble> {
-        self.request_with(method, path, body, &[]).await
+    /// The answer to a request, if that is a success.
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Response<Incoming>, Trouble> {
+        let response = self.request(method, path, body, headers).await?;
+        if response.status().is_success() { Ok(response) } else { Err(refusal(path, response).await) }
     }
 
-    async fn request_with(
+    async fn request(
         &self,
         method: Method,
         path: &str,
@@ -340,10 +345,22 @@ async fn read(path: &str, response: Response<Incoming>) -> Result<Bytes, Trouble
     Ok(body.map_err(|error| Trouble::broken(path, error))?.to_bytes())
 }
 
-/// The path of a tunnel. A name is encoded, so that a slip in it is an unknown name and never another path.
 fn tunnel_path(name: &str, rest: &str) -> String {
-    let encoded: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
-    format!("/v1/tunnels/{}{rest}", encoded.replace('+', "%20").replace('.', "%2E"))
+    format!("/v1/tunnels/{}{rest}", encoded(name))
+}
+
+/// A name or an id within a path: so a slip in it is an unknown one and never another path.
+fn encoded(text: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    encoded.replace('+', "%20").replace('.', "%2E")
+}
+
+fn value(asked: &impl Serialize) -> Value {
+    serde_json::to_value(asked).expect("the API's types are JSON")
+}
+
+fn chosen_orphans(hash: &str, items: &[String]) -> Value {
+    value(&api::DeleteOrphans { hash: hash.to_owned(), items: items.to_owned() })
 }
 
 fn query<'a>(pairs: impl IntoIterator<Item = (&'a str, String)>) -> String {

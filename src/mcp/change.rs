@@ -123,7 +123,7 @@ impl Act {
             Self::Stop => client.stop_tunnel(tunnel).await,
             Self::Restart => client.restart_tunnel(tunnel).await,
             Self::AddRoute(route) => client.add_route(tunnel, route).await,
-            Self::RemoveRoute(place) => client.remove_private_route(tunnel, place).await,
+            Self::RemoveRoute(place) => client.remove_named_route(tunnel, place).await,
         }
     }
 }

@@ -1,14 +1,13 @@
 //! What is looked at when something does not work.
 
-use super::{Client, SLOW_ANSWER_TIME_MAX, Trouble, query};
+use super::{Client, Trouble, query};
 use crate::control::api::{Diagnosis, DoctorReport};
-use hyper::Method;
 
 impl Client {
     /// Has the daemon look at its host and at itself; with `online` at Cloudflare as well.
     pub async fn doctor(&self, online: bool) -> Result<DoctorReport, Trouble> {
         let query = query([("online", online.to_string())]);
-        self.exchange(Method::GET, &format!("/v1/doctor{query}"), None, SLOW_ANSWER_TIME_MAX).await
+        self.get_slow(&format!("/v1/doctor{query}")).await
     }
 
     /// Walks from a hostname to its origin. With `fresh` Cloudflare is asked anew, with `outside` the public hostname is.

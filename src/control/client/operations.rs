@@ -6,7 +6,7 @@ use hyper::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ANSWER_TIME_MAX, Client, Follow, Trouble, query, read, refusal, tunnel_path};
+use super::{ANSWER_TIME_MAX, Client, Follow, Trouble, chosen_orphans, encoded, query, read, tunnel_path, value};
 use crate::control::api::{Applied, Changed, DeletedOrphans, Operation, Rotate};
 
 /// What became of a request whose client prefers not to wait.
@@ -53,22 +53,18 @@ impl Client {
 
     /// Begins to give a tunnel another secret; it ends when its connectors have it.
     pub async fn begin_rotate_tunnel(&self, name: &str, emergency: bool) -> Result<Begun<Changed>, Trouble> {
-        let body = serde_json::to_value(Rotate { emergency }).expect("a switch has a JSON form");
-        self.begin(Method::POST, &tunnel_path(name, "/rotate"), Some(&body)).await
+        self.begin(Method::POST, &tunnel_path(name, "/rotate"), Some(&value(&Rotate { emergency }))).await
     }
 
     /// Begins to delete what is left over, as [`Client::delete_orphans`] does.
     pub async fn begin_delete_orphans(&self, hash: &str, items: &[String]) -> Result<Begun<DeletedOrphans>, Trouble> {
-        self.begin(Method::POST, "/v1/orphans", Some(&serde_json::json!({ "hash": hash, "items": items }))).await
+        self.begin(Method::POST, "/v1/orphans", Some(&chosen_orphans(hash, items))).await
     }
 
     async fn begin<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Begun<T>, Trouble> {
         let exchange = async {
-            let response = self.request_with(method, path, body, &[("prefer", "respond-async")]).await?;
+            let response = self.ask(method, path, body, &[("prefer", "respond-async")]).await?;
             let status = response.status();
-            if !status.is_success() {
-                return Err(refusal(path, response).await);
-            }
             let bytes = read(path, response).await?;
             let broken = |error| Trouble::broken(path, error);
             if status == StatusCode::ACCEPTED {
@@ -81,8 +77,6 @@ impl Client {
     }
 }
 
-/// The path of an operation. Its id is encoded, so that a slip in it is an unknown one and never another path.
 fn operation_path(id: &str) -> String {
-    let encoded: String = url::form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    format!("/v1/operations/{}", encoded.replace('+', "%20").replace('.', "%2E"))
+    format!("/v1/operations/{}", encoded(id))
 }

@@ -4,7 +4,7 @@ use hyper::Method;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Client, SLOW_ANSWER_TIME_MAX, Trouble, query, tunnel_path};
+use super::{Client, Trouble, query, tunnel_path, value};
 use crate::control::api::{AdoptRoute, AdoptTunnel, Forgotten, RouteAdopted, RouteAdoption, TunnelAdopted, TunnelAdoption};
 
 impl Client {
@@ -15,13 +15,12 @@ impl Client {
 
     /// Makes it ours, if it is what was shown still.
     pub async fn adopt_tunnel(&self, name: &str, asked: &AdoptTunnel) -> Result<TunnelAdopted, Trouble> {
-        let body = value(asked);
-        self.exchange(Method::POST, &tunnel_path(name, "/adoption"), Some(&body), SLOW_ANSWER_TIME_MAX).await
+        self.send_slow(Method::POST, &tunnel_path(name, "/adoption"), Some(&value(asked))).await
     }
 
     /// Gives a tunnel up; nothing of it is deleted at Cloudflare.
     pub async fn forget_tunnel(&self, name: &str) -> Result<Forgotten, Trouble> {
-        self.exchange(Method::POST, &tunnel_path(name, "/forget"), None, SLOW_ANSWER_TIME_MAX).await
+        self.send_slow(Method::POST, &tunnel_path(name, "/forget"), None).await
     }
 
     /// What stands in the way of a hostname.
@@ -31,13 +30,8 @@ impl Client {
 
     /// Puts our record in its place, if that is what was shown still.
     pub async fn adopt_route(&self, asked: &AdoptRoute) -> Result<RouteAdopted, Trouble> {
-        let body = value(asked);
-        self.exchange(Method::POST, "/v1/routes/adoption", Some(&body), SLOW_ANSWER_TIME_MAX).await
+        self.send_slow(Method::POST, "/v1/routes/adoption", Some(&value(asked))).await
     }
-}
-
-fn value(asked: &impl Serialize) -> Value {
-    serde_json::to_value(asked).expect("the API's types are JSON")
 }
 
 fn as_query(asked: &impl Serialize) -> String {
