@@ -15,7 +15,7 @@ use crate::{
     config::Pattern,
     control::{
         Client,
-        api::{Error, ErrorKind, Event, Replaced, Tunnel},
+        api::{Error, ErrorKind, Event, Tunnel},
     },
 };
 
@@ -44,7 +44,7 @@ impl Reader {
         status.tunnels.retain(|tunnel| self.limits.covers(&tunnel.name));
         let within = |tunnel: &Option<String>| tunnel.as_ref().is_none_or(|tunnel| self.limits.covers(tunnel));
         let mut overview = status.overview;
-        overview.health.reasons.retain(|finding| within(&finding.tunnel));
+        overview.health.retain(|finding| within(&finding.tunnel));
         let findings = overview.health.reasons.len();
         overview.health.reasons.truncate(fitting(&overview.health.reasons, LIST_BYTES_MAX));
         overview.last_change = overview.last_change.filter(|event| within(&event.subject.tunnel));
@@ -184,7 +184,7 @@ impl Reader {
             0 => "Nothing would change.".to_owned(),
             changes => format!("{}. To carry out exactly these: apply with plan_hash {}.", counted(changes, "change"), plan.hash),
         };
-        let shown = lines.iter().cloned().chain(plan.connectors.iter().map(Replaced::sentence)).collect();
+        let shown = lines.clone();
         Ok(Answer::with_left_out(heading, Planned::of(plan, lines), left_out).with_lines(shown))
     }
 }

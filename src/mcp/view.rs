@@ -61,7 +61,7 @@ pub(super) struct HostStatus {
     pub(super) overview: Overview,
     /// How many tunnels there are.
     pub(super) tunnels: usize,
-    /// How many of them are ready and settled.
+    /// How many of them are ready and settled, with nothing that waits.
     pub(super) tunnels_ready: usize,
     /// The others, by name.
     pub(super) troubled: Vec<TunnelBrief>,
@@ -106,12 +106,12 @@ pub(super) struct Happened {
 pub(super) struct Planned {
     /// What `apply` wants, to carry out exactly this plan.
     plan_hash: String,
-    /// How many steps there are.
+    /// How many steps there are, and connectors that are started, replaced or stopped.
     changes: usize,
     /// How many things are left alone, because somebody else holds them or something is not certain.
     left_alone: usize,
-    /// The plan: one line for each step, then what is left alone and why. Lines begin with `+`, `~`, `-` for steps and with `!`, `?`,
-    /// `#` for the rest.
+    /// The plan: one line for each step, then what is left alone and why, then the connectors on this host. Lines begin with `+`, `~`,
+    /// `-` for steps and with `!`, `?`, `#` for the rest.
     lines: Vec<String>,
     /// The connectors that are replaced or stopped, with what would be cut.
     connectors: Vec<Replaced>,

@@ -242,14 +242,14 @@ impl Backend for Kept {
     }
 
     fn overview(&self) -> api::Overview {
-        let finding = |tunnel: &str| api::Finding {
-            verdict: api::Verdict::Attention,
+        let finding = |tunnel: &api::Tunnel| api::Finding {
+            verdict: if tunnel.state == api::State::Blocked { api::Verdict::Failing } else { api::Verdict::Attention },
             code: "seen".to_owned(),
-            sentence: format!("{tunnel} was seen"),
-            tunnel: Some(tunnel.to_owned()),
+            sentence: format!("{} was seen", tunnel.name),
+            tunnel: Some(tunnel.name.clone()),
         };
-        let reasons: Vec<_> = self.0.tunnels.lock().unwrap().keys().map(|name| finding(name)).collect();
-        let verdict = if reasons.is_empty() { api::Verdict::Healthy } else { api::Verdict::Attention };
+        let reasons: Vec<_> = self.0.tunnels.lock().unwrap().values().map(|(tunnel, _)| finding(tunnel)).collect();
+        let verdict = reasons.iter().map(|finding| finding.verdict).max().unwrap_or(api::Verdict::Healthy);
         api::Overview {
             daemon: api::Daemon {
                 version: self.version(),
@@ -353,14 +353,15 @@ impl Backend for Kept {
 
     async fn plan(&self) -> Result<api::Plan, Error> {
         let steps = self.0.plan.lock().unwrap().clone();
-        let text = steps.iter().map(|step| format!("{step}\n")).collect();
+        let connectors: Vec<_> = steps.iter().filter(|step| step.starts_with("~ protocol ")).map(|_| replaced()).collect();
+        let lines = steps.iter().cloned().chain(connectors.iter().map(api::Replaced::sentence));
         Ok(api::Plan {
             hash: self.hash(),
-            changes: steps.len(),
+            changes: steps.len() + connectors.len(),
             left_alone: 0,
-            text,
+            text: lines.map(|line| format!("{line}\n")).collect(),
             plans: Vec::new(),
-            connectors: Vec::new(),
+            connectors,
             starts: Vec::new(),
         })
     }
@@ -559,6 +560,12 @@ fn audit_entry(id: u64) -> api::AuditEntry {
 
 /// How far a follower may fall behind, as in the daemon.
 const EVENTS_KEPT: usize = 256;
+
+/// The connector that a step which changes a protocol replaces.
+fn replaced() -> api::Replaced {
+    let (tunnel, why) = ("web".to_owned(), "config".to_owned());
+    api::Replaced { tunnel, replica: 0, pid: 4711, why, open_requests: Some(0), cut_after_millis: 30_000 }
+}
 
 fn event(id: u64, tunnel: &str) -> api::Event {
     api::Event {

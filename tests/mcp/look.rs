@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{host::Host, session::Session};
+use crate::{backend, host::Host, session::Session};
 
 const TWO_TUNNELS: &str = r#"
 [tunnels.web]
@@ -73,6 +73,18 @@ async fn many_are_told_in_parts_and_what_is_left_out_is_said() {
     assert_eq!(session.call("list_tunnels", json!({ "only_troubled": true })).await.value()["total"], json!(0));
     let diagnosis = session.call("diagnose", json!({ "hostname": "nobody.example.com" })).await;
     assert_eq!(diagnosis.value()["verdict"]["link"], json!("configuration"), "{}", diagnosis.value());
+}
+
+#[tokio::test]
+async fn a_plan_tells_each_step_and_each_connector_once() {
+    let host = backend::Host::start().await;
+    host.backend.set_plan(&["+ tunnel shop", "~ protocol of web"]);
+    let mut session = Session::begin(&host.socket, &[]).await;
+    let plan = session.call("plan", json!({})).await;
+    assert_eq!((&plan.value()["changes"], &plan.value()["connectors"][0]["pid"]), (&json!(3), &json!(4711)));
+    for told in ["+ tunnel shop", "~ protocol of web", "connector web/0 (process 4711) is replaced"] {
+        assert_eq!(plan.text().matches(told).count(), 1, "{}", plan.text());
+    }
 }
 
 #[tokio::test]

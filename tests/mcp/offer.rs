@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use adit::control::api::State;
 use serde_json::{Value, json};
 
 use crate::{
@@ -214,7 +215,10 @@ async fn a_server_for_some_tunnels_shows_and_changes_no_other() {
     assert_eq!(names(session.call("list_tunnels", json!({})).await.value(), "tunnels"), ["web-1", "web-2"]);
     assert_eq!(names(session.call("list_routes", json!({})).await.value(), "routes"), ["web-1", "web-2"]);
     assert_eq!(session.call("status", json!({})).await.value()["tunnels"], json!(2));
-    assert!(!session.call("status", json!({})).await.0.to_string().contains("api was seen"));
+    host.backend.change("api", |tunnel| tunnel.state = State::Blocked);
+    let status = session.call("status", json!({})).await;
+    assert!(!status.0.to_string().contains("api was seen"));
+    assert_eq!(status.value()["health"]["verdict"], "attention", "nor that something is wrong with another");
     for (tool, arguments) in [
         ("show_tunnel", json!({ "tunnel": "api" })),
         ("stop_tunnel", json!({ "tunnel": "api" })),

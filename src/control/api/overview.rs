@@ -101,6 +101,14 @@ pub struct Health {
     pub reasons: Vec<Finding>,
 }
 
+impl Health {
+    /// Leaves out what is not `shown`. The verdict is then about the rest: one without its reasons would help nobody.
+    pub fn retain(&mut self, shown: impl FnMut(&Finding) -> bool) {
+        self.reasons.retain(shown);
+        self.verdict = self.reasons.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Healthy);
+    }
+}
+
 /// How well it goes. Ordered from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
