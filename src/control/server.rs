@@ -214,12 +214,7 @@ where
 impl<B: Backend> Shared<B> {
     /// The error for a tunnel that is not there, with the name that may have been meant.
     fn no_such_tunnel(&self, caller: &gate::Caller, name: &str) -> api::Error {
-        let mut names = Vec::new();
-        self.backend.tunnels(&mut |tunnel| {
-            if caller.sees(tunnel) {
-                names.push(tunnel.name.clone());
-            }
-        });
+        let names = caller.seen_names(&self.backend);
         let error = api::Error::no_such_tunnel(name);
         match suggestion::meant(name, names.iter().map(String::as_str)) {
             Some(meant) => error.with_hint(format!("did you mean {meant:?}?")),

@@ -260,6 +260,19 @@ async fn a_grant_shows_only_what_it_is_for() {
 }
 
 #[tokio::test]
+async fn a_grant_is_for_a_tunnel_as_well_that_another_takes_the_place_of() {
+    let host = Host::start().await;
+    let rule = json!({ "hostname": "shop.web.example.com", "service": "http://localhost:1" });
+    host.backend.put("web-shop~1", json!({ "ingress": [rule] }));
+    host.become_user(user(2005, "web-team"));
+    assert_eq!(host.client.tunnels().await.unwrap()[0].name, "web-shop~1");
+    assert_eq!(host.client.tunnel("web-shop~1").await.unwrap().tunnel.name, "web-shop~1");
+    host.client.stop_tunnel("web-shop~1").await.unwrap();
+    let diagnosis = host.client.diagnose("shop.web.example.com", "/", false, false).await.unwrap();
+    assert_eq!(diagnosis.tunnel.as_deref(), Some("web-shop~1"));
+}
+
+#[tokio::test]
 async fn a_grant_lets_write_only_within_its_patterns() {
     let host = Host::start().await;
     let rule = |hostname: &str| json!({ "hostname": hostname, "service": "http://localhost:1" });

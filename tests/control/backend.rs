@@ -496,8 +496,10 @@ impl Backend for Kept {
     async fn diagnose(&self, question: &DiagnoseQuery) -> Result<api::Diagnosis, Error> {
         let takes = |route: &api::Route| route.hostname.as_deref() == Some(question.hostname.as_str());
         let tunnels = self.0.tunnels.lock().unwrap();
-        let mut seen =
-            tunnels.values().map(|(tunnel, _)| tunnel).filter(|tunnel| question.seen.has(&tunnel.name.parse().unwrap()));
+        let mut seen = tunnels
+            .values()
+            .map(|(tunnel, _)| tunnel)
+            .filter(|tunnel| question.seen.has(&tunnel.name.clone().try_into().unwrap()));
         let tunnel = seen.find(|tunnel| tunnel.routes.iter().any(takes)).map(|tunnel| tunnel.name.clone());
         let state = if tunnel.is_some() { api::LinkState::Ok } else { api::LinkState::Broken };
         let verdict = api::DiagnosisVerdict { state, link: None, sentence: "as it is".to_owned(), action: None };

@@ -119,11 +119,11 @@ impl<B: Backend> Shared<B> {
     }
 
     fn object(&self, tunnel: Option<&str>) -> Option<Object> {
-        let tunnel = tunnel.and_then(|name| name.parse::<TunnelName>().ok()).and_then(|name| self.backend.tunnel(&name));
-        tunnel.map(|tunnel| Object::of_tunnel(&tunnel))
+        let name = TunnelName::try_from(tunnel?.to_owned()).ok()?;
+        self.backend.tunnel(&name).map(|tunnel| Object::of_tunnel(&tunnel))
     }
 
-    /// What `principal` may, for answers about paths that the table does not have.
+    /// Whether `principal` may anything at all, for answers about paths that the table does not have.
     pub(super) async fn may_anything(&self, principal: &Principal) -> bool {
         if principal.is_connector {
             return false;
@@ -199,6 +199,24 @@ impl Caller {
         self.standing.everywhere(Role::Viewer)
     }
 
+    /// Hands each tunnel that they may see to `show`, by name.
+    pub(super) fn each_seen(&self, backend: &impl Backend, show: &mut dyn FnMut(&Tunnel)) {
+        backend.tunnels(&mut |tunnel| {
+            if self.sees(tunnel) {
+                show(tunnel);
+            }
+        });
+    }
+
+    /// The names of the tunnels that they may see.
+    pub(super) fn seen_names(&self, backend: &impl Backend) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        self.each_seen(backend, &mut |tunnel| {
+            names.insert(tunnel.name.clone());
+        });
+        names
+    }
+
     /// The tunnels for which they may what `role` may.
     pub(super) fn reach<B: Backend>(&self, role: Role, backend: &B) -> Reach {
         if self.standing.everywhere(role) {
@@ -207,7 +225,7 @@ impl Caller {
         let mut names = BTreeSet::new();
         backend.tunnels(&mut |tunnel| {
             if self.standing.covers(role, &Object::of_tunnel(tunnel)) {
-                names.extend(tunnel.name.parse::<TunnelName>());
+                names.extend(TunnelName::try_from(tunnel.name.clone()));
             }
         });
         Reach::Only(names)
@@ -232,9 +250,7 @@ impl Caller {
             Error::new(ErrorKind::NotPermitted, format!("cannot write tunnel {:?}: {why}", name.as_str())).with_hint(HINT)
         })
     }
-}
 
-impl Caller {
     /// Refuses a change by which something is public without the Access application that it demanded, but to admins.
     pub(super) fn check_access_kept(
         &self,

@@ -1,6 +1,6 @@
 //! Events and log lines: as lists, or followed.
 
-use std::{collections::BTreeSet, num::NonZeroU16};
+use std::num::NonZeroU16;
 
 use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -106,16 +106,11 @@ pub(in crate::control::server) async fn events<B: Backend>(
 
 /// Which events the caller may see: all, or those of the tunnels that they may see by now.
 fn visible<B: Backend>(shared: &Shared<B>, caller: &Caller) -> impl Fn(&Event) -> bool + Send + 'static {
-    let mut tunnels = BTreeSet::new();
-    let all = caller.sees_all();
-    if !all {
-        shared.backend.tunnels(&mut |tunnel| {
-            if caller.sees(tunnel) {
-                tunnels.insert(tunnel.name.clone());
-            }
-        });
+    let seen = (!caller.sees_all()).then(|| caller.seen_names(&shared.backend));
+    move |event| match (&seen, &event.subject.tunnel) {
+        (None, _) => true,
+        (Some(seen), tunnel) => tunnel.as_ref().is_some_and(|tunnel| seen.contains(tunnel)),
     }
-    move |event| all || event.subject.tunnel.as_ref().is_some_and(|tunnel| tunnels.contains(tunnel))
 }
 
 /// Where a reader that was cut off goes on: `Last-Event-ID`, as Server-Sent Events have it.

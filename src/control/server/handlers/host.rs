@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::App;
 use crate::{
     control::{
-        api::{Apply, Error, ErrorKind, Overview, UplinkState, Verdict, Version},
+        api::{Apply, Error, ErrorKind, Overview, UplinkState, Version},
         backend::Backend,
         progress::Progress,
         server::{
@@ -51,17 +51,12 @@ fn overview<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Overview {
         return overview;
     }
     let (mut tunnels, mut accounts) = (BTreeSet::new(), BTreeSet::new());
-    shared.backend.tunnels(&mut |tunnel| {
-        if caller.sees(tunnel) {
-            tunnels.insert(tunnel.name.clone());
-            accounts.insert(tunnel.account.clone());
-        }
+    caller.each_seen(&shared.backend, &mut |tunnel| {
+        tunnels.insert(tunnel.name.clone());
+        accounts.insert(tunnel.account.clone());
     });
     let visible = |name: &Option<String>| name.as_ref().is_some_and(|name| tunnels.contains(name));
-    overview.health.reasons.retain(|finding| visible(&finding.tunnel));
-    // The verdict is about what the caller may see: one without its reasons would help nobody.
-    let worst = overview.health.reasons.iter().map(|finding| finding.verdict).max();
-    overview.health.verdict = worst.unwrap_or(Verdict::Healthy);
+    overview.health.retain(|finding| visible(&finding.tunnel));
     overview.accounts.retain(|account| accounts.contains(&account.name));
     overview.last_change = overview.last_change.filter(|event| visible(&event.subject.tunnel));
     overview.daemon.config_problems.clear();

@@ -27,9 +27,8 @@ pub(in crate::control::server) async fn routes<B: Backend>(
     headers: HeaderMap,
 ) -> Response {
     let bytes = answer::list(|each| {
-        shared.backend.tunnels(&mut |tunnel| {
-            let routes = if caller.sees(tunnel) { tunnel.routes.as_slice() } else { &[] };
-            for route in routes {
+        caller.each_seen(&shared.backend, &mut |tunnel| {
+            for route in &tunnel.routes {
                 each(&TunnelRoute { tunnel: tunnel.name.clone(), route: route.clone() });
             }
         });

@@ -38,14 +38,7 @@ pub(super) async fn seen<B: Backend>(shared: &Shared<B>, caller: &Caller) -> Tag
     if caller.sees_all() {
         return shared.listing.of(&shared.backend).await;
     }
-    let bytes = answer::list(|each| {
-        shared.backend.tunnels(&mut |tunnel| {
-            if caller.sees(tunnel) {
-                each(tunnel);
-            }
-        });
-    });
-    Tagged::new(bytes)
+    Tagged::new(answer::list(|each| caller.each_seen(&shared.backend, each)))
 }
 
 pub(in crate::control::server) async fn tunnel<B: Backend>(
@@ -189,26 +182,11 @@ const LOOK_AGAIN: &str =
 
 /// A tunnel that was to be made only where there is none.
 fn already_there(name: &str, error: Error) -> Error {
-    match error.kind {
-        ErrorKind::Conflict => {
-            let message = format!("cannot create tunnel {name:?}: there is one of that name");
-            Error::new(ErrorKind::Changed, message).with_hint("without \"If-None-Match: *\" its definition is replaced")
-        }
-        ErrorKind::Malformed
-        | ErrorKind::Invalid
-        | ErrorKind::NotFound
-        | ErrorKind::MethodNotAllowed
-        | ErrorKind::NotPermitted
-        | ErrorKind::Changed
-        | ErrorKind::ReadOnly
-        | ErrorKind::Hold
-        | ErrorKind::TooLarge
-        | ErrorKind::UnsupportedMediaType
-        | ErrorKind::TooSlow
-        | ErrorKind::Busy
-        | ErrorKind::Unavailable
-        | ErrorKind::Internal => error,
+    if error.kind != ErrorKind::Conflict {
+        return error;
     }
+    let message = format!("cannot create tunnel {name:?}: there is one of that name");
+    Error::new(ErrorKind::Changed, message).with_hint("without \"If-None-Match: *\" its definition is replaced")
 }
 
 /// The answer to a refused change; to one that was made from another version, with the version that there is.
