@@ -122,7 +122,11 @@ impl<B: Backend> Server<B> {
             };
             let shared = Arc::clone(&self.shared);
             tasks.spawn(async move {
-                let principal = shared.gate.with_user_name(principal).await;
+                let principal = match admission {
+                    Admission::Served(_) => shared.gate.with_user_name(principal).await,
+                    // Who is only told that there are too many is told at once, whoever it is.
+                    Admission::Refused(_) => principal,
+                };
                 converse(stream, service, principal, &shared.shutdown).await;
                 drop(admission);
             });

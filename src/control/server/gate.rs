@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -33,7 +33,7 @@ use crate::{
 /// How long the ids of the users and groups in the access rules are taken as known: a group made later counts after this time.
 const NAMES_AGE_MAX: Duration = Duration::from_secs(30);
 
-/// How long the name service may take. Root needs no names and is not kept waiting by it.
+/// How long the name service may take. What root may needs no names.
 const NAMES_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The most names of users that are remembered.
@@ -52,8 +52,11 @@ pub(super) struct Caller {
 #[derive(Default)]
 pub(super) struct Gate {
     policy: tokio::sync::Mutex<Option<(Instant, Arc<Policy>)>>,
-    users: Mutex<BTreeMap<u32, (Instant, Option<String>)>>,
+    users: Mutex<Users>,
 }
+
+/// The names of users, and when each was looked up.
+type Users = BTreeMap<u32, (Instant, Option<String>)>;
 
 /// The state of the gate before one endpoint.
 pub(super) struct Guarded<B> {
@@ -165,26 +168,33 @@ impl Gate {
     }
 
     /// `principal` with the name of its user, if that can be had in time.
-    pub(super) async fn with_user_name(&self, mut principal: Principal) -> Principal {
-        if principal.user.is_some() {
-            return principal;
-        }
-        let uid = principal.uid;
-        if let Some((at, user)) = self.users.lock().unwrap_or_else(PoisonError::into_inner).get(&uid)
+    pub(super) async fn with_user_name(&self, principal: Principal) -> Principal {
+        let user = match principal.user {
+            Some(user) => Some(user),
+            None => self.user_name(principal.uid, Names::of_user).await,
+        };
+        Principal { user, ..principal }
+    }
+
+    async fn user_name(&self, uid: u32, look_up: impl FnOnce(u32) -> Option<String> + Send + 'static) -> Option<String> {
+        if let Some((at, user)) = self.users().get(&uid)
             && at.elapsed() < NAMES_AGE_MAX
         {
-            principal.user.clone_from(user);
-            return principal;
+            return user.clone();
         }
-        if let Ok(Ok(user)) = timeout(NAMES_TIME_MAX, spawn_blocking(move || Names::of_user(uid))).await {
-            let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
-            if users.len() >= USERS_MAX {
-                users.clear();
-            }
-            users.insert(uid, (Instant::now(), user.clone()));
-            principal.user = user;
+        let looked_up = timeout(NAMES_TIME_MAX, spawn_blocking(move || look_up(uid))).await;
+        // Whom the name service does not name in time has no name for a while: each question that it lets hang holds a thread.
+        let user = looked_up.ok().and_then(Result::ok).flatten();
+        let mut users = self.users();
+        if users.len() >= USERS_MAX {
+            users.clear();
         }
-        principal
+        users.insert(uid, (Instant::now(), user.clone()));
+        user
+    }
+
+    fn users(&self) -> MutexGuard<'_, Users> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -313,5 +323,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         Ok(parts.extensions.get::<Self>().expect("the gate adds the caller to each request that it lets pass").clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::poll;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_service_that_does_not_answer_is_not_asked_again_at_once() {
+        let (gate, (release, held)) = (Gate::default(), mpsc::channel::<()>());
+        let mut hanging = Box::pin(gate.user_name(1000, move |_| held.recv().err().map(|_| "too late".to_owned())));
+        assert!(poll!(&mut hanging).is_pending());
+        advance(NAMES_TIME_MAX).await;
+        assert_eq!(hanging.await, None);
+        assert_eq!(gate.user_name(1000, |_| Some("asked".to_owned())).await, None);
+        advance(NAMES_AGE_MAX).await;
+        assert_eq!(gate.user_name(1000, |_| Some("ada".to_owned())).await.as_deref(), Some("ada"));
+        drop(release);
     }
 }
