@@ -18,7 +18,6 @@ mod tests;
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use self::{describe::describe, operation::Tag, types::Types};
 use super::{
@@ -33,9 +32,9 @@ pub fn openapi() -> &'static Value {
     &VALUE
 }
 
-/// The document as it is served.
-pub(super) fn served() -> &'static Document {
-    &DOCUMENT
+/// The same as it is served.
+pub(super) fn written() -> Vec<u8> {
+    serde_json::to_vec(&build()).expect("a JSON value is JSON")
 }
 
 /// The keys that the query of `action` may have.
@@ -67,21 +66,6 @@ fn asked(action: Action) -> &'static Asked {
     let (_, asked) = ASKED.iter().find(|(known, _)| *known == action).expect("every action is in the table");
     asked
 }
-
-/// The document, made once somebody asks for it.
-pub(super) struct Document {
-    /// The document as JSON.
-    pub(super) text: Vec<u8>,
-    /// Names exactly this document, as an `ETag` has it.
-    pub(super) tag: String,
-}
-
-static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
-    let text = serde_json::to_vec(&build()).expect("a JSON value is JSON");
-    let digest = Sha256::digest(&text);
-    let tag = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    Document { text, tag: format!("\"{tag}\"") }
-});
 
 fn build() -> Value {
     let mut types = Types::new();

@@ -33,7 +33,7 @@ use super::{
     peer::{Identify, Principal},
 };
 pub(super) use answer::status;
-use connections::{Admission, Connections};
+use connections::{Admission, Connections, too_many};
 use gate::Gate;
 pub(super) use handlers::queries;
 use listing::Listing;
@@ -167,7 +167,7 @@ impl<B: Backend> Server<B> {
 fn turn_away(stream: &UnixStream) {
     let mut head = [0; 8 * 1024];
     if stream.try_read(&mut head).is_ok_and(|asked| asked > 0) {
-        let body = serde_json::to_string(&api::ErrorBody { error: router::too_many() }).expect("an error is JSON");
+        let body = serde_json::to_string(&api::ErrorBody { error: too_many() }).expect("an error is JSON");
         let length = body.len();
         let answer = format!(
             "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
@@ -219,10 +219,7 @@ impl<B: Backend> Shared<B> {
     /// The error for a tunnel that is not there, with the name that may have been meant.
     fn no_such_tunnel(&self, caller: &gate::Caller, name: &str) -> api::Error {
         let names = caller.seen_names(&self.backend);
-        let error = api::Error::no_such_tunnel(name);
-        match suggestion::meant(name, names.iter().map(String::as_str)) {
-            Some(meant) => error.with_hint(format!("did you mean {meant:?}?")),
-            None => error.with_hint("\"adit tunnel list\" shows every tunnel"),
-        }
+        let hint = suggestion::of_word(name, names.iter().map(String::as_str));
+        api::Error::no_such_tunnel(name).with_hint(hint.unwrap_or_else(|| "\"adit tunnel list\" shows every tunnel".to_owned()))
     }
 }

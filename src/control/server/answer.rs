@@ -126,6 +126,12 @@ impl IntoResponse for Error {
     }
 }
 
+/// The error for what ended in a panic, which is in the log.
+pub(super) fn mistake(what: &str) -> Error {
+    Error::new(ErrorKind::Internal, format!("cannot tell what came of {what}: Adit made a mistake"))
+        .with_hint("the daemon's log has more: journalctl -u adit")
+}
+
 /// The status of an answer that tells an error of that kind.
 pub(in crate::control) fn status(kind: ErrorKind) -> StatusCode {
     match kind {

@@ -13,14 +13,14 @@ use axum::{
 
 use super::{
     Shared,
-    answer::{AnswerBefore, AnswerKind, AnswerObject, AnswerReason, AnswerTunnel},
+    answer::{AnswerBefore, AnswerKind, AnswerObject, AnswerReason, AnswerTunnel, mistake},
     gate::Caller,
     operations::cut_off,
 };
 use crate::{
     config::Role,
     control::{
-        api::{Error, ErrorKind},
+        api::Error,
         audit::Audit,
         backend::Backend,
         peer::Principal,
@@ -64,11 +64,8 @@ impl<B: Backend> Audited<B> {
             response.extensions_mut().insert(audited);
             response
         });
-        // It is never aborted, so what does not end well has panicked; the panic is in the log.
-        change.await.unwrap_or_else(|_| {
-            let message = "cannot tell what came of the change: Adit made a mistake";
-            Error::new(ErrorKind::Internal, message).with_hint("the daemon's log has more: journalctl -u adit").into_response()
-        })
+        // It is never aborted, so what does not end well has panicked.
+        change.await.unwrap_or_else(|_| mistake("the change").into_response())
     }
 
     /// Keeps that what was accepted did not come into force.

@@ -57,11 +57,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     };
     parsed.map_err(|error| {
         let complaint = error.to_string();
-        let error = Error::new(ErrorKind::Malformed, format!("cannot read the request's body as JSON: {complaint}"));
-        match suggestion::of_complaint(&complaint) {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
+        let message = format!("cannot read the request's body as JSON: {complaint}");
+        Error { hint: suggestion::of_complaint(&complaint), ..Error::new(ErrorKind::Malformed, message) }
     })
 }
 

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use crate::control::api::{Error, ErrorKind};
+
 /// Connections that one user may have: enough for a few terminals that follow events, too few to crowd out others.
 const PER_USER_MAX: usize = 16;
 
@@ -69,6 +71,13 @@ impl Connections {
         }
         None
     }
+}
+
+/// The answer to a connection beyond the bounds.
+pub(super) fn too_many() -> Error {
+    let bounds = format!("a user may have {PER_USER_MAX}, root {PER_ROOT_MAX}, all together {TOTAL_MAX}");
+    Error::new(ErrorKind::Busy, "cannot serve this connection: there are too many")
+        .with_hint(format!("close some of those that you have: {bounds}"))
 }
 
 impl Drop for Place {

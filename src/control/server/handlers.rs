@@ -69,9 +69,6 @@ fn tunnel_name<B: Backend>(shared: &Shared<B>, caller: &Caller, text: &str) -> R
 fn bad_query(error: &QueryRejection) -> Error {
     // Without the words of the library around it.
     let complaint = error.source().map_or_else(|| error.body_text(), ToString::to_string);
-    let error = Error::new(ErrorKind::Malformed, format!("cannot read the request's query: {complaint}"));
-    match suggestion::of_complaint(&complaint) {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
+    let message = format!("cannot read the request's query: {complaint}");
+    Error { hint: suggestion::of_complaint(&complaint), ..Error::new(ErrorKind::Malformed, message) }
 }

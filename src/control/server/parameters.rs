@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{body, suggestion::meant};
+use super::{body, suggestion};
 use crate::control::{
     api::{Error, ErrorKind},
     schema,
@@ -43,12 +43,9 @@ fn check(action: Action, query: &str) -> Result<(), Error> {
     let known = schema::query_of(action);
     let unknown = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| !known.iter().any(|known| known == key.as_ref()));
     let Some((key, _)) = unknown else { return Ok(()) };
-    let error = Error::new(ErrorKind::Malformed, format!("cannot read the request's query: unknown parameter {key:?}"));
-    Err(match (meant(&key, known.iter().map(String::as_str)), known) {
-        (Some(known), _) => error.with_hint(format!("did you mean {known:?}?")),
-        (None, []) => error.with_hint("this path takes no parameters"),
-        (None, known) => error.with_hint(format!("known are {}", known.join(", "))),
-    })
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let hint = suggestion::among(&key, &known).unwrap_or_else(|| "this path takes no parameters".to_owned());
+    Err(Error::new(ErrorKind::Malformed, format!("cannot read the request's query: unknown parameter {key:?}")).with_hint(hint))
 }
 
 #[cfg(test)]

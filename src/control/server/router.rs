@@ -13,11 +13,12 @@ use axum::{
 
 use super::{
     Shared, body,
+    connections::too_many,
     gate::{Guarded, HINT, guard},
     handlers,
     operations::operate,
     parameters::check_asked,
-    suggestion::meant,
+    suggestion,
 };
 use crate::control::{
     api::{Error, ErrorKind},
@@ -54,12 +55,6 @@ pub(super) fn busy() -> Router {
         let _ = body::read(request).await;
         ([(http::header::CONNECTION, "close")], too_many())
     })
-}
-
-/// The answer to a connection beyond the bounds.
-pub(super) fn too_many() -> Error {
-    Error::new(ErrorKind::Busy, "cannot serve this connection: there are too many")
-        .with_hint("close some of those that you have: a user may have 16, root 100, all together 200")
 }
 
 fn filter(method: Method) -> MethodFilter {
@@ -128,10 +123,8 @@ async fn no_such_path<B: Backend>(
     uri: Uri,
 ) -> impl IntoResponse {
     let message = format!("cannot find {:?}: the control socket has no such path", uri.path());
-    let hint = match meant(uri.path(), ENDPOINTS.iter().map(|endpoint| endpoint.path)) {
-        Some(path) => format!("did you mean {path:?}?"),
-        None => "every path begins with /v1/".to_owned(),
-    };
+    let hint = suggestion::of_word(uri.path(), ENDPOINTS.iter().map(|endpoint| endpoint.path));
+    let hint = hint.unwrap_or_else(|| "every path begins with /v1/".to_owned());
     known(&shared, &principal, Error::new(ErrorKind::NotFound, message).with_hint(hint)).await
 }
 

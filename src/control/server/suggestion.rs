@@ -7,8 +7,18 @@ const ALIKE_MIN: f64 = 0.7;
 /// a thousand tunnels.
 const WORD_MAX: usize = 256;
 
-/// That of `known` which is most like `word`, if any is like it.
-pub(super) fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The question whether that of `known` was meant which is most like `word`, if any is like it.
+pub(super) fn of_word<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    meant(word, known).map(|known| format!("did you mean {known:?}?"))
+}
+
+/// The same, or else what is known, if anything is.
+pub(super) fn among(word: &str, known: &[&str]) -> Option<String> {
+    let listed = || (!known.is_empty()).then(|| format!("known are {}", known.join(", ")));
+    of_word(word, known.iter().copied()).or_else(listed)
+}
+
+fn meant<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > WORD_MAX {
         return None;
     }
@@ -31,11 +41,7 @@ pub(super) fn of_complaint(complaint: &str) -> Option<String> {
     let word = quoted.next()?;
     // Between two quoted words stands what joins them.
     let known: Vec<&str> = quoted.skip(1).step_by(2).collect();
-    match meant(word, known.iter().copied()) {
-        Some(known) => Some(format!("did you mean {known:?}?")),
-        None if known.is_empty() => None,
-        None => Some(format!("known are {}", known.join(", "))),
-    }
+    among(word, &known)
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{Beginning, Running, preference::respond_async};
 use crate::{
     control::{
-        api::{Error, ErrorBody, ErrorKind, Tunnel},
+        api::{Error, ErrorBody, ErrorKind, Operation, Tunnel},
         backend::Backend,
         goal::{Goal, Outlook, outlook},
         peer::Principal,
@@ -71,9 +71,7 @@ pub(in crate::control::server) async fn operate<B: Backend>(
             Ok(Some(response)) => response,
             Ok(None) => cut_off().into_response(),
             // It is never aborted, so it has panicked; a release build ends there.
-            Err(_) => Error::new(ErrorKind::Internal, "cannot tell what came of the request: Adit made a mistake")
-                .with_hint("the daemon's log has more: journalctl -u adit")
-                .into_response(),
+            Err(_) => answer::mistake("the request").into_response(),
         }
     };
     match prefers {
@@ -247,7 +245,7 @@ fn goal(action: Action, tunnel: Option<&Tunnel>) -> Option<Goal> {
     }
 }
 
-fn accepted(operation: &crate::control::api::Operation) -> Response {
+fn accepted(operation: &Operation) -> Response {
     let mut response = answer::json(operation);
     *response.status_mut() = StatusCode::ACCEPTED;
     let location = HeaderValue::try_from(format!("/v1/operations/{}", operation.id)).expect("an id is letters, digits and -");
