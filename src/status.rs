@@ -55,6 +55,11 @@ impl TunnelStatus {
     pub fn state(&self) -> Option<State> {
         self.connectors.values().map(|connector| connector.state).max_by_key(|state| badness(*state))
     }
+
+    /// Whether nothing is left of it, neither at Cloudflare nor on this host.
+    fn is_gone(&self) -> bool {
+        self.provisioned.is_none() && self.connectors.is_empty()
+    }
 }
 
 /// How much a state wants to be looked at.
@@ -100,7 +105,7 @@ impl Status {
         let tunnel = self.tunnels.entry(event.slot.tunnel.clone()).or_default();
         if matches!(event.notice.happening, Happening::Forgotten) {
             tunnel.connectors.remove(&replica);
-            if tunnel.connectors.is_empty() && tunnel.provisioned.is_none() {
+            if tunnel.is_gone() {
                 self.tunnels.remove(&event.slot.tunnel);
             }
             return;
@@ -115,7 +120,7 @@ impl Status {
     fn rename_connector(&mut self, from: &TunnelName, event: &ConnectorEvent, at: Timestamp) {
         let replica = event.slot.replica;
         let known = self.tunnels.get_mut(from).and_then(|tunnel| tunnel.connectors.remove(&replica));
-        if self.tunnels.get(from).is_some_and(|tunnel| tunnel.connectors.is_empty() && tunnel.provisioned.is_none()) {
+        if self.tunnels.get(from).is_some_and(TunnelStatus::is_gone) {
             self.tunnels.remove(from);
         }
         let mut known = known.unwrap_or_else(|| Box::new(ConnectorStatus::new(replica, at)));

@@ -46,7 +46,7 @@ pub fn tunnel(intended: &Intended, defined_at: Instant, status: &Status, name: &
     let provisioned = known.provisioned.as_deref();
     let account = wanted.map(|wanted| &wanted.account).or(provisioned.map(|provisioned| &provisioned.account));
     let stop = intended.stops.get(name);
-    let (state, reason) = state(known, stop.is_some());
+    let (state, why) = state(known, stop.is_some());
     let unreadable = held.map(|why| Reason { code: "definition-unreadable".to_owned(), sentence: why.clone() });
     // Somebody's edit that is to be reported and no more: nothing waits because of it.
     let (drift, holds): (Vec<&plan::Hold>, Vec<&plan::Hold>) =
@@ -58,7 +58,7 @@ pub fn tunnel(intended: &Intended, defined_at: Instant, status: &Status, name: &
         id: provisioned.and_then(|provisioned| provisioned.id.as_ref()).map(ToString::to_string),
         cloudflare_status: provisioned.and_then(|provisioned| provisioned.cloudflare_status.clone()),
         state,
-        reason,
+        reason: why,
         settled: wanted.is_some_and(|wanted| settled(wanted, stop.is_some(), defined_at, status, known)),
         replicas: wanted.map_or_else(|| replicas_left(known), |wanted| wanted.replicas),
         connectors: known.connectors.values().map(|known| connector(known)).collect(),
@@ -178,7 +178,7 @@ pub fn uplink(uplink: &UplinkStatus) -> Uplink {
             status::UplinkState::Lost => UplinkState::Lost,
         },
         since: uplink.since,
-        reason: Reason { code: uplink.reason.code.to_string(), sentence: uplink.reason.sentence.to_string() },
+        reason: reason(&uplink.reason),
         braked_since: uplink.braked_since,
     }
 }
@@ -254,10 +254,7 @@ pub fn cloudflared(program: &event::ProgramView) -> Cloudflared {
         version: program.version.clone(),
         rollout: program.state.as_str().to_owned(),
         other_version: program.other_version.clone(),
-        reason: program
-            .reason
-            .as_ref()
-            .map(|reason| Reason { code: reason.code.to_string(), sentence: reason.sentence.to_string() }),
+        reason: program.reason.as_ref().map(reason),
     }
 }
 
@@ -291,8 +288,7 @@ fn connector(connector: &ConnectorStatus) -> Connector {
 }
 
 fn last_exit(exit: &connector::LastExit) -> LastExit {
-    let reason = Reason { code: exit.reason.code.to_string(), sentence: exit.reason.sentence.to_string() };
-    LastExit { at: exit.at, generation: exit.generation.0, reason }
+    LastExit { at: exit.at, generation: exit.generation.0, reason: reason(&exit.reason) }
 }
 
 fn connector_state(state: connector::State) -> State {
@@ -310,8 +306,11 @@ fn connector_state(state: connector::State) -> State {
 
 /// A connector that is simply ready has no reason to tell; one whose successor failed has.
 fn connector_reason(connector: &ConnectorStatus) -> Option<Reason> {
-    let reason = Reason { code: connector.reason.code.to_string(), sentence: connector.reason.sentence.to_string() };
-    (connector.state != connector::State::Ready || reason.code != "ready").then_some(reason)
+    (connector.state != connector::State::Ready || connector.reason.code != "ready").then(|| reason(&connector.reason))
+}
+
+fn reason(reason: &connector::Reason) -> Reason {
+    Reason { code: reason.code.to_string(), sentence: reason.sentence.to_string() }
 }
 
 /// The routes as far as they are provisioned, or as they are wanted before the first pass saw them.

@@ -106,8 +106,7 @@ fn see(status: &mut Status, account: &AccountName, tunnels: &BTreeMap<TunnelName
     for (name, provisioned) in tunnels {
         status.tunnels.entry(name.clone()).or_default().provisioned = Some(provisioned.clone());
     }
-    // A tunnel of which nothing is left anywhere has no status.
-    status.tunnels.retain(|_, tunnel| tunnel.provisioned.is_some() || !tunnel.connectors.is_empty());
+    status.tunnels.retain(|_, tunnel| !tunnel.is_gone());
 }
 
 fn serialize_seconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

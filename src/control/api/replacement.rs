@@ -21,7 +21,7 @@ pub struct Replaced {
 }
 
 /// A connector that is started by a change, beside those that run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Started {
     /// Its tunnel.
     pub tunnel: String,

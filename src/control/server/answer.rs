@@ -104,7 +104,7 @@ pub(super) fn entity_tag(version: &str) -> HeaderValue {
 }
 
 /// An answer of bytes that are JSON.
-pub(super) fn written(status: StatusCode, bytes: impl Into<Body>) -> Response {
+fn written(status: StatusCode, bytes: impl Into<Body>) -> Response {
     let mut response = Response::new(bytes.into());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,9 +1,6 @@
 //! How well it goes with routes, as the socket shows it.
 
-use super::{
-    super::api::{self, CheckState, RouteCheck, RouteFinding, RouteHealth, RouteKind, RouteVerdict},
-    Reason,
-};
+use super::super::api::{self, CheckState, RouteCheck, RouteFinding, RouteHealth, RouteKind, RouteVerdict};
 use crate::{
     health::{self, route_health},
     plan,
@@ -79,7 +76,7 @@ fn check(check: &Check) -> RouteCheck {
             route_check::CheckState::Down => CheckState::Down,
             route_check::CheckState::Pending => CheckState::Pending,
         },
-        reason: Reason { code: check.reason.code.to_string(), sentence: check.reason.sentence.to_string() },
+        reason: super::reason(&check.reason),
         asked: check.asked.clone(),
         since: check.since,
         checked_at: check.checked_at,
