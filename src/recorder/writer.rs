@@ -138,14 +138,14 @@ impl FeedFile {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
         let added = u64::try_from(line.len()).unwrap_or(u64::MAX);
-        let (mut file, length) = match self.open.take() {
-            Some((file, length)) if length + added <= FILE_MAX => (file, length),
-            Some(_) => {
-                fs::rename(&self.path, self.older())?;
-                self.create()?
-            }
+        let (mut file, mut length) = match self.open.take() {
+            Some(open) => open,
             None => self.create()?,
         };
+        if length + added > FILE_MAX {
+            fs::rename(&self.path, self.older())?;
+            (file, length) = self.create()?;
+        }
         // One write a line: a reader never meets half a line, and a crash tears at most the last.
         file.write_all(&line)?;
         self.open = Some((file, length + added));
@@ -254,6 +254,16 @@ mod tests {
         file.append(&entry(2)).unwrap();
         assert!(folder.path().join("events.1.jsonl").exists());
         assert_eq!(file.read(), [entry(1), entry(2)]);
+    }
+
+    #[test]
+    fn no_entry_is_written_where_the_next_daemon_does_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.jsonl");
+        let full = format!("{}\n", "x".repeat(usize::try_from(FILE_MAX).unwrap() - 1));
+        fs::write(&path, full).unwrap();
+        FeedFile::new(path.clone()).append(&entry(1)).unwrap();
+        assert_eq!(FeedFile::new(path).read(), [entry(1)]);
     }
 
     #[test]
