@@ -25,7 +25,7 @@ use crate::{
 
 /// How much of the end of stderr is looked at when a process has ended, in bytes.
 const LAST_WORDS: u64 = 4 * 1024;
-/// How many there may be: files can be empty.
+/// How many files of generations that are over a tunnel keeps at most, be they empty.
 const OLD_FILES_MAX: usize = 200;
 /// Of how many tunnels that do not exist any more the logs are kept.
 const FORGOTTEN_MAX: usize = 16;
@@ -76,14 +76,9 @@ impl Folders {
     }
 
     pub(super) fn generations(&self) -> BTreeMap<SlotId, Generation> {
-        let mut last = BTreeMap::new();
-        for (tunnel, folder, _) in self.each().iter().flat_map(|folder| tunnels(folder)) {
-            for file in list_folder(&folder, &tunnel) {
-                let known = last.entry(file.slot).or_insert(file.generation);
-                *known = file.generation.max(*known);
-            }
-        }
-        last
+        let folders = self.each().into_iter().flat_map(tunnels);
+        let files: Vec<LogFile> = folders.flat_map(|(tunnel, folder, _)| list_folder(&folder, &tunnel)).collect();
+        last_of_each(&files)
     }
 
     /// Whether a file of a tunnel is there.

@@ -29,7 +29,8 @@ use crate::name::TunnelName;
 const SEND_TIME_MAX: Duration = Duration::from_secs(1);
 /// About how many lines are read at once.
 const LINES_AT_ONCE: usize = 500;
-/// No value is longer, in bytes: the journal takes a datagram as a whole or not at all.
+/// No value is longer, in bytes: the journal takes a datagram as a whole or not at all. What ended in half a character would be no
+/// text to it.
 const VALUE_BYTES_MAX: usize = 16 * 1024;
 /// How many of cloudflared's own fields a line may have.
 const FIELDS_MAX: usize = 32;
@@ -119,7 +120,7 @@ pub(super) fn message(tunnel: &TunnelName, numbered: &NumberedLine) -> Vec<u8> {
     let NumberedLine { id, line } = numbered;
     let mut message = Vec::new();
     let mut add = |name: &str, value: &str| {
-        let value = &value.as_bytes()[..value.len().min(VALUE_BYTES_MAX)];
+        let value = &value.as_bytes()[..value.floor_char_boundary(VALUE_BYTES_MAX)];
         message.extend_from_slice(name.as_bytes());
         // With its length in front a value may hold anything.
         message.push(b'\n');
@@ -234,6 +235,15 @@ mod tests {
         assert_eq!(field("ADIT_TIME"), Some("2026-08-20T10:00:00Z"));
         assert!(!first.keys().any(|name| name.contains("BAD")));
         assert_eq!((next()["MESSAGE"].as_str(), output.losses().journal_lines()), ("panic: oh", 0));
+    }
+
+    #[test]
+    fn a_long_value_is_cut_between_two_characters() {
+        let (slot, found) = (SlotId::new("web".parse().unwrap(), 0), jiff::Timestamp::UNIX_EPOCH);
+        let raw = format!("x{}", "é".repeat(VALUE_BYTES_MAX));
+        let line = super::super::line::parse_log(&slot, Generation(1), raw.as_bytes(), found).unwrap();
+        let message = &fields(&message(&slot.tunnel, &NumberedLine { id: 7, line }))["MESSAGE"];
+        assert!(raw.starts_with(message.as_str()) && message.len() == VALUE_BYTES_MAX - 1, "{} bytes", message.len());
     }
 
     #[test]
