@@ -7,6 +7,12 @@ use serde_json::{Map, Value};
 
 use crate::control::api::{Error, ErrorKind};
 
+/// A name that a tunnel may have, that of one which another takes the place of included.
+const TUNNEL: &str = "^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$";
+
+/// A name that people may give.
+const NAME: &str = "^[a-z0-9][a-z0-9-]{0,39}$";
+
 /// How many tunnels or routes are listed when nobody says how many.
 const LISTED: u16 = 50;
 
@@ -38,7 +44,7 @@ pub(super) struct ListTunnels {
 #[serde(deny_unknown_fields)]
 pub(super) struct ListRoutes {
     /// Only those of this tunnel.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$"))]
+    #[schemars(regex(pattern = TUNNEL))]
     pub(super) tunnel: Option<String>,
     /// How many, at most: 50 when left out.
     #[schemars(range(min = 1, max = 200))]
@@ -52,7 +58,7 @@ pub(super) struct ListRoutes {
 #[serde(deny_unknown_fields)]
 pub(super) struct ShowTunnel {
     /// The tunnel's name.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$"))]
+    #[schemars(regex(pattern = TUNNEL))]
     pub(super) tunnel: String,
 }
 
@@ -71,7 +77,7 @@ pub(super) struct Diagnose {
 #[serde(deny_unknown_fields)]
 pub(super) struct Logs {
     /// The tunnel whose connectors wrote the lines.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$"))]
+    #[schemars(regex(pattern = TUNNEL))]
     pub(super) tunnel: String,
     /// How many of the last lines, at most: 50 when left out.
     #[schemars(range(min = 1, max = 500))]
@@ -87,7 +93,7 @@ pub(super) struct Logs {
 #[serde(deny_unknown_fields)]
 pub(super) struct Events {
     /// Only those of this tunnel.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$"))]
+    #[schemars(regex(pattern = TUNNEL))]
     pub(super) tunnel: Option<String>,
     /// How many of the newest, at most: 50 when left out.
     #[schemars(range(min = 1, max = 500))]
@@ -115,7 +121,7 @@ pub(super) struct Apply {
 #[schemars(extend("additionalProperties" = false))]
 pub(super) struct CreateTunnel {
     /// The name that it gets: 1 to 40 of a-z, 0-9 and -.
-    #[schemars(regex(pattern = "^[a-z0-9][a-z0-9-]{0,39}$"))]
+    #[schemars(regex(pattern = NAME))]
     pub(super) tunnel: String,
     /// Its definition, as `[tunnels.NAME]` in the configuration: such as `{"replicas": 2, "ingress": [{"hostname":
     /// "app.example.com", "service": "http://localhost:8080"}]}`.
@@ -128,7 +134,7 @@ pub(super) struct CreateTunnel {
 #[schemars(extend("additionalProperties" = false))]
 pub(super) struct UpdateTunnel {
     /// The tunnel's name.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}$"))]
+    #[schemars(regex(pattern = NAME))]
     pub(super) tunnel: String,
     /// What changes in its definition, as a JSON merge patch: `null` removes a key, a list is replaced as a whole. `show_tunnel`
     /// shows the definition.
@@ -141,7 +147,7 @@ pub(super) struct UpdateTunnel {
 #[schemars(extend("additionalProperties" = false))]
 pub(super) struct OneTunnel {
     /// The tunnel's name.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}(~[0-9]{1,19})?$"))]
+    #[schemars(regex(pattern = TUNNEL))]
     pub(super) tunnel: String,
     #[serde(flatten)]
     pub(super) step: Step,
@@ -151,7 +157,7 @@ pub(super) struct OneTunnel {
 #[schemars(extend("additionalProperties" = false))]
 pub(super) struct AddRoute {
     /// The tunnel's name.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}$"))]
+    #[schemars(regex(pattern = NAME))]
     pub(super) tunnel: String,
     #[serde(flatten)]
     pub(super) place: Place,
@@ -168,7 +174,7 @@ pub(super) struct AddRoute {
 #[schemars(extend("additionalProperties" = false))]
 pub(super) struct RemoveRoute {
     /// The tunnel's name.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9-]{0,39}$"))]
+    #[schemars(regex(pattern = NAME))]
     pub(super) tunnel: String,
     #[serde(flatten)]
     pub(super) place: Place,

@@ -6,6 +6,7 @@
 use regex::Regex;
 use serde_json::{Map, Value};
 
+use super::foreign;
 use crate::{control::api::Problem, foreign_text::visible};
 
 /// Every way in which `arguments` are not as `schema` says; empty when they are.
@@ -108,7 +109,7 @@ fn expected(schema: &Map<String, Value>) -> String {
 
 /// The value as it stands in a sentence: short, and harmless.
 fn shown(value: &Value) -> String {
-    super::foreign::cut(&visible(&value.to_string()), 80)
+    foreign::one_line(&value.to_string(), 80)
 }
 
 #[cfg(test)]

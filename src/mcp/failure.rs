@@ -1,6 +1,6 @@
 //! Why a tool did not do what was asked: an answer of its own, which whoever called can read and act on.
 
-use std::{error::Error as _, io};
+use std::io;
 
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{
         Trouble,
         api::{Error, ErrorKind, Problem},
     },
-    foreign_text::visible,
+    error_text::with_causes,
 };
 
 /// Why a tool did not do what was asked.
@@ -34,7 +34,7 @@ impl Failure {
 
     /// What is wrong, in one line.
     pub(super) fn message(&self) -> String {
-        foreign::cut(&visible(&self.message), foreign::TEXT_BYTES_MAX)
+        foreign::one_line(&self.message, foreign::TEXT_BYTES_MAX)
     }
 
     /// The failure for programs, in the daemon's own form.
@@ -49,7 +49,7 @@ impl Failure {
         let hint = self
             .hint
             .as_ref()
-            .map(|hint| format!("\nhint: {}", foreign::cut(&visible(hint), foreign::TEXT_BYTES_MAX)))
+            .map(|hint| format!("\nhint: {}", foreign::one_line(hint, foreign::TEXT_BYTES_MAX)))
             .unwrap_or_default();
         let mut lines = vec![self.message];
         lines.extend(self.details.into_iter().map(|Problem { at, problem }| match at {
@@ -69,7 +69,7 @@ impl From<Error> for Failure {
 
 impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Self {
-        let message = told(&trouble);
+        let message = with_causes(&trouble);
         let (kind, hint) = match trouble {
             // The daemon's own hint is for who speaks HTTP.
             Trouble::Refused(error) if error.kind == ErrorKind::Changed => {
@@ -90,17 +90,6 @@ impl From<Trouble> for Failure {
         };
         Self { kind, message, details: Vec::new(), hint: Some(hint.to_owned()) }
     }
-}
-
-/// The trouble with all its reasons.
-fn told(trouble: &Trouble) -> String {
-    let mut text = trouble.to_string();
-    let mut reason = trouble.source();
-    while let Some(error) = reason {
-        text.push_str(&format!(": {error}"));
-        reason = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

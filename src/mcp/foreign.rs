@@ -24,12 +24,22 @@ pub(super) fn clean_lines(text: &str) -> String {
 }
 
 /// `text`, at most `bytes_max` of it.
-pub(super) fn cut(text: &str, bytes_max: usize) -> String {
+fn cut(text: &str, bytes_max: usize) -> String {
     if text.len() <= bytes_max {
         return text.to_owned();
     }
     let end = text.floor_char_boundary(bytes_max.saturating_sub(CUT.len()));
     format!("{}{CUT}", &text[..end])
+}
+
+/// `text` as one line without hidden characters, at most `bytes_max` of it.
+pub(super) fn one_line(text: &str, bytes_max: usize) -> String {
+    cut(&visible(text), bytes_max)
+}
+
+/// What a client named that there is not, as it stands in a sentence.
+pub(super) fn quoted(text: &str) -> String {
+    format!("{:?}", one_line(text, 200))
 }
 
 /// Every text in `value`, keys too, cleaned and cut.
@@ -38,7 +48,7 @@ pub(super) fn clean_value(value: Value) -> Value {
         Value::String(text) => Value::String(cut(&clean_lines(&text), TEXT_BYTES_MAX)),
         Value::Array(items) => Value::Array(items.into_iter().map(clean_value).collect()),
         Value::Object(fields) => {
-            let clean_field = |(key, value): (String, Value)| (cut(&visible(&key), TEXT_BYTES_MAX), clean_value(value));
+            let clean_field = |(key, value): (String, Value)| (one_line(&key, TEXT_BYTES_MAX), clean_value(value));
             Value::Object(fields.into_iter().map(clean_field).collect::<Map<_, _>>())
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => value,

@@ -6,7 +6,7 @@ use rmcp::{
 };
 
 use super::foreign;
-use crate::{foreign_text::visible, name::Hostname};
+use crate::name::Hostname;
 
 /// The prompt that looks for what is wrong with everything.
 const CHECK_HOST: &str = "check_host";
@@ -35,8 +35,7 @@ pub(super) fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromp
         HOSTNAME_DOWN => {
             let given = arguments.and_then(|arguments| arguments.get("hostname")?.as_str()).unwrap_or_default();
             let hostname: Hostname = given.parse().map_err(|rule| {
-                let given = foreign::cut(&visible(given), 200);
-                ErrorData::invalid_params(format!("cannot use hostname {given:?}: {rule}"), None)
+                ErrorData::invalid_params(format!("cannot use hostname {}: {rule}", foreign::quoted(given)), None)
             })?;
             format!(
                 "{} does not answer. Find out why with Adit's tools: diagnose it first, then look at the tunnel that it leads to and \
@@ -45,8 +44,7 @@ pub(super) fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromp
             )
         }
         _ => {
-            let name = foreign::cut(&visible(name), 200);
-            return Err(ErrorData::invalid_params(format!("there is no prompt {name:?}"), None));
+            return Err(ErrorData::invalid_params(format!("there is no prompt {}", foreign::quoted(name)), None));
         }
     };
     Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]))

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::{
     answer::Answer,
-    arguments::{self, read},
+    arguments::{Logs, read},
     failure::Failure,
+    foreign,
     read::Reader,
     tool::Tool,
 };
@@ -73,7 +74,7 @@ fn is_name(text: &str) -> bool {
 impl Reader {
     /// What is at an address.
     pub(super) async fn resource(&self, uri: &str) -> Result<ReadResourceResponse, ErrorData> {
-        let unknown = || ErrorData::resource_not_found(format!("there is no resource {}", super::foreign::cut(uri, 200)), None);
+        let unknown = || ErrorData::resource_not_found(format!("there is no resource {}", foreign::quoted(uri)), None);
         let address = Address::of(uri).ok_or_else(unknown)?;
         let answer =
             self.at(&address).await.map_err(|failure| ErrorData::internal_error(failure.message(), Some(failure.value())))?;
@@ -89,10 +90,7 @@ impl Reader {
             Address::Tunnels => self.list_tunnels(&read(json!({ "limit": 200 }))?).await,
             Address::Events => self.events(&read(json!({}))?).await,
             Address::Tunnel(name) => self.show_tunnel(name).await,
-            Address::Logs(name) => {
-                let asked: arguments::Logs = read(json!({ "tunnel": name }))?;
-                self.logs(&asked).await
-            }
+            Address::Logs(name) => self.logs(&read::<Logs>(json!({ "tunnel": name }))?).await,
         }
     }
 

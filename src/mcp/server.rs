@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{
     answer::Answer,
-    arguments::read,
+    arguments::{ShowTunnel, read},
     check::check,
     failure::Failure,
     foreign,
@@ -26,7 +26,6 @@ use super::{
     tool::Tool,
     turnstile::Turnstile,
 };
-use crate::foreign_text::visible;
 
 /// What a client is told before anything else.
 const INSTRUCTIONS: &str = "\
@@ -83,7 +82,7 @@ impl Server {
         match tool {
             Tool::Status => reader.status().await,
             Tool::ListTunnels => reader.list_tunnels(&read(arguments)?).await,
-            Tool::ShowTunnel => reader.show_tunnel(&read::<super::arguments::ShowTunnel>(arguments)?.tunnel).await,
+            Tool::ShowTunnel => reader.show_tunnel(&read::<ShowTunnel>(arguments)?.tunnel).await,
             Tool::ListRoutes => reader.list_routes(&read(arguments)?).await,
             Tool::Diagnose => reader.diagnose(&read(arguments)?).await,
             Tool::Events => reader.events(&read(arguments)?).await,
@@ -131,8 +130,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = Tool::named(&request.name) else {
-            let name = foreign::cut(&visible(&request.name), 200);
-            return Err(ErrorData::invalid_params(format!("there is no tool {name:?}: tools/list shows those there are"), None));
+            let name = foreign::quoted(&request.name);
+            return Err(ErrorData::invalid_params(format!("there is no tool {name}: tools/list shows those there are"), None));
         };
         let calling = self.call(tool, request.arguments.unwrap_or_default());
         let result: CallToolResult = tokio::select! {
