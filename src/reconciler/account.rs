@@ -139,7 +139,7 @@ impl Worker {
         if stale && let Err(error) = self.list_zones(client, now).await {
             // What was known yesterday still holds for nearly every zone, and every record is read through its own zone.
             if self.memory.zones.is_none() {
-                let gap = Gap { what: "the zones".to_owned(), why: trouble::text(&error) };
+                let gap = Gap { what: "the zones".to_owned(), why: trouble::with_causes(&error) };
                 self.progress.fail(&error);
                 return Ok(Part::Gap(gap));
             }
@@ -165,7 +165,7 @@ impl Worker {
     async fn discover(&mut self, client: &Client) -> Result<AccountId, NoAccount> {
         let failed = |error: cloudflare::Error| NoAccount {
             code: HoldCode::AccountUnknown,
-            why: format!("its id is not configured and cannot be found: {}", trouble::text(&error)),
+            why: format!("its id is not configured and cannot be found: {}", trouble::with_causes(&error)),
             error: Some(error),
         };
         self.list_zones(client, Timestamp::now()).await.map_err(failed)?;

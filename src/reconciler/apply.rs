@@ -200,7 +200,7 @@ impl Worker {
             }
             Err(StepError::Api(error)) => {
                 self.progress.fail(&error);
-                (trouble::text(&error), error.needs_operator())
+                (trouble::with_causes(&error), error.needs_operator())
             }
             Err(StepError::Store(error)) => (trouble::with_causes(&error), true),
             Err(StepError::Other(error)) => (error, true),

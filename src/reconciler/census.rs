@@ -110,7 +110,7 @@ impl Worker {
             let listed = match client.connectors(account, &tunnels[&tunnel]).await {
                 Ok(listed) => listed,
                 Err(error) => {
-                    tracing::debug!(%tunnel, error = %trouble::text(&error), "who is connected cannot be read");
+                    tracing::debug!(%tunnel, error = %trouble::with_causes(&error), "who is connected cannot be read");
                     break;
                 }
             };

@@ -219,7 +219,7 @@ impl Worker {
         if error.is_gone() {
             self.zones_doubted = true;
         }
-        Part::Gap(Gap { what: what.to_owned(), why: trouble::text(error) })
+        Part::Gap(Gap { what: what.to_owned(), why: trouble::with_causes(error) })
     }
 }
 

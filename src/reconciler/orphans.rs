@@ -49,7 +49,7 @@ impl Worker {
             Ok(tunnels) => tunnels,
             // Without the tunnels nothing can be said about what leads to them.
             Err(error) => {
-                found.unread.push(trouble::text(&error));
+                found.unread.push(trouble::with_causes(&error));
                 return found;
             }
         };
@@ -99,7 +99,7 @@ impl Worker {
     ) {
         let listed = match client.tunnel_records(&zone.id).await {
             Ok(listed) => listed,
-            Err(error) => return found.unread.push(trouble::text(&error)),
+            Err(error) => return found.unread.push(trouble::with_causes(&error)),
         };
         let records = self.shared.ledger.records();
         let on_record = orphan::dns_on_record(&records);
@@ -161,7 +161,7 @@ impl Worker {
         }
         let Ground { client, account_id, zones } = ground;
         let records = self.shared.ledger.records();
-        let text = |error: Error| trouble::text(&error);
+        let text = |error: Error| trouble::with_causes(&error);
         let still = |again: &Orphan| still(orphan, again);
         match &orphan.object {
             Object::Record { zone_id, record_id, .. } => {
@@ -260,7 +260,7 @@ async fn became(client: &Client, account_id: &AccountId, id: &TunnelId) -> Targe
             None => Target::Live(tunnel.name),
         },
         Err(error) if error.is_gone() => Target::Unknown,
-        Err(error) => Target::Unread(trouble::text(&error)),
+        Err(error) => Target::Unread(trouble::with_causes(&error)),
     }
 }
 
@@ -279,14 +279,14 @@ async fn connected(client: &Client, account_id: &AccountId, id: &TunnelId) -> Co
         Ok(connectors) => Connected::Connectors(connectors.len()),
         // A tunnel that is not there has none.
         Err(error) if error.is_gone() => Connected::Connectors(0),
-        Err(error) => Connected::Unread(trouble::text(&error)),
+        Err(error) => Connected::Unread(trouble::with_causes(&error)),
     }
 }
 
 fn gone_is_done(result: Result<(), Error>) -> Result<(), String> {
     match result {
         Err(error) if error.is_gone() => Ok(()),
-        Err(error) => Err(trouble::text(&error)),
+        Err(error) => Err(trouble::with_causes(&error)),
         Ok(()) => Ok(()),
     }
 }

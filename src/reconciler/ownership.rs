@@ -236,7 +236,7 @@ impl Reconciler {
 
 /// A read or a change that Cloudflare did not answer as it should.
 fn unanswered(doing: &str, error: &Error) -> Refusal {
-    Refusal::new(RefusalKind::Unavailable, format!("cannot {doing}: {}", trouble::text(error)))
+    Refusal::new(RefusalKind::Unavailable, format!("cannot {doing}: {}", trouble::with_causes(error)))
 }
 
 /// What has to be on disk first is not.

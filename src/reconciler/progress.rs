@@ -47,7 +47,7 @@ impl Progress {
 
     /// A call failed.
     pub(super) fn fail(&mut self, error: &Error) {
-        self.error.get_or_insert_with(|| trouble::text(error));
+        self.error.get_or_insert_with(|| trouble::with_causes(error));
         match course(error) {
             Course::Continue => self.outages = 0,
             Course::Outage => self.outages += 1,
@@ -58,10 +58,10 @@ impl Progress {
             self.pause = error.retry_after().or(Some(REFUSED_WAIT));
         }
         if error.kind() == Kind::NoToken {
-            self.missing = Some(trouble::text(error));
+            self.missing = Some(trouble::with_causes(error));
         }
         if trouble::is_refusal(error) {
-            self.refused.get_or_insert_with(|| trouble::text(error));
+            self.refused.get_or_insert_with(|| trouble::with_causes(error));
         }
     }
 

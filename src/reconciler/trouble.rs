@@ -1,6 +1,6 @@
 //! What a failure means for the rest of a pass. Pure.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
@@ -51,14 +51,6 @@ pub(super) fn retry_wait(failures: u32, interval: Duration, rng: &mut impl Rng) 
 /// The wait after a pass that went well: the interval, a tenth more or less.
 pub(super) fn interval_wait(interval: Duration, rng: &mut impl Rng) -> Duration {
     interval.mul_f64(rng.random_range(0.9..=1.1))
-}
-
-/// A failed call in one sentence.
-pub(super) fn text(error: &Error) -> String {
-    match error.source() {
-        None => error.to_string(),
-        Some(_) => with_causes(error),
-    }
 }
 
 #[cfg(test)]

@@ -68,7 +68,7 @@ impl Worker {
         };
         Some(match result {
             Err(StepError::Api(error)) if trouble::is_refusal(&error) && self.progress.has_answered => {
-                Err(StepError::Other(trouble::text(&error)))
+                Err(StepError::Other(trouble::with_causes(&error)))
             }
             other => other,
         })

@@ -34,7 +34,7 @@ impl Worker {
             Ok(()) => self.memory.rotations.went_well(tunnel),
             Err(error) => {
                 let error = match error {
-                    StepError::Api(error) => trouble::text(error),
+                    StepError::Api(error) => trouble::with_causes(error),
                     StepError::Store(error) => trouble::with_causes(error),
                     StepError::Held(_, error) | StepError::Other(error) => error.clone(),
                 };
@@ -71,7 +71,7 @@ impl Worker {
             // Before our own are replaced, as far as it can be told now who is ours. What is left is cut off at the end.
             let cut = self.cut_off_others(place, tunnel, id).await;
             if let Err(StepError::Api(error)) = &cut {
-                tracing::debug!(%tunnel, error = %trouble::text(error), "others are not cut off yet");
+                tracing::debug!(%tunnel, error = %trouble::with_causes(error), "others are not cut off yet");
             }
         }
         let former = Rotation { stage: RotationStage::Placed, other: record.secret.clone(), ..rotation.clone() };

@@ -125,7 +125,7 @@ impl Worker {
                 Part::Complete(value)
             }
             Err(error) if trouble::is_refusal(&error) && self.progress.has_answered => {
-                let why = trouble::text(&error);
+                let why = trouble::with_causes(&error);
                 self.memory.remember_refusal(what, why.clone(), Instant::now());
                 self.progress.error.get_or_insert_with(|| why.clone());
                 Part::Gap(Gap { what: what.to_owned(), why })

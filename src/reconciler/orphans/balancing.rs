@@ -23,7 +23,7 @@ impl Worker {
         let pools: Vec<ObservedPool> = match client.pools(account_id).await {
             Ok(pools) => pools.into_iter().map(seen_pool).collect(),
             Err(error) => {
-                found.unread.push(format!("{}; so neither pools nor monitors were looked at", trouble::text(&error)));
+                found.unread.push(format!("{}; so neither pools nor monitors were looked at", trouble::with_causes(&error)));
                 return;
             }
         };
@@ -43,7 +43,7 @@ impl Worker {
         }
         let monitors = match client.monitors(account_id).await {
             Ok(monitors) => monitors,
-            Err(error) => return found.unread.push(trouble::text(&error)),
+            Err(error) => return found.unread.push(trouble::with_causes(&error)),
         };
         for monitor in monitors.into_iter().map(seen_monitor) {
             found.count_other(&records, "", Some(&monitor.description));
@@ -61,7 +61,7 @@ impl Worker {
         let pool = match client.pool(account_id, id).await {
             Ok(pool) => seen_pool(pool),
             Err(error) if error.is_gone() => return Ok(()),
-            Err(error) => return Err(trouble::text(&error)),
+            Err(error) => return Err(trouble::with_causes(&error)),
         };
         if !is_stray_pool(&records, id, &pool.description) {
             return Err(not_ours());
@@ -77,12 +77,12 @@ impl Worker {
         let monitor = match client.monitor(account_id, id).await {
             Ok(monitor) => seen_monitor(monitor),
             Err(error) if error.is_gone() => return Ok(()),
-            Err(error) => return Err(trouble::text(&error)),
+            Err(error) => return Err(trouble::with_causes(&error)),
         };
         if !is_stray_monitor(&records, id, &monitor.description) {
             return Err(not_ours());
         }
-        let pools = client.pools(account_id).await.map_err(|error| trouble::text(&error))?;
+        let pools = client.pools(account_id).await.map_err(|error| trouble::with_causes(&error))?;
         let pools: Vec<ObservedPool> = pools.into_iter().map(seen_pool).collect();
         let stays = user_of_monitor(&records, ground, &pools, id);
         still(orphan, &Orphan::monitor(&records, &monitor, stays))?;
@@ -105,7 +105,7 @@ async fn load_balancers(ground: &Ground) -> Result<Vec<LoadBalancer>, String> {
     }
     let mut all = Vec::new();
     for zone in zones {
-        all.extend(ground.client.load_balancers(&zone.id).await.map_err(|error| trouble::text(&error))?);
+        all.extend(ground.client.load_balancers(&zone.id).await.map_err(|error| trouble::with_causes(&error))?);
     }
     Ok(all)
 }

@@ -115,7 +115,7 @@ impl Worker {
             Ok(route) if route.deleted_at.is_some() => return Ok(()),
             Ok(route) => route,
             Err(error) if error.is_gone() => return Ok(()),
-            Err(error) => return Err(trouble::text(&error)),
+            Err(error) => return Err(trouble::with_causes(&error)),
         };
         let default = default_network(&virtual_networks(ground).await?);
         self.is_route_left(ground, orphan, RouteList::Networks, seen_network_route(route, default.as_ref())).await?;
@@ -128,7 +128,7 @@ impl Worker {
             Ok(route) if route.deleted_at.is_some() => return Ok(()),
             Ok(route) => route,
             Err(error) if error.is_gone() => return Ok(()),
-            Err(error) => return Err(trouble::text(&error)),
+            Err(error) => return Err(trouble::with_causes(&error)),
         };
         self.is_route_left(ground, orphan, RouteList::Hostnames, seen_hostname_route(route)).await?;
         gone_is_done(client.delete_hostname_route(account_id, id).await)
@@ -162,7 +162,7 @@ impl Worker {
             Ok(network) if network.deleted_at.is_some() => return Ok(()),
             Ok(network) => seen_virtual_network(network),
             Err(error) if error.is_gone() => return Ok(()),
-            Err(error) => return Err(trouble::text(&error)),
+            Err(error) => return Err(trouble::with_causes(&error)),
         };
         if !is_stray_virtual_network(&records, id, &network) {
             return Err(not_ours());
@@ -177,18 +177,18 @@ impl Worker {
 
 async fn virtual_networks(ground: &Ground) -> Result<Networks, String> {
     let found = ground.client.virtual_networks(&ground.account_id).await;
-    Ok(found.map_err(|error| trouble::text(&error))?.into_iter().map(seen_virtual_network).collect())
+    Ok(found.map_err(|error| trouble::with_causes(&error))?.into_iter().map(seen_virtual_network).collect())
 }
 
 async fn network_routes(ground: &Ground, networks: &Networks) -> Result<Routes, String> {
     let default = default_network(networks);
-    let found = ground.client.network_routes(&ground.account_id).await.map_err(|error| trouble::text(&error))?;
+    let found = ground.client.network_routes(&ground.account_id).await.map_err(|error| trouble::with_causes(&error))?;
     Ok(found.into_iter().map(|route| seen_network_route(route, default.as_ref())).collect())
 }
 
 async fn hostname_routes(ground: &Ground) -> Result<Routes, String> {
     let found = ground.client.hostname_routes(&ground.account_id).await;
-    Ok(found.map_err(|error| trouble::text(&error))?.into_iter().map(seen_hostname_route).collect())
+    Ok(found.map_err(|error| trouble::with_causes(&error))?.into_iter().map(seen_hostname_route).collect())
 }
 
 fn default_network(networks: &Networks) -> Option<VirtualNetworkId> {

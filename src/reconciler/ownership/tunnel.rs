@@ -155,7 +155,7 @@ impl Worker {
         comment: &str,
     ) -> Result<Option<PathBuf>, String> {
         let found = client.record_documents_named(&record.zone_id, hostname.as_str()).await;
-        let found = found.map_err(|error| trouble::text(&error))?;
+        let found = found.map_err(|error| trouble::with_causes(&error))?;
         let found: Vec<RecordDocument> = found.into_iter().filter(|found| found.record.id == record.record_id).collect();
         let Some(same) = found.first().filter(|found| found.record.content.eq_ignore_ascii_case(&offer.id.dns_target())) else {
             return Err("it leads elsewhere by now".to_owned());
@@ -167,7 +167,10 @@ impl Worker {
             kept = Some(self.keep_records(hostname, document).await.map_err(|error| trouble::with_causes(&error))?);
             let (proxied, ttl, comment) = (Some(true), Some(TTL_AUTOMATIC), Some(comment.to_owned()));
             let patch = RecordPatch { content: None, proxied, ttl, comment };
-            client.patch_record(&record.zone_id, &record.record_id, &patch).await.map_err(|error| trouble::text(&error))?;
+            client
+                .patch_record(&record.zone_id, &record.record_id, &patch)
+                .await
+                .map_err(|error| trouble::with_causes(&error))?;
         }
         let dns = DnsRecordRef { zone_id: record.zone_id.clone(), record_id: record.record_id.clone() };
         let noted = self.shared.ledger.amend(&offer.tunnel, |ours| drop(ours.dns.insert(hostname.clone(), dns))).await;
