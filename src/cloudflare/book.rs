@@ -52,8 +52,6 @@ pub(super) enum Kept {
 
 #[derive(Serialize, Deserialize)]
 struct Page {
-    version: u32,
-    boot_id: String,
     credential: CredentialId,
     /// Milliseconds since the boot until which requests are spent.
     spent_until: u64,
@@ -78,12 +76,10 @@ impl Book {
     pub(super) fn read(&self, credential: &CredentialId) -> Kept {
         let page = match whole_file::read(&self.path, FILE_MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Kept::Nothing,
-            read => read.ok().and_then(|bytes| serde_json::from_slice::<Page>(&bytes).ok()),
+            read => read.ok().and_then(|bytes| boot::parse::<Page>(VERSION, &self.boot_id, &bytes).ok()),
         };
-        let Some(page) = page.filter(|page| page.version == VERSION) else { return Kept::Unreadable };
-        if page.boot_id != self.boot_id || page.credential != *credential {
-            return Kept::Nothing;
-        }
+        let Some(page) = page else { return Kept::Unreadable };
+        let Some(page) = page.filter(|page| page.credential == *credential) else { return Kept::Nothing };
         let now = boot::age();
         let left = |until: u64| Duration::from_millis(until).saturating_sub(now);
         Kept::Spent(Spent { ahead: left(page.spent_until), blocked: left(page.blocked_until) })
@@ -93,15 +89,9 @@ impl Book {
     pub(super) fn write(&self, credential: &CredentialId, spent: Spent) -> io::Result<()> {
         let now = boot::age();
         let until = |left: Duration| u64::try_from((now + left).as_millis()).unwrap_or(u64::MAX);
-        let page = Page {
-            version: VERSION,
-            boot_id: self.boot_id.clone(),
-            credential: credential.clone(),
-            spent_until: until(spent.ahead),
-            blocked_until: until(spent.blocked),
-        };
-        let bytes = serde_json::to_vec(&page).expect("numbers and texts have a JSON form");
-        whole_file::replace(&self.path, &bytes, Keep::ThisBoot)
+        let (spent_until, blocked_until) = (until(spent.ahead), until(spent.blocked));
+        let page = Page { credential: credential.clone(), spent_until, blocked_until };
+        whole_file::replace(&self.path, &boot::render(VERSION, &self.boot_id, page), Keep::ThisBoot)
     }
 }
 

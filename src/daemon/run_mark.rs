@@ -27,13 +27,12 @@ const FILE_MAX: u64 = 4 * 1024;
 /// The mark of this daemon. Dropped, it says that the daemon ended by itself; a panic's unwinding leaves it as it is.
 pub(super) struct RunMark {
     path: PathBuf,
+    boot_id: String,
     content: Content,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
-    version: u32,
-    boot_id: String,
     /// How many daemons of this boot did not end by themselves.
     unclean_ends: u64,
     /// The daemon that runs; `None` after it ended by itself.
@@ -54,8 +53,8 @@ impl RunMark {
         let path = private_folder(runtime_dir).join(FILE);
         let boot_id = boot::id().ok()?;
         let this = Running { adit: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), since: Timestamp::now() };
-        let (content, died) = succeed(read(&path), boot_id, this);
-        let mark = Self { path, content };
+        let (content, died) = succeed(read(&path, &boot_id), this);
+        let mark = Self { path, boot_id, content };
         mark.write();
         Some((mark, died))
     }
@@ -66,7 +65,7 @@ impl RunMark {
     }
 
     fn write(&self) {
-        let bytes = serde_json::to_vec(&self.content).expect("numbers and texts have a JSON form");
+        let bytes = boot::render(VERSION, &self.boot_id, &self.content);
         if let Err(error) = whole_file::replace(&self.path, &bytes, Keep::ThisBoot) {
             tracing::debug!(path = %self.path.display(), %error, "whether this daemon ends by itself cannot be noted");
         }
@@ -83,8 +82,7 @@ impl Drop for RunMark {
 }
 
 /// What stands in the file while `this` daemon runs, and what is to be told of the one before.
-fn succeed(before: Option<Content>, boot_id: String, this: Running) -> (Content, Option<DaemonEvent>) {
-    let before = before.filter(|before| before.version == VERSION && before.boot_id == boot_id);
+fn succeed(before: Option<Content>, this: Running) -> (Content, Option<DaemonEvent>) {
     let (earlier, running) = before.map_or((0, None), |before| (before.unclean_ends, before.running));
     let unclean_ends = earlier.saturating_add(u64::from(running.is_some()));
     let died = running.map(|Running { adit: version, pid, since }| DaemonEvent::EarlierDied {
@@ -93,11 +91,11 @@ fn succeed(before: Option<Content>, boot_id: String, this: Running) -> (Content,
         since,
         count: unclean_ends,
     });
-    (Content { version: VERSION, boot_id, unclean_ends, running: Some(this) }, died)
+    (Content { unclean_ends, running: Some(this) }, died)
 }
 
-fn read(path: &Path) -> Option<Content> {
-    whole_file::read(path, FILE_MAX).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+fn read(path: &Path, boot_id: &str) -> Option<Content> {
+    boot::parse(VERSION, boot_id, &whole_file::read(path, FILE_MAX).ok()?).ok()?
 }
 
 #[cfg(any(test, fuzzing))]
@@ -107,14 +105,13 @@ pub(super) mod fuzzing {
     /// Whatever an earlier daemon left, this one counts on from there, and never back.
     pub(in crate::daemon) fn law(bytes: &[u8]) {
         let before: Option<Content> = serde_json::from_slice(bytes).ok();
-        let boot_id = before.as_ref().map_or("boot", |before| &before.boot_id).to_owned();
         let this = Running { adit: "0".to_owned(), pid: 1, since: Timestamp::UNIX_EPOCH };
-        let ends = before.as_ref().filter(|before| before.version == VERSION).map_or(0, |before| before.unclean_ends);
-        let ran = before.as_ref().is_some_and(|before| before.version == VERSION && before.running.is_some());
-        let (content, died) = succeed(before, boot_id, this);
+        let ends = before.as_ref().map_or(0, |before| before.unclean_ends);
+        let ran = before.as_ref().is_some_and(|before| before.running.is_some());
+        let (content, died) = succeed(before, this);
         assert_eq!((content.unclean_ends, died.is_some()), (ends.saturating_add(u64::from(ran)), ran));
-        let written = serde_json::to_vec(&content).expect("numbers and texts have a JSON form");
-        assert_eq!(serde_json::from_slice::<Content>(&written).ok(), Some(content));
+        let written = boot::render(VERSION, "boot", &content);
+        assert_eq!(boot::parse(VERSION, "boot", &written), Ok(Some(content)));
     }
 }
 
@@ -173,17 +170,19 @@ mod tests {
 
     #[test]
     fn what_an_earlier_boot_left_and_what_nobody_can_read_is_as_none() {
-        let this = || Running { adit: "1.0.0".to_owned(), pid: 2, since: Timestamp::UNIX_EPOCH };
-        let before = Content { version: VERSION, boot_id: "one".to_owned(), unclean_ends: 3, running: Some(this()) };
-        let (content, died) = succeed(Some(before.clone()), "other".to_owned(), this());
-        assert!((content.unclean_ends, died.is_none()) == (0, true));
-        let (content, _) = succeed(Some(before), "one".to_owned(), this());
-        assert_eq!(content.unclean_ends, 4);
-
-        let host = host();
-        fs::write(private_folder(host.path()).join(FILE), "{ torn").unwrap();
-        let (mark, died) = RunMark::set(host.path()).unwrap();
-        assert!((mark.unclean_ends(), died.is_none()) == (0, true));
+        let running = Some(Running { adit: "1.0.0".to_owned(), pid: 2, since: Timestamp::UNIX_EPOCH });
+        let before = Content { unclean_ends: 3, running };
+        for (left, ends) in [
+            (boot::render(VERSION, &boot::id().unwrap(), &before), 4),
+            (boot::render(VERSION, "another", &before), 0),
+            (boot::render(VERSION + 1, &boot::id().unwrap(), &before), 0),
+            (b"{ torn".to_vec(), 0),
+        ] {
+            let host = host();
+            fs::write(private_folder(host.path()).join(FILE), left).unwrap();
+            let (mark, died) = RunMark::set(host.path()).unwrap();
+            assert_eq!((mark.unclean_ends(), died.is_some()), (ends, ends > 0));
+        }
     }
 
     #[test]

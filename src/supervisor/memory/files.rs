@@ -29,15 +29,6 @@ pub(super) struct NamesFile {
     pub(super) names: BTreeMap<TunnelName, TunnelName>,
 }
 
-/// A file: its content, and what tells whether it counts.
-#[derive(Serialize, Deserialize)]
-struct Envelope<T> {
-    version: u32,
-    boot_id: String,
-    #[serde(flatten)]
-    content: T,
-}
-
 #[derive(Serialize, Deserialize)]
 pub(super) struct SlotFile {
     tunnel: String,
@@ -77,24 +68,14 @@ pub(super) struct Clocks {
 
 /// A file with this content, of this boot.
 pub(super) fn render(boot_id: &str, content: impl Serialize) -> Vec<u8> {
-    let envelope = Envelope { version: VERSION, boot_id: boot_id.to_owned(), content };
-    serde_json::to_vec(&envelope).expect("it is made of strings, numbers and maps with strings for keys")
-}
-
-/// The content of a file of this version: `None` of another boot, or in one sentence why it cannot be read.
-fn parse<T: DeserializeOwned>(bytes: &[u8], boot_id: &str) -> Result<Option<T>, String> {
-    let envelope: Envelope<T> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if envelope.version != VERSION {
-        return Err(format!("its version {} is not {VERSION}", envelope.version));
-    }
-    Ok((envelope.boot_id == boot_id).then_some(envelope.content))
+    boot::render(VERSION, boot_id, content)
 }
 
 /// The content of a file, if it is one of this boot and can be read.
 pub(super) fn read<T: DeserializeOwned>(path: &Path, boot_id: &str) -> Option<T> {
     let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidData, why);
     let read = whole_file::read(path, LENGTH_MAX);
-    match read.and_then(|bytes| parse(&bytes, boot_id).map_err(invalid)) {
+    match read.and_then(|bytes| boot::parse(VERSION, boot_id, &bytes).map_err(invalid)) {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
@@ -201,7 +182,7 @@ pub(in crate::supervisor) mod fuzzing {
     }
 
     fn read<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-        parse(bytes, BOOT).ok().flatten()
+        boot::parse(VERSION, BOOT, bytes).ok().flatten()
     }
 
     fn write(content: impl Serialize) -> Vec<u8> {
