@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{super::table::ENDPOINTS, ErrorKind, openapi};
+use super::{
+    super::table::{ENDPOINTS, Need},
+    ErrorKind, openapi,
+};
 
 fn operations() -> Vec<(String, String, &'static Value)> {
     let paths = openapi()["paths"].as_object().unwrap();
@@ -55,6 +58,13 @@ fn the_role_and_the_place_where_it_is_needed_are_those_of_the_table() {
         let role = endpoint.need.role().map(|role| Value::String(role.to_string())).unwrap_or_default();
         assert_eq!(operation["x-adit-role"], role, "{} {}", endpoint.method, endpoint.path);
         assert_eq!(operation["x-adit-audit"], json!(endpoint.audit), "{} {}", endpoint.method, endpoint.path);
+        let scope = match endpoint.need {
+            Need::Nothing => "none",
+            Need::Everywhere(_) => "everywhere",
+            Need::ForTunnel(_) => "tunnel",
+            Need::Anywhere(_) => "anywhere",
+        };
+        assert_eq!(operation["x-adit-scope"], scope, "{} {}", endpoint.method, endpoint.path);
     }
 }
 

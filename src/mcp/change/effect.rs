@@ -8,7 +8,10 @@ use crate::control::api::Replaced;
 const LAUNCH_KEYS: [&str; 5] = ["account", "configuration", "protocol", "memory_limit", "max_procs"];
 
 /// The parts that a connector gets as a file when the configuration is local, and over its connections when it is remote.
-const RULE_KEYS: [&str; 3] = ["ingress", "originRequest", "private_networks"];
+const RULE_KEYS: [&str; 2] = ["ingress", "originRequest"];
+
+/// What stands for itself when it is left out.
+const DEFAULTS: [(&str, &str); 2] = [("configuration", "remote"), ("protocol", "auto")];
 
 /// Why a connector is replaced or stopped, in the daemon's words.
 const CONFIG: &str = "config";
@@ -21,7 +24,7 @@ pub(super) fn all_stopped(connectors: Vec<Replaced>) -> Vec<Replaced> {
 
 /// Those of `connectors` that another definition replaces or stops.
 pub(super) fn of_edit(before: &Value, after: &Value, connectors: Vec<Replaced>) -> Vec<Replaced> {
-    let differs = |keys: &[&str]| keys.iter().any(|key| before.get(key) != after.get(key));
+    let differs = |keys: &[&str]| keys.iter().any(|key| said(before, key) != said(after, key));
     let is_local = |definition: &Value| definition.get("configuration").and_then(Value::as_str) == Some("local");
     let replaced = differs(&LAUNCH_KEYS) || (is_local(before) && is_local(after) && differs(&RULE_KEYS));
     // One replica is what there is when nobody says how many.
@@ -34,6 +37,12 @@ pub(super) fn of_edit(before: &Value, after: &Value, connectors: Vec<Replaced>) 
             false => Some(because(connector, UNWANTED)),
         })
         .collect()
+}
+
+/// What a definition says beyond what would be so anyway.
+fn said<'d>(definition: &'d Value, key: &str) -> Option<&'d Value> {
+    let is_default = |value: &Value| DEFAULTS.iter().any(|(name, word)| *name == key && value == word);
+    definition.get(key).filter(|value| !value.is_null() && !is_default(value))
 }
 
 fn because(connector: Replaced, why: &str) -> Replaced {
@@ -70,6 +79,20 @@ mod tests {
         assert_eq!(effect(remote("auto", "http://a"), remote("auto", "http://b")), []);
         let local = |service: &str| json!({ "replicas": 2, "configuration": "local", "ingress": [{ "service": service }] });
         assert_eq!(effect(local("http://a"), local("http://b")), all);
+    }
+
+    #[test]
+    fn what_no_connector_is_told_and_what_is_so_anyway_replaces_none() {
+        let local = |more: Value| {
+            let mut definition = json!({ "replicas": 2, "configuration": "local", "ingress": [] });
+            crate::control::merge(&mut definition, more);
+            definition
+        };
+        let routed = json!({ "private_networks": [{ "network": "10.0.0.0/8" }], "hostname_routes": ["wiki.internal.example"] });
+        assert_eq!(effect(local(json!({})), local(routed)), []);
+        let as_default = json!({ "replicas": 2, "protocol": "auto", "configuration": "remote" });
+        assert_eq!(effect(json!({ "replicas": 2 }), as_default.clone()), []);
+        assert_eq!(effect(as_default, json!({ "replicas": 2 })), []);
     }
 
     #[test]
