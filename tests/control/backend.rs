@@ -392,8 +392,10 @@ impl Backend for Kept {
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<api::Event>, Error> {
-        let events = [event(1, "web-shop"), event(2, "api"), event(3, "web-shop")];
-        Ok(events.into_iter().filter(|event| query.since.is_none_or(|since| event.id > since)).collect())
+        let mut events = vec![event(1, "web-shop"), event(2, "api"), event(3, "web-shop")];
+        events.retain(|event| query.since.is_none_or(|since| event.id > since));
+        events.drain(..events.len().saturating_sub(usize::from(query.limit.get())));
+        Ok(events)
     }
 
     async fn follow_events(&self, query: &EventQuery) -> Result<Feed<api::Event>, Error> {

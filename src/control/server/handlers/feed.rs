@@ -7,13 +7,14 @@ use axum::{
     http::HeaderMap,
     response::Response,
 };
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{App, bad_query, tunnel_name};
 use crate::control::{
-    api::{Error, ErrorKind, Event, LogLine},
+    api::{Error, ErrorKind, Event, Followed, LogLine},
     backend::{Backend, EventQuery, LogQuery},
     server::{Shared, answer, gate::Caller, stream},
 };
@@ -92,16 +93,23 @@ pub(in crate::control::server) async fn events<B: Backend>(
     let since = last_seen(&headers)?.or(since);
     let query = EventQuery { limit: given(limit, follow, since), since, from, tunnel };
     let shows = visible(&shared, &caller);
+    if follow && (caller.sees_all() || since.is_some()) {
+        let feed = shared.backend.follow_events(&query).await?;
+        return Ok(stream::follow(feed, |event: &Event| event.id, shows, shared.shutdown.clone()));
+    }
+    // The limit counts what the caller may see.
+    let limit = usize::from(query.limit.get());
+    let query = EventQuery { limit: GIVEN_MAX, ..query };
+    let mut events = shared.backend.events(&query).await?;
+    let since = events.last().map(|event| event.id);
+    events.retain(&shows);
+    events.drain(..events.len().saturating_sub(limit));
     if !follow {
-        // The limit counts what the caller may see.
-        let limit = usize::from(query.limit.get());
-        let mut events = shared.backend.events(&EventQuery { limit: GIVEN_MAX, ..query }).await?;
-        events.retain(shows);
-        events.drain(..events.len().saturating_sub(limit));
         return Ok(answer::json(&events));
     }
-    let feed = shared.backend.follow_events(&query).await?;
-    Ok(stream::follow(feed, |event: &Event| event.id, shows, shared.shutdown.clone()))
+    let next = shared.backend.follow_events(&EventQuery { since, ..query }).await?;
+    let feed = futures_util::stream::iter(events.into_iter().map(Followed::Item)).chain(next);
+    Ok(stream::follow(Box::pin(feed), |event: &Event| event.id, shows, shared.shutdown.clone()))
 }
 
 /// Which events the caller may see: all, or those of the tunnels that they may see by now.
