@@ -2,7 +2,10 @@
 
 use std::io;
 
-use rmcp::model::{CallToolResult, ContentBlock};
+use rmcp::{
+    ErrorData,
+    model::{CallToolResult, ContentBlock},
+};
 use serde_json::{Value, json};
 
 use super::foreign;
@@ -64,6 +67,12 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(Error { kind, message, details, hint }: Error) -> Self {
         Self { kind: kind.word(), message, details, hint }
+    }
+}
+
+impl From<Failure> for ErrorData {
+    fn from(failure: Failure) -> Self {
+        Self::internal_error(failure.message(), Some(failure.value()))
     }
 }
 

@@ -76,8 +76,7 @@ impl Reader {
     pub(super) async fn resource(&self, uri: &str) -> Result<ReadResourceResponse, ErrorData> {
         let unknown = || ErrorData::resource_not_found(format!("there is no resource {}", foreign::quoted(uri)), None);
         let address = Address::of(uri).ok_or_else(unknown)?;
-        let answer =
-            self.at(&address).await.map_err(|failure| ErrorData::internal_error(failure.message(), Some(failure.value())))?;
+        let answer = self.at(&address).await?;
         let contents = ResourceContents::text(answer.value().to_string(), uri).with_mime_type(JSON);
         Ok(ReadResourceResult::new(vec![contents]).into())
     }

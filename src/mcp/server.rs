@@ -24,7 +24,7 @@ use super::{
     resources,
     subscriptions::{Subscriptions, tellable},
     tool::Tool,
-    turnstile::Turnstile,
+    turnstile::{Place, Turnstile},
 };
 
 /// What a client is told before anything else.
@@ -54,6 +54,11 @@ impl Server {
         Self { reader, subscriptions: Subscriptions::new(), turnstile: Turnstile::new() }
     }
 
+    /// A place for a request that may ask the daemon.
+    async fn place(&self) -> Result<Place<'_>, Failure> {
+        Ok(self.turnstile.enter().await?)
+    }
+
     /// The tools that whoever calls may use, as far as the daemon can be asked.
     async fn offered(&self) -> Vec<Tool> {
         let who = self.reader.client.who_am_i().await.ok();
@@ -72,7 +77,7 @@ impl Server {
         if !problems.is_empty() {
             return Err(Failure::of_arguments(tool.name(), problems));
         }
-        let _place = self.turnstile.enter().await?;
+        let _place = self.place().await?;
         if tool.changes() {
             // The daemon refuses the second step in any case. This refuses the first, which only looks, with the reason.
             check_caller(tool.name(), needs, &self.reader.client.who_am_i().await?)?;
@@ -120,6 +125,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        let _place = self.place().await?;
         let tools = self.offered().await.into_iter().map(Tool::described).collect();
         Ok(ListToolsResult::with_all_items(tools))
     }
@@ -150,6 +156,7 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
+        let _place = self.place().await?;
         let cursor = request.and_then(|request| request.cursor);
         self.reader.resources(cursor.as_deref()).await
     }
@@ -167,8 +174,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let busy = |failure: Failure| ErrorData::internal_error(failure.message(), Some(failure.value()));
-        let _place = self.turnstile.enter().await.map_err(|error| busy(error.into()))?;
+        let _place = self.place().await?;
         self.reader.resource(&request.uri).await
     }
 
@@ -217,6 +223,7 @@ impl ServerHandler for Server {
         request: CompleteRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
+        let _place = self.place().await?;
         let is_name = matches!(request.r#ref, Reference::Resource(_)) && request.argument.name == "name";
         let (values, total) = match is_name {
             true => self.reader.names(&request.argument.value, CompletionInfo::MAX_VALUES).await,

@@ -1,5 +1,6 @@
 //! Bad input, bad daemons, bad timing.
 
+use futures_util::FutureExt;
 use serde_json::json;
 use tokio::{io::AsyncReadExt, net::UnixListener, time::timeout};
 
@@ -71,6 +72,32 @@ async fn a_daemon_that_is_away_is_an_answer_and_one_that_is_back_is_used() {
     assert_eq!(session.call("status", json!({})).await.error()["kind"], "not_reachable");
     host.start().await;
     session.call("status", json!({})).await.value();
+}
+
+#[tokio::test]
+async fn a_client_that_asks_much_at_once_leaves_the_daemon_its_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let busy = UnixListener::bind(folder.path().join("adit.sock")).unwrap();
+    let mut session = Session::begin(&folder.path().join("adit.sock"), &[]).await;
+    let asked = [
+        ("tools/list", json!({})),
+        ("resources/list", json!({})),
+        ("resources/read", json!({ "uri": "adit://tunnels" })),
+        ("tools/call", json!({ "name": "list_tunnels", "arguments": {} })),
+        ("resources/list", json!({})),
+    ];
+    for (method, params) in asked {
+        session.send(method, params).await;
+    }
+    let mut connections = Vec::new();
+    for _ in 0..4 {
+        connections.push(timeout(PATIENCE, busy.accept()).await.unwrap().unwrap().0);
+    }
+    assert_eq!(session.request("ping", json!({})).await["result"], json!({}), "what asks nobody is answered");
+    assert!(busy.accept().now_or_never().is_none(), "the fifth waits");
+    drop(connections);
+    // Whose daemon is gone is answered all the same, and makes room for the next.
+    drop(timeout(PATIENCE, busy.accept()).await.unwrap().unwrap());
 }
 
 #[tokio::test]
