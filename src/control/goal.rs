@@ -1,6 +1,7 @@
 //! When a tunnel is as it was asked for. Pure.
 
 use super::api::{ErrorKind, RouteState, State, Tunnel};
+use crate::plan::HoldCode;
 
 /// What is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +61,7 @@ fn under(what: String) -> Outlook {
 fn rotated(tunnel: &Tunnel) -> Outlook {
     let rotation = tunnel.secret.as_ref().and_then(|secret| secret.rotation.as_ref());
     let Some(rotation) = rotation else { return Outlook::Reached };
-    match tunnel.holds.iter().find(|hold| hold.code == "rotation-failed") {
+    match tunnel.holds.iter().find(|hold| hold.code == HoldCode::RotationFailed.as_str()) {
         Some(hold) => {
             let why = format!("keeps its secret for now: {} ({})", hold.sentence, hold.code);
             Outlook::Stuck(ErrorKind::Unavailable, why)
@@ -104,7 +105,8 @@ fn described(tunnel: &Tunnel) -> String {
 
 /// Whether a hold is likely to end without anybody's doing: Cloudflare could not be read this once, or a token is being read.
 fn passes_by_itself(code: &str) -> bool {
-    matches!(code, "unread" | "no-credential" | "not-ready" | "being-deleted")
+    let passing = [HoldCode::Unread, HoldCode::NoCredential, HoldCode::NotReady, HoldCode::BeingDeleted];
+    passing.iter().any(|hold| hold.as_str() == code)
 }
 
 #[cfg(test)]
