@@ -243,9 +243,8 @@ impl Caller {
 
     /// Refuses to take away what only an admin may write.
     pub(super) fn check_deletion(&self, name: &TunnelName, former: &serde_json::Value) -> Result<(), Error> {
-        self.standing.may_delete(&Object::of_definition(name.as_str(), former)).map_err(|why| {
-            Error::new(ErrorKind::NotPermitted, format!("cannot delete tunnel {:?}: {why}", name.as_str())).with_hint(HINT)
-        })
+        let may = self.standing.may_delete(&Object::of_definition(name.as_str(), former));
+        may.map_err(|why| refused("delete", name, &why))
     }
 
     /// Refuses a definition that reaches beyond what they may write where `former` stood.
@@ -256,9 +255,8 @@ impl Caller {
         definition: &serde_json::Value,
     ) -> Result<(), Error> {
         let object = |definition| Object::of_definition(name.as_str(), definition);
-        self.standing.may_define(former.map(object).as_ref(), &object(definition)).map_err(|why| {
-            Error::new(ErrorKind::NotPermitted, format!("cannot write tunnel {:?}: {why}", name.as_str())).with_hint(HINT)
-        })
+        let may = self.standing.may_define(former.map(object).as_ref(), &object(definition));
+        may.map_err(|why| refused("write", name, &why))
     }
 
     /// Refuses a change by which something is public without the Access application that it demanded, but to admins.
@@ -270,8 +268,7 @@ impl Caller {
     ) -> Result<(), Error> {
         match waived_access(before, after) {
             Some(what) if !self.standing.everywhere(Role::Admin) => {
-                let message = format!("cannot write tunnel {:?}: {what} needs role \"admin\"", name.as_str());
-                Err(Error::new(ErrorKind::NotPermitted, message).with_hint(HINT))
+                Err(refused("write", name, &format!("{what} needs role \"admin\"")))
             }
             Some(_) | None => Ok(()),
         }
@@ -281,6 +278,10 @@ impl Caller {
 fn no_names() -> Error {
     let message = "cannot decide what you may: the host's name service does not tell who is in [access]";
     Error::new(ErrorKind::Unavailable, message).with_hint("root is served without names")
+}
+
+fn refused(doing: &str, name: &TunnelName, why: &str) -> Error {
+    Error::new(ErrorKind::NotPermitted, format!("cannot {doing} tunnel {:?}: {why}", name.as_str())).with_hint(HINT)
 }
 
 /// What helps whoever is refused.
