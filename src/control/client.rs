@@ -267,7 +267,7 @@ impl Client {
     }
 
     async fn follow<T: DeserializeOwned>(&self, path: &str) -> Result<Follow<T>, Trouble> {
-        let response = timeout(ANSWER_TIME_MAX, self.ask(Method::GET, path, None, &[])).await;
+        let response = timeout(ANSWER_TIME_MAX, self.ask(Method::GET, path, None, None)).await;
         Ok(Follow::new(response.map_err(|_| Trouble::slow(path, ANSWER_TIME_MAX))??.into_body()))
     }
 
@@ -279,21 +279,21 @@ impl Client {
         time_max: Duration,
     ) -> Result<T, Trouble> {
         let exchange = async {
-            let bytes = read(path, self.ask(method, path, body, &[]).await?).await?;
+            let bytes = read(path, self.ask(method, path, body, None).await?).await?;
             serde_json::from_slice(&bytes).map_err(|error| Trouble::broken(path, error))
         };
         timeout(time_max, exchange).await.map_err(|_| Trouble::slow(path, time_max))?
     }
 
-    /// The answer to a request, if that is a success.
+    /// The answer to a request, if that is a success. With what the client prefers (RFC 7240), if it does.
     async fn ask(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
-        headers: &[(&'static str, &str)],
+        prefers: Option<&'static str>,
     ) -> Result<Response<Incoming>, Trouble> {
-        let response = self.request(method, path, body, headers).await?;
+        let response = self.request(method, path, body, prefers).await?;
         if response.status().is_success() { Ok(response) } else { Err(refusal(path, response).await) }
     }
 
@@ -302,7 +302,7 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<&Value>,
-        headers: &[(&'static str, &str)],
+        prefers: Option<&'static str>,
     ) -> Result<Response<Incoming>, Trouble> {
         let unreachable = |source| Trouble::NotReachable { socket: self.socket.clone(), source };
         let stream = match timeout(CONNECT_TIME_MAX, UnixStream::connect(&self.socket)).await {
@@ -321,7 +321,9 @@ impl Client {
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        if let Some(prefers) = prefers {
+            request = request.header("prefer", prefers);
+        }
         let request = request.body(Full::new(bytes)).expect("the path is encoded and the headers are what the daemon gave");
         sender.send_request(request).await.map_err(|error| Trouble::broken(path, error))
     }

@@ -63,7 +63,7 @@ impl Client {
 
     async fn begin<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Begun<T>, Trouble> {
         let exchange = async {
-            let response = self.ask(method, path, body, &[("prefer", "respond-async")]).await?;
+            let response = self.ask(method, path, body, Some("respond-async")).await?;
             let status = response.status();
             let bytes = read(path, response).await?;
             let broken = |error| Trouble::broken(path, error);
