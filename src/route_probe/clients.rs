@@ -18,6 +18,7 @@ use crate::{
     host_names::HostNames,
     http_client::{self, Trust},
     route_check::Asking,
+    whole_file,
 };
 
 /// The most bytes of a file with certificates: far more than any has.
@@ -39,10 +40,12 @@ pub(super) struct Clients {
 pub(super) struct Way<'a> {
     pub(super) service: &'a Service,
     pub(super) asking: &'a Asking,
-    /// The name that its certificate has to have, where it is not that in its address.
+    /// The hostname that its certificate has to have, where it is not that in its address.
     pub(super) name: Option<&'a str>,
     /// Whether it is asked by TLS.
     pub(super) tls: bool,
+    /// Whether its certificate is looked at.
+    pub(super) verify: bool,
 }
 
 impl Clients {
@@ -57,19 +60,18 @@ impl Clients {
 
     /// The client that asks an origin so.
     pub(super) async fn for_origin(&self, way: &Way<'_>) -> Result<Client, String> {
-        let Way { service, asking, name, tls } = *way;
-        let pool = asking.ca_pool.as_deref().filter(|_| tls && !asking.no_verify);
-        let is_common = matches!(service, Service::Url(_)) && pool.is_none() && (name.is_none() || !tls);
-        if is_common {
-            let (cell, verify) = match (tls, asking.no_verify) {
-                (false, _) => (&self.plain, false),
-                (true, false) => (&self.verifying, true),
-                (true, true) => (&self.trusting, false),
+        let Way { service, asking, name, tls, verify } = *way;
+        let pool = asking.ca_pool.as_deref().filter(|_| verify);
+        if matches!(service, Service::Url(_)) && pool.is_none() && name.is_none() {
+            let cell = match (tls, verify) {
+                (false, _) => &self.plain,
+                (true, true) => &self.verifying,
+                (true, false) => &self.trusting,
             };
-            let made = async { built(self.resolving(origins(tls, verify))) };
+            let made = async { built(self.resolving(origins(verify))) };
             return cell.get_or_try_init(|| made).await.cloned();
         }
-        let mut builder = self.resolving(origins(tls, !asking.no_verify));
+        let mut builder = self.resolving(origins(verify));
         if let Some(pool) = pool {
             let pool = PathBuf::from(pool);
             let read = tokio::task::spawn_blocking(move || certificates(&pool)).await;
@@ -101,8 +103,8 @@ pub(super) fn builder(trust: Trust) -> ClientBuilder {
         .pool_max_idle_per_host(0)
 }
 
-fn origins(tls: bool, verify: bool) -> ClientBuilder {
-    let trust = if tls && verify { Trust::Host } else { Trust::Nobody };
+fn origins(verify: bool) -> ClientBuilder {
+    let trust = if verify { Trust::Host } else { Trust::Nobody };
     builder(trust).tls_danger_accept_invalid_certs(!verify)
 }
 
@@ -141,11 +143,7 @@ pub(super) async fn addresses(names: &HostNames, host: &Host, port: u16) -> io::
 
 fn certificates(pool: &Path) -> Result<Vec<reqwest::Certificate>, String> {
     let fault = |why: String| format!("caPool {pool:?} cannot be used: {why}");
-    let length = std::fs::metadata(pool).map_err(|error| fault(error.to_string()))?.len();
-    if length > CERTIFICATES_MAX {
-        return Err(fault("it is too large".to_owned()));
-    }
-    let pem = std::fs::read(pool).map_err(|error| fault(error.to_string()))?;
+    let pem = whole_file::read(pool, CERTIFICATES_MAX).map_err(|error| fault(error.to_string()))?;
     reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| fault(with_causes(&error)))
 }
 

@@ -7,6 +7,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
     time::timeout,
 };
+use url::Host;
 
 use super::{
     OriginFinding, Prober,
@@ -46,8 +47,8 @@ pub(super) async fn look(prober: &Prober, service: &Service, asking: &Asking, ho
     {
         return OriginFinding::Connected;
     }
-    let host = asking.host.clone().unwrap_or_else(|| hostname.to_string());
-    match request(prober, service, asking, Some(&host), path, Method::HEAD).await {
+    let host = asking.host_of(Some(hostname));
+    match request(prober, service, asking, host.as_deref(), path, Method::HEAD).await {
         Ok(status) => OriginFinding::Answered { path: path.to_owned(), status },
         Err(Silence::NoConnection(why) | Silence::NoAnswer(why)) => OriginFinding::Spoiled(why),
     }
@@ -90,21 +91,19 @@ async fn request(
     method: Method,
 ) -> Result<u16, Silence> {
     let no_answer = |why: String| Silence::NoAnswer(tame(&why, &[]));
-    let name = asking.name_of(host);
-    let (tls, authority) = match service {
-        Service::Url(url) => {
-            let tls = url.scheme() == Scheme::Https;
-            let address = url.host().to_string();
-            (tls, format!("{}:{}", name.filter(|_| tls).unwrap_or(&address), url.port()))
-        }
-        Service::Unix(_) => (false, host.unwrap_or("localhost").to_owned()),
-        Service::UnixTls(_) => (true, name.or(host).unwrap_or("localhost").to_owned()),
+    let tls = match service {
+        Service::Url(url) => url.scheme() == Scheme::Https,
+        Service::Unix(_) => false,
+        Service::UnixTls(_) => true,
         Service::HttpStatus(_) | Service::HelloWorld | Service::Bastion | Service::SocksProxy => {
             return Err(no_answer("it is no server".to_owned()));
         }
     };
+    let (name, verify) = if tls { certified(asking, host).map_err(no_answer)? } else { (None, false) };
+    let way = Way { service, asking, name: name.as_deref(), tls, verify };
+    let authority = authority(&way, host);
     let asking_it = async {
-        let client = prober.clients.for_origin(&Way { service, asking, name, tls }).await.map_err(no_answer)?;
+        let client = prober.clients.for_origin(&way).await.map_err(no_answer)?;
         let scheme = if tls { "https" } else { "http" };
         let mut request = client.request(method, format!("{scheme}://{authority}{path}"));
         if let Some(host) = host {
@@ -116,6 +115,29 @@ async fn request(
     match timeout(CONNECT_TIME_MAX + ANSWER_TIME_MAX, asking_it).await {
         Ok(answer) => answer,
         Err(_) => Err(no_answer(format!("it does not answer within {} s", (CONNECT_TIME_MAX + ANSWER_TIME_MAX).as_secs()))),
+    }
+}
+
+/// The hostname that the origin is asked for by TLS, where it is not that in its address, and whether its certificate is looked at.
+fn certified(asking: &Asking, host: Option<&str>) -> Result<(Option<String>, bool), String> {
+    let Some(name) = asking.name_of(host) else { return Ok((None, !asking.no_verify)) };
+    match Host::parse(name) {
+        Ok(Host::Domain(name)) => Ok((Some(name), !asking.no_verify)),
+        // A client takes an address in a URL for the place to go to, so that this one cannot ask whether it is in the certificate.
+        Ok(Host::Ipv4(_) | Host::Ipv6(_)) => Ok((None, false)),
+        Err(_) if asking.no_verify => Ok((None, false)),
+        Err(_) => Err(format!("no certificate has the name {name:?}")),
+    }
+}
+
+/// What stands in the URL of a request for the host: the origin itself, by the name that its certificate has to have. A request to a
+/// socket goes there whatever stands in it.
+fn authority(way: &Way<'_>, host: Option<&str>) -> String {
+    match (way.service, way.name) {
+        (Service::Url(url), Some(name)) => format!("{name}:{}", url.port()),
+        (Service::Url(url), None) => format!("{}:{}", url.host(), url.port()),
+        (_, Some(name)) => name.to_owned(),
+        (_, None) => host.and_then(|host| Host::parse(host).ok()).map_or("localhost".to_owned(), |host| host.to_string()),
     }
 }
 

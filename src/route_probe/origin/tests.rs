@@ -170,3 +170,42 @@ async fn what_takes_no_connection_is_told_from_what_gives_no_answer() {
     let (status, ()) = tokio::join!(ask(&prober, &service, &asking, None, "/"), plain);
     assert!(matches!(status, Err(Silence::NoAnswer(_))), "{status:?}");
 }
+
+#[tokio::test]
+async fn a_name_in_a_certificate_is_never_the_place_to_go_to() {
+    let (listener, address, _) = listening().await;
+    let service: Service = format!("https://{address}").parse().unwrap();
+    let elsewhere = TcpListener::bind(("127.0.0.2", address.port())).await.unwrap();
+    for name in ["127.0.0.2", "Certificate.Example.COM", "127.0.0.2:443"] {
+        let asking = Asking { server_name: Some(name.to_owned()), no_verify: true, ..Asking::default() };
+        let prober = Prober::new();
+        tokio::select! {
+            taken = listener.accept() => drop(taken.unwrap()),
+            _ = elsewhere.accept() => panic!("{name} was asked"),
+            status = ask(&prober, &service, &asking, None, "/") => panic!("nobody was asked for {name}: {status:?}"),
+        }
+    }
+    let asking = Asking { server_name: Some("a certificate/of ours".to_owned()), ..Asking::default() };
+    let refused = ask(&Prober::new(), &service, &asking, None, "/").await;
+    assert_eq!(refused, Err(Silence::NoAnswer("no certificate has the name \"a certificate/of ours\"".to_owned())));
+}
+
+#[tokio::test]
+async fn a_file_of_authorities_is_a_file_of_a_bounded_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+    let large = folder.path().join("large");
+    std::fs::File::create(&large).unwrap().set_len(2 * 1024 * 1024).unwrap();
+    let (_listener, address, _) = listening().await;
+    let service: Service = format!("https://{address}").parse().unwrap();
+    for (pool, why) in [
+        (pipe.as_path(), "it is not a regular file"),
+        ("/dev/zero".as_ref(), "it is not a regular file"),
+        (&large, "it is larger than"),
+    ] {
+        let asking = Asking { ca_pool: Some(pool.to_str().unwrap().to_owned()), ..Asking::default() };
+        let refused = ask(&Prober::new(), &service, &asking, None, "/").await;
+        assert!(matches!(&refused, Err(Silence::NoAnswer(told)) if told.contains(why)), "{refused:?}");
+    }
+}
