@@ -1,13 +1,11 @@
 //! The configuration's files: the main one and `conf.d/*.toml` beside it.
 
 use std::{
-    fs::{self, OpenOptions},
-    io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use crate::config::Source;
+use crate::{config::Source, whole_file};
 
 /// The largest file that is read, in bytes: some 20,000 routes. A larger one is no configuration but a mistake.
 const FILE_SIZE_MAX: u64 = 4 << 20;
@@ -18,25 +16,13 @@ const FILES_MAX: usize = 1_001;
 /// Why the files could not be read. The path is part of the text.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// A file or folder cannot be opened or read.
+    /// A file or folder cannot be opened or read, is something else than that, or is larger than 4 MiB.
     #[error("cannot read {path:?}")]
     Read {
         /// Which one.
         path: PathBuf,
         /// Why.
         source: io::Error,
-    },
-    /// It is a folder, a pipe or a device.
-    #[error("cannot read {path:?}: it is not a regular file")]
-    NotAFile {
-        /// Which one.
-        path: PathBuf,
-    },
-    /// It has more than 4 MiB.
-    #[error("cannot read {path:?}: it is larger than {FILE_SIZE_MAX} bytes")]
-    TooLarge {
-        /// Which one.
-        path: PathBuf,
     },
     /// It is not UTF-8.
     #[error("cannot read {path:?}: line {line}, column {column} is not UTF-8")]
@@ -86,7 +72,8 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
     let error = |source| FilesError::Read { path: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // A link to nowhere is no absence: what it should lead to has files.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !folder.is_symlink() => return Ok(Vec::new()),
         Err(source) => return Err(error(source)),
     };
     let mut paths = Vec::new();
@@ -106,17 +93,7 @@ fn toml_files(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
 }
 
 fn read_file(path: &Path) -> Result<Source, FilesError> {
-    let error = |source| FilesError::Read { path: path.to_owned(), source };
-    // Without O_NONBLOCK a pipe would hold the daemon until somebody writes to it.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(error)?;
-    if !file.metadata().map_err(error)?.is_file() {
-        return Err(FilesError::NotAFile { path: path.to_owned() });
-    }
-    let mut bytes = Vec::new();
-    file.take(FILE_SIZE_MAX + 1).read_to_end(&mut bytes).map_err(error)?;
-    if bytes.len() as u64 > FILE_SIZE_MAX {
-        return Err(FilesError::TooLarge { path: path.to_owned() });
-    }
+    let bytes = whole_file::read(path, FILE_SIZE_MAX).map_err(|source| FilesError::Read { path: path.to_owned(), source })?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source { path: path.to_owned(), text }),
         Err(error) => Err(not_text(path, &error)),
@@ -134,6 +111,7 @@ fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> FilesError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error_text::with_causes;
 
     fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -151,7 +129,7 @@ mod tests {
 
     /// The error's text, with the temporary folder taken out.
     fn error_in(folder: &tempfile::TempDir) -> String {
-        read_in(folder).unwrap_err().to_string().replace(&format!("{}/", folder.path().display()), "")
+        with_causes(&read_in(folder).unwrap_err()).replace(&format!("{}/", folder.path().display()), "")
     }
 
     #[test]
@@ -172,7 +150,10 @@ mod tests {
     #[test]
     fn the_folder_may_be_missing_but_not_the_main_file() {
         assert_eq!(read_in(&folder(&[("adit.toml", b"")])).unwrap().len(), 1);
-        assert_eq!(error_in(&folder(&[("conf.d/a.toml", b"")])), "cannot read \"adit.toml\"");
+        assert_eq!(
+            error_in(&folder(&[("conf.d/a.toml", b"")])),
+            "cannot read \"adit.toml\": No such file or directory (os error 2)"
+        );
     }
 
     #[test]
@@ -202,6 +183,9 @@ mod tests {
     fn a_link_to_nowhere_is_an_error_and_not_an_absence() {
         let folder = folder(&[("adit.toml", b""), ("conf.d/b.toml", b"")]);
         std::os::unix::fs::symlink("/nowhere/at/all", folder.path().join("conf.d/a.toml")).unwrap();
-        assert_eq!(error_in(&folder), "cannot read \"conf.d/a.toml\"");
+        assert_eq!(error_in(&folder), "cannot read \"conf.d/a.toml\": No such file or directory (os error 2)");
+        fs::rename(folder.path().join("conf.d"), folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", folder.path().join("conf.d")).unwrap();
+        assert_eq!(error_in(&folder), "cannot read \"conf.d\": No such file or directory (os error 2)");
     }
 }

@@ -115,15 +115,16 @@ pub fn replace_in_steps(path: &Path, content: &[u8], keep: Keep, done: &mut dyn 
 ///
 /// # Errors
 ///
-/// When there is none, when it is no file or longer than `length_max` bytes, and what the file system refuses.
+/// When there is none, when it is no regular file or longer than `length_max` bytes, and what the file system refuses.
 pub fn read(path: &Path, length_max: u64) -> io::Result<Vec<u8>> {
-    let metadata = fs::metadata(path)?;
-    // A pipe that nobody writes to would be waited for when it is opened.
+    // A pipe that nobody writes to would be waited for, and what is looked at before it is opened may be another file by then.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is not a regular file"));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(length_max)).unwrap_or(0));
-    File::open(path)?.take(length_max + 1).read_to_end(&mut bytes)?;
+    file.take(length_max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > length_max {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("it is larger than {length_max} bytes")));
     }

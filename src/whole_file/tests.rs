@@ -108,7 +108,10 @@ fn what_is_too_large_or_no_file_is_not_read() {
     let (folder, path) = before();
     assert_eq!(read(&path, 6).unwrap(), b"former");
     assert_eq!(read(&path, 5).unwrap_err().to_string(), "it is larger than 5 bytes");
-    assert_eq!(read(folder.path(), 6).unwrap_err().to_string(), "it is no file");
+    assert_eq!(read(folder.path(), 6).unwrap_err().to_string(), "it is not a regular file");
+    let pipe = folder.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+    assert_eq!(read(&pipe, 6).unwrap_err().to_string(), "it is not a regular file");
     assert_eq!(read(&folder.path().join("none"), 6).unwrap_err().kind(), io::ErrorKind::NotFound);
 }
 
