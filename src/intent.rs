@@ -166,7 +166,7 @@ impl Intent {
             events.tell(DaemonEvent::StateNotWritten { error: with_causes(&error) });
         }
         let files = FilesInForce { sources, accepted_at: Timestamp::now(), problems, config: Arc::new(config), running };
-        let (intended, unreadable) = assemble::intended(&files.config, &files.running, &store, &events);
+        let (intended, unreadable) = assemble::intended(&files.config, &files.running, None, &store, &events);
         events.tell(DaemonEvent::ConfigAccepted { tunnels: intended.config.tunnels.len() });
         let inner = Inner {
             main: main.to_owned(),
@@ -182,10 +182,16 @@ impl Intent {
         Ok((Self(Arc::new(inner)), before))
     }
 
-    /// Keeps the files that are wanted as those that are in force: an operator confirmed them.
-    pub async fn confirm(&self) {
+    /// Keeps the files that are wanted as those to start with, because an operator confirmed `config`, which they say with the tunnels
+    /// made over the socket. When something else is wanted by now, nothing is kept.
+    pub async fn confirm(&self, config: Arc<Config>) {
+        let _one_at_a_time = self.0.changing.lock().await;
         let inner = self.0.clone();
         blocking(move || {
+            let wanted = inner.intended.borrow().config.clone();
+            if wanted != config {
+                return;
+            }
             let sources = inner.files.read().expect("nothing panics while it holds the files").sources.clone();
             if let Err(error) = inner.store.write_accepted(&sources) {
                 inner.events.tell(DaemonEvent::StateNotWritten { error: with_causes(&error) });
@@ -233,8 +239,8 @@ impl Intent {
     pub async fn preview(&self) -> Result<Arc<Intended>, Vec<String>> {
         let inner = self.0.clone();
         blocking(move || {
-            let config = read(&inner.main).1?;
-            Ok(Arc::new(assemble::intended(&Arc::new(config), &BTreeSet::new(), &inner.store, &inner.events).0))
+            let config = Arc::new(read(&inner.main).1?);
+            Ok(Arc::new(inner.assemble(&config, &BTreeSet::new()).0))
         })
         .await
     }
@@ -288,7 +294,7 @@ impl Inner {
     /// Puts files, definitions and stops together and publishes them.
     fn publish(&self) -> Arc<Intended> {
         let files = self.files.read().expect("nothing panics while it holds the files").clone();
-        let (intended, unreadable) = assemble::intended(&files.config, &files.running, &self.store, &self.events);
+        let (intended, unreadable) = self.assemble(&files.config, &files.running);
         let intended = Arc::new(intended);
         *self.unreadable.write().expect("nothing panics while it holds the list") = unreadable;
         if self.intended.borrow().config != intended.config {
@@ -297,6 +303,11 @@ impl Inner {
         self.intended.send_replace(intended.clone());
         self.revision.fetch_add(1, Ordering::Release);
         intended
+    }
+
+    fn assemble(&self, files: &Arc<Config>, running: &BTreeSet<TunnelName>) -> (Intended, Vec<String>) {
+        let before = self.intended.borrow().clone();
+        assemble::intended(files, running, Some(&before), &self.store, &self.events)
     }
 
     fn files_mut(&self, change: impl FnOnce(&mut FilesInForce)) {

@@ -299,10 +299,8 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) -> AbortOnDropHandle<(
 async fn keep_confirmed(intent: Intent, reconciler: Reconciler) {
     let mut in_force = reconciler.in_force();
     while in_force.changed().await.is_ok() {
-        let confirmed = in_force.borrow_and_update().config == intent.intended().config;
-        if confirmed {
-            intent.confirm().await;
-        }
+        let confirmed = in_force.borrow_and_update().config.clone();
+        intent.confirm(confirmed).await;
     }
 }
 

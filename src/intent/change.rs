@@ -11,6 +11,7 @@ use crate::{
     config::{self, Config, DefinitionError, Origin, Problems, Source, Tunnel},
     connector::Stop,
     error_text::with_causes,
+    event::DaemonEvent,
     failpoint::{self, Point},
     name::TunnelName,
     store::StoreError,
@@ -33,6 +34,14 @@ pub enum ChangeError {
     /// There is no tunnel of that name.
     #[error("there is no tunnel {0}")]
     NotFound(TunnelName),
+    /// There may be one of that name, and its definition cannot be used.
+    #[error("the tunnel {name} is held: {why}")]
+    Held {
+        /// The tunnel.
+        name: TunnelName,
+        /// What is wrong with its definition.
+        why: String,
+    },
     /// There is one, and it is another.
     #[error("there is a tunnel {0} with another definition")]
     Exists(TunnelName),
@@ -84,20 +93,22 @@ fn version(value: &impl Serialize) -> String {
 const VERSION_BYTES: usize = 12;
 
 impl Intent {
-    /// Makes a tunnel, or finds that there is exactly that one already.
+    /// Makes a tunnel, or finds that there is exactly that one already. A definition that cannot be used is replaced.
     ///
     /// # Errors
     ///
     /// When there is another one of that name, when the definition is wrong, or when it cannot be kept.
     pub async fn create(&self, name: TunnelName, definition: Map<String, Value>) -> Result<Changed, ChangeError> {
         self.change(move |inner| {
-            let tunnel = inner.judge(&name, &definition)?;
+            let (tunnel, text) = inner.judge(&name, &definition)?;
             match inner.intended.borrow().config.tunnels.get(&name) {
-                Some(current) if *current == tunnel.0 => return Ok(Changed::Unchanged),
+                Some(current) if *current == tunnel => return Ok(Changed::Unchanged),
                 Some(_) => return Err(ChangeError::Exists(name)),
                 None => {}
             }
-            inner.store.write_definition(&name, &tunnel.1)?;
+            // A stop may have outlived the tunnel that it was for.
+            inner.write_stop(&name, None)?;
+            inner.store.write_definition(&name, &text)?;
             Ok(Changed::Created)
         })
         .await
@@ -122,8 +133,8 @@ impl Intent {
     ///
     /// # Errors
     ///
-    /// When there is no such tunnel, when it is defined in a file, when somebody else changed it, when the definition is wrong, or
-    /// when it cannot be kept.
+    /// When there is no such tunnel, when it is held or defined in a file, when somebody else changed it, when the definition is wrong,
+    /// or when it cannot be kept.
     pub async fn replace(
         &self,
         name: TunnelName,
@@ -152,7 +163,10 @@ impl Intent {
             inner.own(&name, expected.as_deref())?;
             inner.store.remove_definition(&name)?;
             failpoint::hit(Point::DefinitionRemoved);
-            inner.write_stop(&name, None)?;
+            // It is removed, whatever becomes of its stop.
+            if let Err(error) = inner.write_stop(&name, None) {
+                inner.events.tell(DaemonEvent::StateNotWritten { error: with_causes(&error) });
+            }
             Ok(Changed::Updated)
         })
         .await
@@ -162,11 +176,11 @@ impl Intent {
     ///
     /// # Errors
     ///
-    /// When there is no such tunnel, or when the stop cannot be kept.
+    /// When there is no such tunnel, when it is held, or when the stop cannot be kept.
     pub async fn set_stop(&self, name: TunnelName, stop: Option<Stop>) -> Result<Changed, ChangeError> {
         self.change(move |inner| {
             if !inner.intended.borrow().config.tunnels.contains_key(&name) {
-                return Err(ChangeError::NotFound(name));
+                return Err(inner.missing(&name));
             }
             // Whoever stopped first stays the one who stopped.
             if inner.intended.borrow().stops.contains_key(&name) == stop.is_some() {
@@ -213,7 +227,7 @@ impl Inner {
     /// The tunnel of that name, if it was made over the socket and is the one that was looked at.
     fn own(&self, name: &TunnelName, expected: Option<&str>) -> Result<Tunnel, ChangeError> {
         let config = self.intended.borrow().config.clone();
-        let tunnel = config.tunnels.get(name).ok_or_else(|| ChangeError::NotFound(name.clone()))?;
+        let tunnel = config.tunnels.get(name).ok_or_else(|| self.missing(name))?;
         if let origin @ Origin::File(_) = &tunnel.origin {
             return Err(ChangeError::ReadOnly { name: name.clone(), origin: origin.clone() });
         }
@@ -221,6 +235,14 @@ impl Inner {
             return Err(ChangeError::Stale(name.clone()));
         }
         Ok(tunnel.clone())
+    }
+
+    /// Why there is no tunnel of that name.
+    fn missing(&self, name: &TunnelName) -> ChangeError {
+        match self.intended.borrow().held.get(name) {
+            Some(why) => ChangeError::Held { name: name.clone(), why: why.clone() },
+            None => ChangeError::NotFound(name.clone()),
+        }
     }
 
     fn write_stop(&self, name: &TunnelName, stop: Option<Stop>) -> Result<(), StoreError> {

@@ -143,9 +143,22 @@ async fn under_ask_a_new_file_is_kept_only_when_it_is_confirmed() {
     drop(intent);
     let (intent, before) = desk.try_open().unwrap();
     assert_eq!(before.unwrap().daemon.apply, ApplyMode::Auto, "nobody confirmed it");
-    intent.confirm().await;
+    intent.confirm(intent.intended().config.clone()).await;
     drop(intent);
     assert_eq!(desk.try_open().unwrap().1.unwrap().daemon.apply, ApplyMode::Ask);
+}
+
+#[tokio::test]
+async fn what_was_read_after_the_plan_that_is_confirmed_is_not_confirmed_with_it() {
+    let desk = Desk::new();
+    desk.write(&format!("[daemon]\napply = \"ask\"\n{FILE}"));
+    let intent = desk.open();
+    let confirmed = intent.intended().config.clone();
+    desk.write(&format!("[daemon]\napply = \"ask\"\n{FILE}").replace("tunnels.web", "tunnels.other"));
+    intent.reload().await.unwrap();
+    intent.confirm(confirmed).await;
+    drop(intent);
+    assert!(desk.try_open().unwrap().1.is_none(), "nobody has confirmed the other tunnel");
 }
 
 #[tokio::test]
@@ -164,6 +177,61 @@ async fn a_stop_lasts_until_it_is_ended_and_keeps_the_name_of_the_first() {
 }
 
 #[tokio::test]
+async fn stops_that_cannot_be_read_stay_as_they_were() {
+    let desk = Desk::new();
+    let intent = desk.open();
+    intent.set_stop(name("web"), Some(Stop { by: "jane".to_owned(), at: Timestamp::UNIX_EPOCH })).await.unwrap();
+    fs::write(desk.folder.path().join("state/stops.toml"), "torn").unwrap();
+    let intended = intent.reload().await.unwrap();
+    assert_eq!(intended.stops[&name("web")].by, "jane");
+    assert_eq!(intent.unreadable().len(), 1);
+}
+
+#[tokio::test]
+async fn a_tunnel_is_removed_whatever_becomes_of_its_stop_and_the_next_of_its_name_begins_without_one() {
+    let desk = Desk::new();
+    let intent = desk.open();
+    intent.create(name("shop"), definition("shop.example.com")).await.unwrap();
+    intent.set_stop(name("shop"), Some(Stop { by: "jane".to_owned(), at: Timestamp::UNIX_EPOCH })).await.unwrap();
+    let stops = desk.folder.path().join("state/stops.toml");
+    let kept = fs::read(&stops).unwrap();
+    fs::write(&stops, "torn").unwrap();
+    assert_eq!(intent.remove(name("shop"), None).await.unwrap(), Changed::Updated);
+    assert_eq!(names(&intent), ["web"]);
+    fs::write(&stops, kept).unwrap();
+    assert_eq!(intent.create(name("shop"), definition("shop.example.com")).await.unwrap(), Changed::Created);
+    assert!(intent.intended().stops.is_empty());
+}
+
+#[tokio::test]
+async fn definitions_that_cannot_be_listed_hold_the_tunnels_that_may_be_among_them() {
+    let desk = Desk::new();
+    let intent = desk.open();
+    intent.create(name("shop"), definition("shop.example.com")).await.unwrap();
+    let (folder, aside) = (desk.folder.path().join("state/tunnels"), desk.folder.path().join("aside"));
+    fs::rename(&folder, &aside).unwrap();
+    fs::write(&folder, "").unwrap();
+    let held = |intended: &Intended| intended.held.keys().map(ToString::to_string).collect::<Vec<_>>();
+    for _ in 0..2 {
+        let intended = intent.reload().await.unwrap();
+        assert_eq!((names(&intent), held(&intended)), (vec!["web".to_owned()], vec!["shop".to_owned()]));
+    }
+    drop(intent);
+    // What the next daemon knows of are the tunnels with a record; this one cannot be read, either.
+    let records = desk.folder.path().join("state/records");
+    fs::create_dir_all(&records).unwrap();
+    for recorded in ["shop.toml", "web.toml"] {
+        fs::write(records.join(recorded), "torn").unwrap();
+    }
+    let intent = desk.open();
+    assert_eq!((names(&intent), held(&intent.intended())), (vec!["web".to_owned()], vec!["shop".to_owned()]));
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    intent.reload().await.unwrap();
+    assert_eq!((names(&intent), held(&intent.intended())), (vec!["shop".to_owned(), "web".to_owned()], vec![]));
+}
+
+#[tokio::test]
 async fn a_torn_definition_holds_its_own_tunnel_and_no_other() {
     let desk = Desk::new();
     let intent = desk.open();
@@ -175,5 +243,10 @@ async fn a_torn_definition_holds_its_own_tunnel_and_no_other() {
     let intent = desk.open();
     assert_eq!(names(&intent), ["blog", "web"]);
     assert_eq!(intent.intended().held.keys().map(ToString::to_string).collect::<Vec<_>>(), ["shop"]);
+    assert!(matches!(intent.set_stop(name("shop"), None).await, Err(ChangeError::Held { .. })));
+    assert!(matches!(intent.replace(name("shop"), definition("shop.example.com"), None).await, Err(ChangeError::Held { .. })));
+    assert!(matches!(intent.remove(name("shop"), None).await, Err(ChangeError::Held { .. })));
     assert_eq!(fs::read_to_string(&torn).unwrap(), "[tunnels.shop]\ningr");
+    assert_eq!(intent.create(name("shop"), definition("shop.example.com")).await.unwrap(), Changed::Created);
+    assert_eq!((names(&intent).len(), intent.intended().held.len()), (3, 0));
 }

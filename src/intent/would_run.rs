@@ -30,7 +30,7 @@ impl FirstReading {
         let (_, config, refused) = choose(self, accepted)?;
         let config = Arc::new(config);
         let (intended, unreadable) = match store {
-            Some(store) => assemble::intended(&config, &BTreeSet::new(), store, &Sink::new(drop)),
+            Some(store) => assemble::intended(&config, &BTreeSet::new(), None, store, &Sink::new(drop)),
             None => (Intended { config, stops: BTreeMap::new(), held: BTreeMap::new() }, Vec::new()),
         };
         Ok(WouldRun { intended, refused, unreadable })

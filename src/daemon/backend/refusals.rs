@@ -15,6 +15,8 @@ pub(super) fn refused(error: ChangeError) -> Error {
     let message = format!("cannot make the change: {error}");
     match error {
         ChangeError::NotFound(name) => Error::no_such_tunnel(name.as_str()).with_hint("\"adit tunnel list\" shows every tunnel"),
+        ChangeError::Held { name, .. } => Error::new(ErrorKind::Hold, message)
+            .with_hint(format!("mend its definition or take it away, or replace it with `adit tunnel create {name}`")),
         ChangeError::Exists(name) => {
             Error::new(ErrorKind::Conflict, message).with_hint(format!("change it with `adit tunnel update {name}`"))
         }
