@@ -92,26 +92,41 @@ async fn read_as(
     parse: fn(&[u8]) -> Result<Secret, &'static str>,
 ) -> Result<Secret, CredentialError> {
     let bytes = match source {
-        Source::Credential { directory: None, name } => Err(Refusal::new(format!(
-            "systemd gave no credentials directory; the unit needs LoadCredential={name}:PATH or LoadCredentialEncrypted={name}:PATH"
-        ))),
-        Source::Credential { name, .. } if name.is_empty() || name.contains(['/', '\0']) || name == "." || name == ".." => {
-            Err(Refusal::new("a credential's name is a file's name, without slashes"))
-        }
-        Source::Credential { directory: Some(directory), name } => {
-            // Its mode is systemd's affair: 0400, or 0440 with an access list for the unit's user.
-            on_files(directory.join(name), file::read_any).await
+        Source::Credential { directory, name } => {
+            match check_name(name).and(directory.as_ref().ok_or_else(|| no_directory(name))) {
+                // Its mode is systemd's affair: 0400, or 0440 with an access list for the unit's user.
+                Ok(directory) => on_files(directory.join(name), file::read_any).await,
+                Err(refusal) => Err(refusal),
+            }
         }
         Source::File(path) => on_files(path.clone(), file::read_private).await,
         Source::Command(argv) => command::run(argv).await,
-        Source::Environment { under_systemd: true, .. } => {
-            Err(Refusal::new("systemd shows a unit's environment to everyone; use a credential, a file or a command there"))
+        Source::Environment { value, under_systemd, .. } => {
+            environment_value(value.as_ref(), *under_systemd).map(|value| value.expose().as_bytes().to_vec().into())
         }
-        Source::Environment { value: None, .. } => Err(Refusal::new("it is not set")),
-        Source::Environment { value: Some(value), .. } => Ok(value.expose().as_bytes().to_vec().into()),
     };
     let secret = bytes.and_then(|bytes| parse(&bytes).map_err(Refusal::new));
-    secret.map_err(|Refusal { reason, source: cause }| CredentialError { what, from: source.to_string(), reason, source: cause })
+    secret.map_err(|refusal| refusal.of(what, source))
+}
+
+fn check_name(credential: &str) -> Result<(), Refusal> {
+    if matches!(credential, "" | "." | "..") || credential.contains(['/', '\0']) {
+        return Err(Refusal::new("a credential's name is a file's name, without slashes"));
+    }
+    Ok(())
+}
+
+fn no_directory(name: &str) -> Refusal {
+    Refusal::new(format!(
+        "systemd gave no credentials directory; the unit needs LoadCredential={name}:PATH or LoadCredentialEncrypted={name}:PATH"
+    ))
+}
+
+fn environment_value(value: Option<&Secret>, under_systemd: bool) -> Result<&Secret, Refusal> {
+    if under_systemd {
+        return Err(Refusal::new("systemd shows a unit's environment to everyone; use a credential, a file or a command there"));
+    }
+    value.ok_or_else(|| Refusal::new("it is not set"))
 }
 
 /// The token in what somebody gave: one line, of the characters that tokens have.
@@ -136,6 +151,11 @@ impl Refusal {
 
     fn caused(reason: impl Into<String>, source: io::Error) -> Self {
         Self { reason: reason.into(), source: Some(source) }
+    }
+
+    /// Why there is no such secret at `source`.
+    fn of(self, what: &'static str, source: &Source) -> CredentialError {
+        CredentialError { what, from: source.to_string(), reason: self.reason, source: self.source }
     }
 }
 

@@ -1,9 +1,9 @@
-//! A token in a file: opened once, then judged by what was opened, so that nobody can exchange it in between.
+//! A secret in a file: opened once, then judged by what was opened, so that nobody can exchange it in between.
 
 use std::{
     fs::File,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -22,27 +22,34 @@ const MODE_MAX: u32 = 0o600;
 
 /// Reads a file that nobody but its owner, we or root, may read.
 pub(super) fn read_private(path: PathBuf) -> Result<Bytes, Refusal> {
-    read(&path, |stat| {
-        check_private(stat.st_mode & 0o7777, stat.st_uid, geteuid().as_raw())
-            .map_err(|reason| reason.replace("FILE", &format!("{path:?}")))
-    })
+    read(open_private(&path)?)
 }
 
 /// Reads a file that something else keeps safe.
 pub(super) fn read_any(path: PathBuf) -> Result<Bytes, Refusal> {
-    read(&path, |_| Ok(()))
+    read(open_any(&path)?.0)
 }
 
-fn read(path: &PathBuf, check: impl Fn(&Stat) -> Result<(), String>) -> Result<Bytes, Refusal> {
+/// Opens a file that nobody but its owner, we or root, may read.
+pub(super) fn open_private(path: &Path) -> Result<File, Refusal> {
+    let (file, stat) = open_any(path)?;
+    let checked = check_private(stat.st_mode & 0o7777, stat.st_uid, geteuid().as_raw());
+    checked.map_err(|reason| Refusal::new(reason.replace("FILE", &format!("{path:?}"))))?;
+    Ok(file)
+}
+
+fn open_any(path: &Path) -> Result<(File, Stat), Refusal> {
     // Links are followed: what counts is the file at their end. Opening a pipe or a device must neither wait nor take it over.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let unreadable = |error: io::Error| Refusal::caused("it cannot be opened or read", error);
-    let file: File = open(path, flags, Mode::empty()).map_err(|error| unreadable(error.into()))?.into();
+    let file: File = open(path, flags, Mode::empty()).map_err(|error| unopened(error.into()))?.into();
     let stat = fstat(&file).map_err(|error| unreadable(error.into()))?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(Refusal::new("it is not a regular file"));
     }
-    check(&stat).map_err(Refusal::new)?;
+    Ok((file, stat))
+}
+
+fn read(file: File) -> Result<Bytes, Refusal> {
     // Room for everything from the start: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(FILE_MAX as usize + 1));
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
@@ -50,6 +57,18 @@ fn read(path: &PathBuf, check: impl Fn(&Stat) -> Result<(), String>) -> Result<B
         return Err(Refusal::new(format!("it is larger than {FILE_MAX} bytes; a secret is one short line")));
     }
     Ok(bytes)
+}
+
+fn unopened(error: io::Error) -> Refusal {
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        let me = geteuid().as_raw();
+        return Refusal::caused(format!("user {me} may not read it; it must belong to the daemon's user"), error);
+    }
+    unreadable(error)
+}
+
+fn unreadable(error: io::Error) -> Refusal {
+    Refusal::caused("it cannot be opened or read", error)
 }
 
 /// Whether a file with this mode and owner keeps a secret of user `me`. `FILE` in the reason stands for its path.

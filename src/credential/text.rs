@@ -7,17 +7,11 @@ const TOKEN_MAX: usize = 512;
 
 /// The token in `bytes`: one line, of the characters that tokens have. The error says which rule is broken, never by what.
 pub(super) fn token(bytes: &[u8]) -> Result<Secret, &'static str> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "what is there is not text")?;
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("it is empty");
-    }
-    if text.contains(['\n', '\r']) {
-        return Err("it holds more than one line; an API token is one line");
-    }
-    if text.contains(char::is_whitespace) {
-        return Err("it holds white space; give the bare token, without \"Bearer\" or anything else around it");
-    }
+    let text = word(
+        bytes,
+        "it holds more than one line; an API token is one line",
+        "it holds white space; give the bare token, without \"Bearer\" or anything else around it",
+    )?;
     if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_') {
         return Err("it holds characters that no API token has (letters, digits, - and _ only; no quotes, no name=value)");
     }
@@ -35,16 +29,7 @@ const SECRET_MIN: usize = 16;
 
 /// The signing secret in `bytes`: one line of visible ASCII. The error says which rule is broken, never by what.
 pub(super) fn signing_secret(bytes: &[u8]) -> Result<Secret, &'static str> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "what is there is not text")?.trim();
-    if text.is_empty() {
-        return Err("it is empty");
-    }
-    if text.contains(['\n', '\r']) {
-        return Err("it holds more than one line; a secret is one line");
-    }
-    if text.contains(char::is_whitespace) {
-        return Err("it holds white space; a secret is one word");
-    }
+    let text = word(bytes, "it holds more than one line; a secret is one line", "it holds white space; a secret is one word")?;
     if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("it holds characters that are not ASCII");
     }
@@ -52,6 +37,21 @@ pub(super) fn signing_secret(bytes: &[u8]) -> Result<Secret, &'static str> {
         return Err("it is shorter than 16 characters (make one with: openssl rand -hex 32)");
     }
     Ok(Secret::new(text))
+}
+
+/// The one word in `bytes`, or what is said of `several_lines` and of `several_words`.
+fn word<'a>(bytes: &'a [u8], several_lines: &'static str, several_words: &'static str) -> Result<&'a str, &'static str> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "what is there is not text")?.trim();
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.contains(['\n', '\r']) {
+        return Err(several_lines);
+    }
+    if text.contains(char::is_whitespace) {
+        return Err(several_words);
+    }
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -158,7 +158,7 @@ impl Check {
     fn tokens<'a>(&mut self, accounts: impl Iterator<Item = (&'a AccountName, &'a Account)>, environment: &Environment) {
         for (name, account) in accounts {
             let found = credential::find(&tokens::source(&account.api_token, environment));
-            let problem = found.err().map(|error| format!("account {name}: {error}"));
+            let problem = found.err().map(|error| format!("account {name}: {}", with_causes(&error)));
             self.problems.extend(problem.filter(|problem| !self.problems.contains(problem)));
         }
     }
