@@ -3,6 +3,9 @@
 
 use regex::Regex;
 
+/// The most that Go lets something repeat.
+const COUNT_MAX: u16 = 1_000;
+
 /// Whether Go takes this expression; otherwise the reason.
 pub(super) fn check(text: &str) -> Result<(), String> {
     if let Err(error) = Regex::new(text) {
@@ -73,7 +76,10 @@ fn beyond_go(text: &str) -> Option<&'static str> {
                     return Some("operator that repeats a repetition");
                 }
                 if char == '{' {
-                    let _ = chars.by_ref().find(|char| *char == '}');
+                    let counts: String = chars.by_ref().take_while(|char| *char != '}').collect();
+                    if !counts.split(',').all(is_count) {
+                        return Some("counts with spaces or leading zeros, or beyond 1000");
+                    }
                 }
                 chars.next_if_eq(&'?');
                 repeated = true;
@@ -82,6 +88,11 @@ fn beyond_go(text: &str) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// Whether Go takes this for how often something repeats; nothing stands for no limit. What it does not take is plain text to it.
+fn is_count(text: &str) -> bool {
+    text.is_empty() || text.parse::<u16>().is_ok_and(|count| count <= COUNT_MAX && count.to_string() == text)
 }
 
 #[cfg(test)]
@@ -103,6 +114,7 @@ mod tests {
             "[^]]",
             "[[:alpha:]]",
             "a{2,3}?",
+            "a{0}b{7,}c{1000}",
             "\\bx\\b",
             "[a-z_-]",
             "\\p{Greek}+\\x{41}*",
@@ -116,6 +128,9 @@ mod tests {
         for (bad, reason) in [
             ("a**", "cloudflared's regular expressions have no operator that repeats a repetition"),
             ("a{2}{3}", "cloudflared's regular expressions have no operator that repeats a repetition"),
+            ("a{1001}", "cloudflared's regular expressions have no counts with spaces or leading zeros, or beyond 1000"),
+            ("a{ 2, 3 }", "cloudflared's regular expressions have no counts with spaces or leading zeros, or beyond 1000"),
+            ("a{02}", "cloudflared's regular expressions have no counts with spaces or leading zeros, or beyond 1000"),
             ("(?x) a", "cloudflared's regular expressions have no flags x, R and u"),
             ("\\u0041", "cloudflared's regular expressions have no \\u (write \\x{…})"),
             ("\\<a", "cloudflared's regular expressions have no \\< and \\>"),
