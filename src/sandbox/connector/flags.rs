@@ -126,3 +126,27 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("no-chunked-encoding", &["TUNNEL_NO_CHUNKED_ENCODING"], Switch, Either),
     flag("http2-origin", &["TUNNEL_ORIGIN_ENABLE_HTTP2"], Switch, Either),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Source, parse};
+
+    /// Refused only because they would stand before `run`.
+    const MISPLACED: [&str; 4] = ["icmpv4-src", "icmpv6-src", "max-active-flows", "dns-resolver-addrs"];
+
+    #[test]
+    fn what_a_configuration_must_not_give_as_a_flag_it_must_not_give_by_another_name_or_as_a_variable() {
+        let is_refused =
+            |line: String| parse(&[Source { path: "adit.toml".into(), text: format!("[cloudflared]\n{line}") }]).is_err();
+        for flag in FLAGS {
+            let by_flag = is_refused(format!("extra_args = ['--{}=1']", flag.name));
+            for alias in flag.aliases {
+                assert_eq!(is_refused(format!("extra_args = ['--{alias}=1']")), by_flag, "--{alias} is --{}", flag.name);
+            }
+            for variable in flag.variables.iter().filter(|_| !MISPLACED.contains(&flag.name)) {
+                assert_eq!(is_refused(format!("env = {{ {variable} = '1' }}")), by_flag, "{variable} is --{}", flag.name);
+            }
+        }
+    }
+}
