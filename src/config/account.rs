@@ -108,7 +108,7 @@ pub(super) fn account(section: Section<'_>, report: &mut Report<'_>) -> Result<A
     Ok(Account { account_id: account_id?, api_token: api_token?, budget: budget?, api_base: api_base? })
 }
 
-/// The accounts by name; a name's place is kept for those who refer to it.
+/// The name of an account's table.
 pub(super) fn name(text: &str, place: &Place, report: &mut Report<'_>) -> Result<AccountName, Reported> {
     text.parse().map_err(|error| report.error(place, format!("cannot use {text:?} as an account's name: {error}")))
 }

@@ -47,6 +47,18 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// The shortest time between two looks at the same thing: two calls each stay below the default budget of three a second.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// The longest: what happens behind Adit's back is missed for that long.
+const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
+
+/// Reads the time between two looks at the same thing: 1 s to 1 h.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    let interval = parse(text)?;
+    if (INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) { Ok(interval) } else { Err("it must be between 1s and 1h".to_owned()) }
+}
+
 /// Writes a duration so that [`parse`] reads it again; what is below a millisecond is cut off.
 pub(super) fn display(duration: Duration) -> String {
     let mut rest = duration.as_millis();

@@ -28,13 +28,13 @@ const METADATA_ADDRESSES: &[(IpAddr, &str)] = &[
     (IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)), "Azure"),
 ];
 
-/// Where connectors' metrics servers listen. They tell what a tunnel is and does to whoever asks, so they have a loopback address of
-/// their own: no port of it may be published, and `localhost` does not lead there.
-pub const CONNECTOR_METRICS: Ipv4Addr = Ipv4Addr::new(127, 65, 68, 73);
-
 /// Names of the same.
 const METADATA_NAMES: &[&str] =
     &["metadata.google.internal", "metadata.goog", "metadata", "instance-data", "instance-data.ec2.internal"];
+
+/// Where connectors' metrics servers listen. They tell what a tunnel is and does to whoever asks, so they have a loopback address of
+/// their own: no port of it may be published, and `localhost` does not lead there.
+pub const CONNECTOR_METRICS: Ipv4Addr = Ipv4Addr::new(127, 65, 68, 73);
 
 /// Why `service` must not be published; `None` if it may.
 pub(super) fn reason(service: &Service, own: Own<'_>) -> Option<String> {
@@ -57,9 +57,9 @@ fn url_reason(url: &ServiceUrl, own: Own<'_>) -> Option<String> {
             None
         }
         Host::Ipv4(address) => Some(IpAddr::V4(*address)),
-        Host::Ipv6(address) => Some(embedded(*address).map_or(IpAddr::V6(*address), IpAddr::V4)),
+        Host::Ipv6(address) => Some(seen_through(IpAddr::V6(*address))),
     };
-    if let Some(reason) = address.and_then(address_reason) {
+    if let Some(reason) = address.and_then(forbidden_address) {
         return Some(reason);
     }
     let MetricsListen::Tcp(listen) = own.metrics?.listen else { return None };
@@ -69,10 +69,15 @@ fn url_reason(url: &ServiceUrl, own: Own<'_>) -> Option<String> {
 
 /// Why nothing at `address` must be published or asked for, whatever name leads there; `None` if it may.
 pub fn forbidden_address(address: IpAddr) -> Option<String> {
-    address_reason(match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => embedded(address).map_or(IpAddr::V6(address), IpAddr::V4),
-    })
+    let address = seen_through(address);
+    if address == IpAddr::V4(CONNECTOR_METRICS) {
+        return Some(format!("{address} is where connectors' metrics servers listen"));
+    }
+    if let Some((_, cloud)) = METADATA_ADDRESSES.iter().find(|(metadata, _)| *metadata == address) {
+        return Some(format!("{address} is {cloud}'s metadata service, which gives this machine's credentials to whoever asks"));
+    }
+    is_link_local(address)
+        .then(|| format!("{address} is link-local, where clouds serve this machine's credentials to whoever asks"))
 }
 
 /// The ranges of addresses that lead nowhere on the internet, or elsewhere than to one server there (the special-purpose registries of
@@ -104,22 +109,16 @@ const NOT_PUBLIC: &[&str] = &[
 /// Whether a server on the internet can have `address`. Whoever visits a public hostname goes nowhere else, whatever its name leads to:
 /// neither to this host nor to its neighbours.
 pub fn is_public_address(address: IpAddr) -> bool {
-    let address = match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => embedded(address).map_or(IpAddr::V6(address), IpAddr::V4),
-    };
+    let address = seen_through(address);
     !NOT_PUBLIC.iter().any(|range| range.parse::<ipnet::IpNet>().expect("each is a range").contains(&address))
 }
 
-fn address_reason(address: IpAddr) -> Option<String> {
-    if address == IpAddr::V4(CONNECTOR_METRICS) {
-        return Some(format!("{address} is where connectors' metrics servers listen"));
+/// `address`, or the IPv4 address that it stands for.
+fn seen_through(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(six) => embedded(six).map_or(address, IpAddr::V4),
     }
-    if let Some((_, cloud)) = METADATA_ADDRESSES.iter().find(|(metadata, _)| *metadata == address) {
-        return Some(format!("{address} is {cloud}'s metadata service, which gives this machine's credentials to whoever asks"));
-    }
-    is_link_local(address)
-        .then(|| format!("{address} is link-local, where clouds serve this machine's credentials to whoever asks"))
 }
 
 /// The IPv4 address that an IPv6 address stands for: mapped, compatible, 6to4, or by the well-known prefix of NAT64.

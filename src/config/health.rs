@@ -76,12 +76,6 @@ pub struct HttpCheck {
     pub expect: u16,
 }
 
-/// The shortest time between two checks of the same thing.
-const INTERVAL_MIN: Duration = Duration::from_secs(1);
-
-/// The longest: what is told of a route may be three times as old.
-const INTERVAL_MAX: Duration = Duration::from_secs(3_600);
-
 /// The longest path of a check: what servers commonly take.
 const PATH_LENGTH_MAX: usize = 2_048;
 
@@ -106,11 +100,11 @@ fn serialize_front<S: Serializer>(front: &Option<SocketAddr>, serializer: S) -> 
 
 /// The table `[health]`.
 pub(super) fn checks(section: Section<'_>, report: &mut Report<'_>) -> Result<HealthChecks, Reported> {
-    let origin_interval = section.required("interval", report, interval);
-    let outside_interval = section.required("outside_interval", report, interval);
+    let interval = section.required("interval", report, duration::interval);
+    let outside_interval = section.required("outside_interval", report, duration::interval);
     let resolver = section.required("resolver", report, resolver);
     let front = section.optional("front", report, front);
-    Ok(HealthChecks { interval: origin_interval?, outside_interval: outside_interval?, resolver: resolver?, front: front? })
+    Ok(HealthChecks { interval: interval?, outside_interval: outside_interval?, resolver: resolver?, front: front? })
 }
 
 /// A tunnel's key `health`.
@@ -149,11 +143,6 @@ fn path(text: &str) -> Result<String, String> {
         return Err("it is sent as it stands, so it has no space, no # and no control character".to_owned());
     }
     Ok(text.to_owned())
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let interval = duration::parse(text)?;
-    if (INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) { Ok(interval) } else { Err("it must be between 1s and 1h".to_owned()) }
 }
 
 fn resolver(text: &str) -> Result<SocketAddr, &'static str> {
