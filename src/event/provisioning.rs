@@ -378,7 +378,8 @@ impl ProvisioningEvent {
             }
             Self::ConnectionsCut { tunnel, connectors, from, .. } => {
                 let from = if from.is_empty() { String::new() } else { format!(" ({})", from.join(", ")) };
-                format!("{connectors} connectors{from} were still connected to {tunnel}, which is being deleted, and are cut off")
+                let (noun, verb) = if *connectors == 1 { ("connector", "is") } else { ("connectors", "are") };
+                format!("{connectors} {noun}{from} still connected to {tunnel}, which is being deleted, {verb} cut off")
             }
         }
     }

@@ -55,8 +55,7 @@ impl RouteCheckEvent {
         }
     }
 
-    /// One sentence for a person, without a full stop.
-    pub fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         let notice = match self {
             Self::Read(notices) => return format!("routes were checked: {} results", notices.len()),
             Self::Turned(notice) => notice,

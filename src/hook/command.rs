@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     command::{self, Failure, Output, Printed},
+    error_text::with_causes,
     event::Entry,
     metrics::HookResult,
 };
@@ -85,11 +86,7 @@ impl CommandTask {
             }
             Err(failure) => {
                 self.telling.count(HookResult::Failed);
-                let why = match &failure.source {
-                    Some(source) => format!("{:?}: {}: {source}", self.argv[0], failure.reason),
-                    None => format!("{:?}: {}", self.argv[0], failure.reason),
-                };
-                self.telling.failed(&why, 1);
+                self.telling.failed(&format!("{:?}: {}", self.argv[0], with_causes(failure)), 1);
             }
         }
         // Run is told: whether a program that failed would do better the next time is not known.

@@ -1,7 +1,6 @@
 //! One POST to the webhook, signed, within limits of time.
 
 use std::{
-    error::Error as _,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -15,6 +14,7 @@ use reqwest::{
 use super::{courier::Parcel, signature, verdict::Outcome};
 use crate::{
     credential::{self, Source},
+    error_text::with_causes,
     http_client::{self, Trust},
     secret::Secret,
 };
@@ -50,7 +50,7 @@ impl Sender {
             .connect_timeout(CONNECT_WITHIN)
             .timeout(ANSWER_WITHIN)
             .pool_idle_timeout(IDLE_CONNECTION);
-        let client = builder.build().map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
+        let client = builder.build().map_err(|error| format!("the HTTP client cannot be made: {}", with_causes(&error)))?;
         Ok(Self { client, url, secret, known: Mutex::new(None) })
     }
 
@@ -90,10 +90,7 @@ impl Sender {
         if let Some(secret) = known {
             return Ok(secret);
         }
-        let secret = credential::read_signing_secret(&self.secret).await.map_err(|error| match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        })?;
+        let secret = credential::read_signing_secret(&self.secret).await.map_err(|error| with_causes(&error))?;
         if let Source::Command(_) = self.secret {
             *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(secret.clone());
         }
