@@ -86,7 +86,8 @@ pub enum LookupError {
 ///
 /// When there is none, or the server does not tell.
 pub async fn addresses(server: SocketAddr, hostname: &Hostname) -> Result<Vec<IpAddr>, LookupError> {
-    let (four, six) = tokio::join!(ask(server, hostname, Family::V4), ask(server, hostname, Family::V6));
+    let ask = |family| async move { Inquiry::new(server, hostname, family).answered().await };
+    let (four, six) = tokio::join!(ask(Family::V4), ask(Family::V6));
     match (four, six) {
         (Ok(four), Ok(six)) if four.is_empty() && six.is_empty() => Err(LookupError::NoAddress { server }),
         (Ok(four), Ok(six)) => Ok([four, six].concat()),
@@ -95,61 +96,80 @@ pub async fn addresses(server: SocketAddr, hostname: &Hostname) -> Result<Vec<Ip
     }
 }
 
-async fn ask(server: SocketAddr, hostname: &Hostname, family: Family) -> Result<Vec<IpAddr>, LookupError> {
-    let id = rand::random();
-    let question = message::question(id, hostname, family, UDP_ANSWER_MAX);
-    let unreachable = |source| LookupError::Unreachable { server, source };
-    let answer = match by_udp(server, &question, id, hostname, family).await.map_err(unreachable)? {
-        None => return Err(LookupError::Silent { server }),
-        Some(answer) if !answer.is_cut_short => answer,
-        Some(_) => match timeout(TCP_TIME_MAX, by_tcp(server, &question, id, hostname, family)).await {
-            Ok(answer) => answer.map_err(unreachable)?,
-            Err(_) => return Err(LookupError::Silent { server }),
-        },
-    };
-    match answer.code {
-        Code::Fine => Ok(answer.addresses),
-        Code::NoSuchName => Err(LookupError::NoSuchName { server }),
-        Code::Other(code) => Err(LookupError::Refused { server, code }),
-    }
+/// One question to the server.
+struct Inquiry<'a> {
+    server: SocketAddr,
+    hostname: &'a Hostname,
+    family: Family,
+    id: u16,
+    question: Vec<u8>,
 }
 
-async fn by_udp(server: SocketAddr, question: &[u8], id: u16, hostname: &Hostname, family: Family) -> io::Result<Option<Answer>> {
-    let local: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    // A port of its own for every question; connected, so that the kernel drops what others send.
-    let socket = UdpSocket::bind((local, 0)).await?;
-    socket.connect(server).await?;
-    for _ in 0..ATTEMPTS_MAX {
-        socket.send(question).await?;
-        if let Ok(answer) = timeout(ANSWER_TIME_MAX, answer_of(&socket, id, hostname, family)).await {
-            return answer;
+impl<'a> Inquiry<'a> {
+    fn new(server: SocketAddr, hostname: &'a Hostname, family: Family) -> Self {
+        let id = rand::random();
+        Self { server, hostname, family, id, question: message::question(id, hostname, family, UDP_ANSWER_MAX) }
+    }
+
+    async fn answered(&self) -> Result<Vec<IpAddr>, LookupError> {
+        let server = self.server;
+        let unreachable = |source| LookupError::Unreachable { server, source };
+        let answer = match self.by_udp().await.map_err(unreachable)? {
+            None => return Err(LookupError::Silent { server }),
+            Some(answer) if !answer.is_cut_short => answer,
+            Some(_) => match timeout(TCP_TIME_MAX, self.by_tcp()).await {
+                Ok(answer) => answer.map_err(unreachable)?,
+                Err(_) => return Err(LookupError::Silent { server }),
+            },
+        };
+        match answer.code {
+            Code::Fine => Ok(answer.addresses),
+            Code::NoSuchName => Err(LookupError::NoSuchName { server }),
+            Code::Other(code) => Err(LookupError::Refused { server, code }),
         }
     }
-    Ok(None)
-}
 
-async fn answer_of(socket: &UdpSocket, id: u16, hostname: &Hostname, family: Family) -> io::Result<Option<Answer>> {
-    let mut packet = [0; UDP_ANSWER_MAX];
-    for _ in 0..STRAY_PACKETS_MAX {
-        let length = socket.recv(&mut packet).await?;
-        if let Some(answer) = message::answer(&packet[..length], id, hostname, family) {
-            return Ok(Some(answer));
+    async fn by_udp(&self) -> io::Result<Option<Answer>> {
+        let local: IpAddr = if self.server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        // A port of its own for every question; connected, so that the kernel drops what others send.
+        let socket = UdpSocket::bind((local, 0)).await?;
+        socket.connect(self.server).await?;
+        for _ in 0..ATTEMPTS_MAX {
+            socket.send(&self.question).await?;
+            if let Ok(answer) = timeout(ANSWER_TIME_MAX, self.answer_on(&socket)).await {
+                return answer;
+            }
         }
+        Ok(None)
     }
-    Ok(None)
-}
 
-async fn by_tcp(server: SocketAddr, question: &[u8], id: u16, hostname: &Hostname, family: Family) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect(server).await?;
-    let length = u16::try_from(question.len()).expect("a question is a name and some bytes");
-    stream.write_all(&[&length.to_be_bytes(), question].concat()).await?;
-    let length = usize::from(stream.read_u16().await?);
-    if length > TCP_ANSWER_MAX {
-        return Err(io::Error::other(format!("its answer has {length} bytes, and {TCP_ANSWER_MAX} are taken")));
+    async fn answer_on(&self, socket: &UdpSocket) -> io::Result<Option<Answer>> {
+        let mut packet = [0; UDP_ANSWER_MAX];
+        for _ in 0..STRAY_PACKETS_MAX {
+            let length = socket.recv(&mut packet).await?;
+            if let Some(answer) = self.read(&packet[..length]) {
+                return Ok(Some(answer));
+            }
+        }
+        Ok(None)
     }
-    let mut answer = vec![0; length];
-    stream.read_exact(&mut answer).await?;
-    message::answer(&answer, id, hostname, family).ok_or_else(|| io::Error::other("its answer is none to the question"))
+
+    async fn by_tcp(&self) -> io::Result<Answer> {
+        let mut stream = TcpStream::connect(self.server).await?;
+        let length = u16::try_from(self.question.len()).expect("a question is a name and some bytes");
+        stream.write_all(&[&length.to_be_bytes(), self.question.as_slice()].concat()).await?;
+        let length = usize::from(stream.read_u16().await?);
+        if length > TCP_ANSWER_MAX {
+            return Err(io::Error::other(format!("its answer has {length} bytes, and {TCP_ANSWER_MAX} are taken")));
+        }
+        let mut answer = vec![0; length];
+        stream.read_exact(&mut answer).await?;
+        self.read(&answer).ok_or_else(|| io::Error::other("its answer is none to the question"))
+    }
+
+    fn read(&self, message: &[u8]) -> Option<Answer> {
+        message::answer(message, self.id, self.hostname, self.family)
+    }
 }
 
 #[cfg(test)]

@@ -49,10 +49,10 @@ impl EdgeProbe {
             }
         }
         failures.sort_unstable();
-        match failures.is_empty() {
-            true => EdgeAnswer::Silent("it is not asked, because cloudflared.edge_probe names no address".to_owned()),
-            false => EdgeAnswer::Silent(failures.join("; ")),
+        if failures.is_empty() {
+            return EdgeAnswer::Silent("it is not asked, because cloudflared.edge_probe names no address".to_owned());
         }
+        EdgeAnswer::Silent(failures.join("; "))
     }
 
     async fn connect(&self, address: &str) -> io::Result<()> {
