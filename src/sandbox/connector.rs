@@ -86,7 +86,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Invocation::ValidateIngress(values) => validate_ingress(&values, &environment),
         Invocation::Run { values, positionals } => match prepare(values, &positionals, &environment) {
             Ok((values, config, credentials)) => {
-                run::run(run::Start { values, config, credentials, environment, inherited, command_line })
+                run::run(run::Start { values, config, credentials, environment, command_line }, inherited)
             }
             Err((code, reason)) => fail(code, &reason),
         },

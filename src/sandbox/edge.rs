@@ -94,16 +94,6 @@ pub enum EdgeError {
     },
 }
 
-impl EdgeError {
-    /// Whether a connector may have seen the request, so that sending it again could do its work twice.
-    pub fn may_have_been_seen(&self) -> bool {
-        match self {
-            Self::NoConnector { .. } => false,
-            Self::Lost { .. } => true,
-        }
-    }
-}
-
 /// One registered connection of a connector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
@@ -163,7 +153,7 @@ impl Edge {
     /// The value of `TUNNEL_EDGE` for a connector: the address four times, as cloudflared cuts the number of its connections to
     /// the number of addresses.
     pub fn tunnel_edge(&self) -> String {
-        [self.address.to_string(), self.address.to_string(), self.address.to_string(), self.address.to_string()].join(",")
+        vec![self.address.to_string(); 4].join(",")
     }
 
     /// Changes what is broken.

@@ -82,7 +82,7 @@ impl Front {
         self.ledger.take_losses()
     }
 
-    /// The requests that failed, one by one, the first thousand of them.
+    /// The requests that failed and were not taken, one by one, the first thousand of them.
     pub fn losses(&self) -> Vec<Loss> {
         self.ledger.losses()
     }

@@ -1,7 +1,6 @@
 //! The whole sandbox at once, in one directory: what the demo, the tests and `adit sandbox` start.
 
 use std::{
-    fmt::Write as _,
     fs::OpenOptions,
     io::{self, Write as _},
     net::SocketAddr,
@@ -16,7 +15,7 @@ use super::{
     front::{Front, FrontStats, Loss},
     resolver::Resolver,
     start_api,
-    switchboard::Switchboard,
+    switchboard::{ENVIRONMENT_VARIABLE, Switchboard},
     world::World,
 };
 
@@ -68,7 +67,7 @@ impl Stage {
         self.front.take_losses()
     }
 
-    /// The visitors' requests that failed, one by one, the first thousand of them.
+    /// The visitors' requests that failed and were not taken, one by one, the first thousand of them.
     pub fn losses(&self) -> Vec<Loss> {
         self.front.losses()
     }
@@ -76,15 +75,13 @@ impl Stage {
     /// The tables of a configuration that lead a daemon to this sandbox: `[cloudflared]`, `[health]` and `[accounts.sandbox]`.
     pub fn configuration(&self) -> String {
         let path = |name: &str| toml::Value::String(self.directory.join(name).to_string_lossy().into_owned());
-        let mut text = String::new();
         let edge = self.edge.tunnel_edge();
-        write!(
-            text,
+        format!(
             "[cloudflared]\n\
              binary = {}\n\
              grace_period = \"5s\"\n\
              edge_probe = [\"{}\"]\n\
-             env = {{ TUNNEL_EDGE = \"{edge}\", ADIT_SANDBOX_SWITCHBOARD = {} }}\n\n\
+             env = {{ TUNNEL_EDGE = \"{edge}\", {ENVIRONMENT_VARIABLE} = {} }}\n\n\
              [health]\n\
              resolver = \"{}\"\n\
              front = \"http://{}\"\n\n\
@@ -99,7 +96,5 @@ impl Stage {
             path("token"),
             self.api.base,
         )
-        .expect("writing to a String never fails");
-        text
     }
 }

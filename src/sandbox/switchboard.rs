@@ -23,6 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use self::message::{Command, Crash, Dns, Switches};
 use self::message::{Hello, LINE_BYTES_MAX, Order};
+use super::edge::listener::accepted;
 use crate::id::{ConnectorId, TunnelId};
 
 /// Where a stand-in finds the path of the switchboard's socket.
@@ -123,7 +124,7 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>) {
     let mut stand_ins = JoinSet::new();
     loop {
         tokio::select! {
-            Ok((stream, _)) = listener.accept(), if stand_ins.len() < STAND_INS_MAX => {
+            (stream, _) = accepted(|| listener.accept()), if stand_ins.len() < STAND_INS_MAX => {
                 let shared = Arc::clone(&shared);
                 stand_ins.spawn(async move { serve(stream, &shared).await.ok() });
             }

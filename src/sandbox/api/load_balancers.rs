@@ -9,7 +9,7 @@ use super::{
     call::{Call, time},
     failure::Failure,
     query::Query,
-    resource::{Deletion, Ids, Paging, Resource, shown},
+    resource::{self, Deletion, Ids, Paging, Resource, shown},
 };
 use crate::sandbox::world::{
     document::{Collection, Document},
@@ -24,7 +24,7 @@ pub(super) struct LoadBalancer {
     fallback_pool: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    #[serde(default = "yes")]
+    #[serde(default = "resource::yes")]
     enabled: bool,
     #[serde(default)]
     proxied: bool,
@@ -119,8 +119,4 @@ impl Resource for LoadBalancer {
         let fields = json!({ "id": document.id, "zone_name": zone, "created_on": times.0, "modified_on": times.1 });
         shown(document, fields)
     }
-}
-
-fn yes() -> bool {
-    true
 }

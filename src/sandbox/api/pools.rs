@@ -9,7 +9,7 @@ use super::{
     call::{Call, time},
     failure::Failure,
     query::Query,
-    resource::{Deletion, Ids, Paging, Resource, shown},
+    resource::{self, Deletion, Ids, Paging, Resource, shown},
 };
 use crate::sandbox::world::{
     document::{Collection, Document},
@@ -27,7 +27,7 @@ pub(super) struct Pool {
     origins: Vec<Origin>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    #[serde(default = "yes")]
+    #[serde(default = "resource::yes")]
     enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     minimum_origins: Option<i64>,
@@ -191,8 +191,4 @@ impl LoadShedding {
         let mut percents = [self.default_percent, self.session_percent].into_iter().flatten();
         percents.all(|percent| (0.0..=100.0).contains(&percent)) && self.session_policy != Some(SheddingPolicy::Random)
     }
-}
-
-fn yes() -> bool {
-    true
 }

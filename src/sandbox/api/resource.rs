@@ -163,3 +163,8 @@ pub(super) fn shown(document: &Document, fields: Value) -> Value {
     }
     Value::Object(body)
 }
+
+/// The default of what is on unless it is switched off, for serde.
+pub(super) fn yes() -> bool {
+    true
+}

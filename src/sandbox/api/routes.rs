@@ -23,10 +23,10 @@ use crate::{
 };
 
 /// How many routes of both kinds an account can have ("Account limits" of Cloudflare One).
-pub(super) const ROUTES_MAX: usize = 1_000;
+const ROUTES_MAX: usize = 1_000;
 
 /// The longest comment, in characters.
-pub(super) const COMMENT_MAX: usize = 100;
+const COMMENT_MAX: usize = 100;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

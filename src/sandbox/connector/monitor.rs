@@ -19,6 +19,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 pub(super) use self::socket::{Inherited, open};
 use super::{Connector, log::Level};
+use crate::sandbox::edge::listener::accepted;
 
 /// cloudflared's limit for reading a request.
 const READ_TIME_MAX: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ pub(super) async fn serve(connector: Arc<Connector>, listener: TcpListener) {
     let mut clients = JoinSet::new();
     loop {
         tokio::select! {
-            Ok((stream, _)) = listener.accept(), if clients.len() < CLIENTS_MAX => {
+            (stream, _) = accepted(|| listener.accept()), if clients.len() < CLIENTS_MAX => {
                 let connector = Arc::clone(&connector);
                 let service = service_fn(move |request| answer(Arc::clone(&connector), request));
                 let connection = http1::Builder::new()

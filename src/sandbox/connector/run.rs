@@ -55,20 +55,19 @@ pub(super) struct Start {
     pub(super) config: Option<ConfigFile>,
     pub(super) credentials: Credentials,
     pub(super) environment: BTreeMap<String, String>,
-    pub(super) inherited: Inherited,
     pub(super) command_line: Vec<String>,
 }
 
 /// Runs until a stop or a fatal error.
-pub(super) fn run(start: Start) -> ExitCode {
+pub(super) fn run(start: Start, inherited: Inherited) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(run_on_this_thread(start)),
+        Ok(runtime) => runtime.block_on(run_on_this_thread(start, inherited)),
         Err(error) => fail(1, &error.to_string()),
     }
 }
 
-async fn run_on_this_thread(start: Start) -> ExitCode {
+async fn run_on_this_thread(start: Start, inherited: Inherited) -> ExitCode {
     let id: ConnectorId = uuid::Uuid::new_v4().to_string().parse().expect("a UUID is an identifier");
     let hello = Hello { tunnel: start.credentials.tunnel.clone(), connector: id.clone(), pid: std::process::id() };
     let board = match start.environment.get(switchboard::ENVIRONMENT_VARIABLE) {
@@ -93,7 +92,7 @@ async fn run_on_this_thread(start: Start) -> ExitCode {
     };
     let log = Log::open(&start.values);
     let _board = board.map(|board| AbortOnDropHandle::new(tokio::spawn(board.follow(log.clone()))));
-    let result = serve(start, id, switches, &signals, &log).await;
+    let result = serve(start, inherited, id, switches, &signals, &log).await;
     if let Err(reason) = &result {
         log.plain(reason);
     }
@@ -104,6 +103,7 @@ async fn run_on_this_thread(start: Start) -> ExitCode {
 /// Starts everything and waits for the end. An error is the bare reason that ends on standard error.
 async fn serve(
     start: Start,
+    inherited: Inherited,
     id: ConnectorId,
     switches: watch::Receiver<Switches>,
     signals: &Signals,
@@ -113,8 +113,7 @@ async fn serve(
     let metrics = start.values.text("metrics").to_owned();
     let notify_socket = start.environment.get("NOTIFY_SOCKET").cloned();
     let metrics_port_taken = switches.borrow().metrics_port_taken;
-    let (inherited, rest) = (start.inherited, (start.values, start.config, start.credentials, start.command_line));
-    let connector = connector(rest, &start.environment, id, switches, log).inspect_err(|reason| {
+    let connector = connector(start, id, switches, log).inspect_err(|reason| {
         log.event(Level::Error).with("error", reason.as_str()).write("Couldn't start tunnel");
     });
     let connector = Arc::new(connector?);
@@ -145,13 +144,8 @@ async fn serve(
 }
 
 /// Checks the settings and puts the shared state together.
-fn connector(
-    (values, config, credentials, command_line): (Values, Option<ConfigFile>, Credentials, Vec<String>),
-    environment: &BTreeMap<String, String>,
-    id: ConnectorId,
-    switches: watch::Receiver<Switches>,
-    log: &Log,
-) -> Result<Connector, String> {
+fn connector(start: Start, id: ConnectorId, switches: watch::Receiver<Switches>, log: &Log) -> Result<Connector, String> {
+    let Start { values, config, credentials, environment, command_line } = start;
     let local = config.map(|config| config.document).filter(|document| document.get("ingress").is_some());
     let configuration = Configuration::new(local.as_ref())?;
     let settings = Settings::new(&values)?;

@@ -1,12 +1,15 @@
 //! A TCP listener that can be taken down and up again on the same port.
 
-use std::{io, net::SocketAddr, os::fd::OwnedFd};
+use std::{io, net::SocketAddr, os::fd::OwnedFd, time::Duration};
 
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, bind, getsockname, listen, shutdown, socket_with, sockopt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// How many connections may wait to be accepted: hundreds of connectors dial at once when an outage ends.
 const BACKLOG: i32 = 1024;
+
+/// How long to wait after a failed accept. Long enough to spare the processor, short enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// A listener on loopback. While it is down its port stays taken, and whoever connects is refused at once.
 #[derive(Debug)]
@@ -56,12 +59,17 @@ impl Listener {
     /// The next connection. Cancel-safe. While the listener is down this waits for ever.
     pub(in crate::sandbox) async fn accept(&self) -> TcpStream {
         let Some(listening) = &self.listening else { return std::future::pending().await };
-        loop {
-            match listening.accept().await {
-                Ok((stream, _)) => return stream,
-                // Out of descriptors, most likely: a pause lets some of them close.
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            }
+        accepted(|| listening.accept()).await.0
+    }
+}
+
+/// What `accept` gives; when it fails it is tried again. Cancel-safe where `accept` is.
+pub(in crate::sandbox) async fn accepted<T, F: Future<Output = io::Result<T>>>(accept: impl Fn() -> F) -> T {
+    loop {
+        match accept().await {
+            Ok(accepted) => return accepted,
+            // Out of descriptors, most likely: a pause lets some of them close.
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }
@@ -72,9 +80,6 @@ fn reusable_socket() -> io::Result<OwnedFd> {
     sockopt::set_socket_reuseaddr(&socket, true)?;
     Ok(socket)
 }
-
-/// How long to wait after a failed accept. Long enough to spare the processor, short enough not to be noticed.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 
 #[cfg(test)]
 mod tests {
@@ -91,5 +96,15 @@ mod tests {
 
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         assert_eq!(accepted.peer_addr().unwrap(), connected.unwrap().local_addr().unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_accept_that_fails_is_tried_again() {
+        let tries = std::cell::Cell::new(0);
+        let third = accepted(|| {
+            tries.set(tries.get() + 1);
+            std::future::ready(if tries.get() < 3 { Err(io::Error::other("out of descriptors")) } else { Ok(tries.get()) })
+        });
+        assert_eq!(third.await, 3);
     }
 }

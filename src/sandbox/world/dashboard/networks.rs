@@ -10,7 +10,7 @@ use crate::{
     sandbox::world::{
         Error,
         document::{Collection, Document, merge},
-        state::new_uuid,
+        state::State,
     },
 };
 
@@ -20,19 +20,24 @@ impl Dashboard {
     /// # Errors
     /// There is no such virtual network.
     pub fn create_network_route(&self, network: &str, virtual_network: &str, tunnel: &TunnelId) -> Result<String, Error> {
-        let (_, id) = self.find(Collection::VirtualNetworks, "name", virtual_network)?;
+        let id = self
+            .world
+            .change(|state| self.find(state, Collection::VirtualNetworks, "name", virtual_network).map(|found| found.id))?;
         let body = json!({ "network": network, "tunnel_id": tunnel, "comment": "by hand", "virtual_network_id": id });
-        Ok(self.put(Collection::Routes, body))
+        Ok(self.create_object(Collection::Routes, body))
     }
 
     /// Leads a private hostname to a tunnel.
     pub fn create_hostname_route(&self, hostname: &str, tunnel: &TunnelId) -> String {
-        self.put(Collection::HostnameRoutes, json!({ "hostname": hostname, "tunnel_id": tunnel, "comment": "by hand" }))
+        self.create_object(Collection::HostnameRoutes, json!({ "hostname": hostname, "tunnel_id": tunnel, "comment": "by hand" }))
     }
 
     /// Makes a virtual network that is not the default one.
     pub fn create_virtual_network(&self, name: &str) -> String {
-        self.put(Collection::VirtualNetworks, json!({ "name": name, "comment": "by hand", "is_default_network": false }))
+        self.create_object(
+            Collection::VirtualNetworks,
+            json!({ "name": name, "comment": "by hand", "is_default_network": false }),
+        )
     }
 
     /// Changes fields of the route of this network, such as `{"comment": "mine"}`.
@@ -75,48 +80,30 @@ impl Dashboard {
         self.delete(Collection::HostnameRoutes, "hostname", hostname)
     }
 
-    fn find(&self, collection: Collection, field: &str, value: &str) -> Result<(Document, String), Error> {
-        let account = self.world.account_id();
-        self.world.change(|state| {
-            let documents = state.documents.live(collection, account.as_str());
-            let found = documents.into_iter().find(|document| document.text(field) == Some(value));
-            let found = found.ok_or(Error::DocumentNotFound)?.clone();
-            let id = found.id.clone();
-            Ok((found, id))
-        })
-    }
-
-    fn put(&self, collection: Collection, body: Value) -> String {
-        let Value::Object(body) = body else { unreachable!("every body here is an object") };
-        let (account, id, now) = (self.world.account_id(), new_uuid(), Timestamp::now());
-        self.world.change(|state| {
-            let number = state.next_number();
-            let document = Document { id: id.clone(), body, created: now, modified: now, deleted: None, number };
-            state.documents.put(collection, account.as_str(), document);
-            state.touch();
-        });
-        id
+    /// The live object of the main account whose `field` says `value`.
+    fn find(&self, state: &State, collection: Collection, field: &str, value: &str) -> Result<Document, Error> {
+        let documents = state.documents.live(collection, self.world.account_id().as_str());
+        let found = documents.into_iter().find(|document| document.text(field) == Some(value));
+        found.cloned().ok_or(Error::DocumentNotFound)
     }
 
     fn edit(&self, collection: Collection, field: &str, value: &str, fields: Value) -> Result<(), Error> {
-        let (mut document, _) = self.find(collection, field, value)?;
         let fields: Map<String, Value> = serde_json::from_value(fields).map_err(|error| Error::Invalid(error.to_string()))?;
-        merge(&mut document.body, fields);
-        let account = self.world.account_id();
         self.world.change(|state| {
-            state.documents.put(collection, account.as_str(), document);
+            let mut document = self.find(state, collection, field, value)?;
+            merge(&mut document.body, fields);
+            state.documents.put(collection, self.world.account_id().as_str(), document);
             state.touch();
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
     fn delete(&self, collection: Collection, field: &str, value: &str) -> Result<(), Error> {
-        let (_, id) = self.find(collection, field, value)?;
-        let account = self.world.account_id();
         self.world.change(|state| {
-            state.documents.mark_deleted(collection, account.as_str(), &id, Timestamp::now());
+            let found = self.find(state, collection, field, value)?;
+            state.documents.mark_deleted(collection, self.world.account_id().as_str(), &found.id, Timestamp::now());
             state.touch();
-        });
-        Ok(())
+            Ok(())
+        })
     }
 }

@@ -43,16 +43,21 @@ impl Dashboard {
 
     /// Makes a self-hosted Access application for a hostname, with an optional path, in the first account.
     pub fn create_access_app(&self, domain: &str) -> String {
-        let account = self.world.account_id();
+        let body = json!({ "type": "self_hosted", "domain": domain, "name": domain, "policies": [] });
+        self.create_object(Collection::AccessApps, body)
+    }
+
+    /// Stores an object of the first account, unchecked, and gives its id.
+    pub(super) fn create_object(&self, collection: Collection, body: Value) -> String {
+        let Value::Object(body) = body else { unreachable!("every body here is an object") };
+        let (account, id, now) = (self.world.account_id(), new_uuid(), Timestamp::now());
         self.world.change(|state| {
-            let body =
-                [("type", json!("self_hosted")), ("domain", json!(domain)), ("name", json!(domain)), ("policies", json!([]))];
-            let body = body.into_iter().map(|(field, value)| (field.to_owned(), value)).collect();
-            let (now, id, number) = (Timestamp::now(), new_uuid(), state.next_number());
+            let number = state.next_number();
             let document = Document { id: id.clone(), body, created: now, modified: now, deleted: None, number };
-            state.documents.put(Collection::AccessApps, account.as_str(), document);
-            id
-        })
+            state.documents.put(collection, account.as_str(), document);
+            state.touch();
+        });
+        id
     }
 }
 
