@@ -192,6 +192,11 @@ impl Intent {
         .await
     }
 
+    /// Why no tunnel of this name is wanted: there is none, or it is held.
+    pub fn missing(&self, name: &TunnelName) -> ChangeError {
+        self.0.missing(name)
+    }
+
     /// One change at a time, where it may block, published before it is answered.
     async fn change(
         &self,
@@ -237,7 +242,6 @@ impl Inner {
         Ok(tunnel.clone())
     }
 
-    /// Why there is no tunnel of that name.
     fn missing(&self, name: &TunnelName) -> ChangeError {
         match self.intended.borrow().held.get(name) {
             Some(why) => ChangeError::Held { name: name.clone(), why: why.clone() },

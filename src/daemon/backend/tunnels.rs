@@ -109,7 +109,7 @@ impl DaemonBackend {
     pub(super) async fn restart_tunnel(&self, by: &Principal, name: &TunnelName) -> Result<Change, Error> {
         let intended = self.intended();
         if !intended.config.tunnels.contains_key(name) {
-            return Err(refused(ChangeError::NotFound(name.clone())));
+            return Err(refused(self.intent.missing(name)));
         }
         if let Some(stop) = intended.stops.get(name) {
             let message = format!("cannot restart tunnel {name}: {} stopped it", stop.by);
@@ -128,7 +128,7 @@ impl DaemonBackend {
         progress: &Progress,
     ) -> Result<Change, Error> {
         if !self.intended().config.tunnels.contains_key(name) {
-            return Err(refused(ChangeError::NotFound(name.clone())));
+            return Err(refused(self.intent.missing(name)));
         }
         progress.say(format!("tunnel {name} gets another secret"));
         let rotating = self.reconciler.rotate_tunnel(name, emergency, by.who());
