@@ -90,9 +90,14 @@ impl Field {
 }
 
 impl EventKind {
-    /// Whether hooks may be told of it: not of a reading, and not of hooks themselves, which would go round in a circle.
+    /// Whether it is ever told: a reading is not.
+    pub fn is_told(self) -> bool {
+        self.levels().iter().any(|level| *level != Level::Reading)
+    }
+
+    /// Whether hooks may be told of it: of what is told, but not of hooks themselves, which would go round in a circle.
     pub fn is_for_hooks(self) -> bool {
-        self.reasons() != Reasons::Hook && self.levels().iter().any(|level| *level != Level::Reading)
+        self.reasons() != Reasons::Hook && self.is_told()
     }
 }
 

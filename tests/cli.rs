@@ -346,6 +346,7 @@ async fn completion_without_a_daemon_offers_verbs_and_never_hidden_ones() {
     assert!(["status", "tunnel", "man"].iter().all(|verb| verbs.iter().any(|offered| offered == verb)), "{verbs:?}");
     assert!(!verbs.iter().any(|verb| ["sandbox", "daemon-cleanup"].contains(&verb.as_str())), "{verbs:?}");
     assert!(completed(nowhere, &["logs", "web"]).await.is_empty());
+    assert_eq!(completed(nowhere, &["events", "--kind", "connector-exi"]).await, ["connector-exited"]);
 }
 
 #[tokio::test]
@@ -373,6 +374,10 @@ async fn a_slip_is_an_error_and_not_an_empty_answer() {
     host.backend.put("web", json!({}));
     let ran = adit(&host.socket, &["events", "--since", "someday"]).await;
     assert!(ran.code == 2 && ran.err.contains("yesterday"), "{ran:?}");
+    for follow in [&[][..], &["-f"]] {
+        let ran = adit(&host.socket, &[&["events", "--kind", "conector-exited"], follow].concat()).await;
+        assert!(ran.code == 2 && ran.err.contains("did you mean \"connector-exited\"?"), "{ran:?}");
+    }
     let ran = adit(&host.socket, &["tunnel", "adopt", "web", "--id", "nope"]).await;
     assert!(ran.code == 2 && ran.err.contains("UUID"), "{ran:?}");
     let ran = adit(&host.socket, &["man", "tunnel", "crate"]).await;

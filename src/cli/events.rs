@@ -13,9 +13,12 @@ use super::{
     suggest,
     when::When,
 };
-use crate::control::{
-    Client, Follow, Trouble,
-    api::{Event, Followed},
+use crate::{
+    control::{
+        Client, Follow, Trouble,
+        api::{Event, Followed},
+    },
+    event_kind::EventKind,
 };
 
 /// Show what happened, and why
@@ -38,8 +41,8 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "TUNNEL", add = completion::tunnels())]
     tunnel: Option<String>,
     /// Only those of this kind, such as connector-exited.
-    #[arg(long, value_name = "KIND", add = completion::kinds())]
-    kind: Option<String>,
+    #[arg(long, value_name = "KIND", value_parser = kind, add = completion::kinds())]
+    kind: Option<EventKind>,
     /// How many, at most: the newest.
     #[arg(short = 'n', long, value_name = "NUMBER", value_parser = count, default_value = "100")]
     limit: NonZeroU16,
@@ -70,8 +73,9 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     if events.is_empty() {
         check_tunnel(tunnel.as_deref(), context).await?;
     }
-    if let Some(kind) = &kind {
-        keep_kind(&mut events, kind, usize::from(limit.get()), context);
+    if let Some(kind) = kind {
+        events.retain(|event| event.kind == kind.as_str());
+        events.drain(..events.len().saturating_sub(usize::from(limit.get())));
     }
     match context.output {
         Output::Json => context.terminal.print_json(&events)?,
@@ -94,21 +98,11 @@ async fn check_tunnel(tunnel: Option<&str>, context: &Context<'_>) -> Result<(),
     Ok(())
 }
 
-/// Keeps the newest `limit` of a kind, and tells when none is of it and another one may be meant.
-fn keep_kind(events: &mut Vec<Event>, kind: &str, limit: usize, context: &mut Context<'_>) {
-    let near = suggest::nearest(kind, events.iter().map(|event| event.kind.as_str())).map(str::to_owned);
-    events.retain(|event| event.kind == kind);
-    events.drain(..events.len().saturating_sub(limit));
-    if let (true, Some(near)) = (events.is_empty(), near) {
-        context.terminal.tell(&format!("no event is of the kind {kind:?}; did you mean {near:?}?"));
-    }
-}
-
 /// The events, followed.
 struct Events {
     query: Vec<(&'static str, String)>,
     /// Which kind is shown; `None`: every one.
-    kind: Option<String>,
+    kind: Option<EventKind>,
     /// The last one that was shown.
     last: Option<u64>,
 }
@@ -133,7 +127,7 @@ impl Resumable for Events {
         match (next, context.output) {
             (Followed::Item(event), output) => {
                 self.last = Some(event.id);
-                if self.kind.as_ref().is_some_and(|kind| *kind != event.kind) {
+                if self.kind.is_some_and(|kind| kind.as_str() != event.kind) {
                     return Ok(());
                 }
                 // What is followed is looked at later as well: it keeps its time.
@@ -171,6 +165,15 @@ fn since(text: &str) -> Result<Since, String> {
     }
 }
 
+/// The kind of that name, which no event has when it is only a reading.
+fn kind(text: &str) -> Result<EventKind, String> {
+    let told = || EventKind::ALL.iter().copied().filter(|kind| kind.is_told());
+    told().find(|kind| kind.as_str() == text).ok_or_else(|| match suggest::nearest(text, told().map(EventKind::as_str)) {
+        Some(near) => format!("no event is of that kind; did you mean {near:?}?"),
+        None => "no event is of that kind; /usr/share/doc/adit/events.md has them all".to_owned(),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +184,15 @@ mod tests {
         assert_eq!(since("17"), Ok(Since::Id(17)));
         assert_eq!(since("yesterday"), Ok(Since::Time(When::Day(1))));
         assert!(since("someday").unwrap_err().ends_with("or an event's id"));
+    }
+
+    #[test]
+    fn a_kind_is_one_that_an_event_may_have() {
+        assert_eq!(kind("connector-exited"), Ok(EventKind::ConnectorExited));
+        assert!(kind("conector-exited").unwrap_err().ends_with("did you mean \"connector-exited\"?"));
+        assert!(kind("nope").unwrap_err().ends_with("events.md has them all"));
+        let reading = EventKind::ALL.iter().find(|kind| !kind.is_told()).unwrap();
+        assert!(kind(reading.as_str()).is_err(), "{reading:?} is never told");
     }
 
     #[test]

@@ -1,17 +1,17 @@
-//! Names that are completed, from the daemon.
+//! Names that are completed: those of this host from the daemon, and kinds of events from their table.
 
 use std::{collections::BTreeSet, ffi::OsString, path::PathBuf, sync::OnceLock, time::Duration};
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use tokio::time::timeout;
 
-use crate::control::{Client, Trouble};
+use crate::{
+    control::{Client, Trouble},
+    event_kind::EventKind,
+};
 
 /// How long the daemon is asked: nobody waits longer for the tab key.
 const TIME_MAX: Duration = Duration::from_millis(200);
-
-/// How many of the last events are looked through for kinds.
-const EVENTS_LOOKED_AT: &str = "1000";
 
 /// The socket to ask at. The candidates of an argument are asked for without anything but the argument, hence a place of its own.
 static SOCKET: OnceLock<PathBuf> = OnceLock::new();
@@ -54,12 +54,11 @@ pub(in crate::cli) fn hostnames() -> ArgValueCandidates {
     })
 }
 
-/// Kinds of events, of those that happened.
+/// Kinds of events.
 pub(in crate::cli) fn kinds() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let events = asked(|client| async move { client.events(&[("limit", EVENTS_LOOKED_AT.to_owned())]).await });
-        let kinds: BTreeSet<String> = events.into_iter().flatten().map(|event| event.kind).collect();
-        kinds.into_iter().map(CompletionCandidate::new).collect()
+        let told = EventKind::ALL.iter().filter(|kind| kind.is_told());
+        told.map(|kind| candidate(kind.as_str().to_owned(), kind.meaning().to_owned())).collect()
     })
 }
 
