@@ -1,7 +1,8 @@
 //! `adit completion`, and what a shell is answered when it asks for completions.
 //!
 //! The script that a shell reads once calls this program at every completion, with `COMPLETE` in its environment. Names come from the
-//! daemon then, within a bound of time; without a daemon there are none, and verbs and flags are completed all the same.
+//! daemon then, within a bound of time; without a daemon there are none, and verbs, flags and kinds of events are
+//! completed all the same.
 
 mod names;
 

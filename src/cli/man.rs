@@ -52,13 +52,16 @@ pub(super) fn run(arguments: &Arguments, context: &mut Context<'_>) -> Result<En
 
 /// The page that is meant by a command's words, with or without the program's own name.
 fn find<'a>(words: &[String], pages: &'a [Page]) -> Result<&'a Page, Failure> {
-    let asked = words.join("-");
-    let full = if asked.is_empty() { "adit".to_owned() } else { format!("adit-{asked}") };
-    let found = pages.iter().find(|page| page.name == full || page.name == asked);
-    found.ok_or_else(|| {
+    // Without what all of them begin with, which would make every short word look like a slip.
+    fn short(name: &str) -> &str {
+        name.strip_prefix("adit-").unwrap_or(name)
+    }
+    let asked = if words.is_empty() { "adit".to_owned() } else { words.join("-") };
+    let page = |wanted: &str| pages.iter().find(|page| short(&page.name) == wanted);
+    page(short(&asked)).ok_or_else(|| {
         let failure = Failure::new(Ending::Failed, format!("cannot find the page {asked:?}: no command is called so"));
-        match suggest::nearest(&full, pages.iter().map(|page| page.name.as_str())) {
-            Some(near) => failure.with_hint(format!("did you mean {near:?}?")),
+        match suggest::nearest(short(&asked), pages.iter().map(|page| short(&page.name))).and_then(page) {
+            Some(near) => failure.with_hint(format!("did you mean {:?}?", near.name)),
             None => failure.with_hint("\"adit man\" lists every command"),
         }
     })
@@ -107,7 +110,10 @@ mod tests {
         assert_eq!(name(&["tunnel", "create"]), Ok("adit-tunnel-create"));
         assert_eq!(name(&["adit-tunnel-create"]), Ok("adit-tunnel-create"));
         assert_eq!(name(&["adit.toml"]), Ok("adit.toml"));
+        assert_eq!(name(&["adit", "status"]), Ok("adit-status"));
         assert!(name(&["tunnel", "crate"]).unwrap_err().contains("did you mean \"adit-tunnel-create\"?"));
+        assert!(name(&["adit", "statsu"]).unwrap_err().contains("did you mean \"adit-status\"?"));
+        assert!(name(&["nope"]).unwrap_err().contains("\"adit man\" lists every command"), "no page is like it");
     }
 
     #[test]
