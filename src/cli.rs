@@ -29,6 +29,7 @@ mod man;
 mod mcp;
 mod operation;
 mod plan;
+mod programs;
 mod render;
 mod route;
 mod sandbox;
@@ -187,7 +188,7 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
         Command::Route(command) => route::run(command, &mut context).await,
         Command::Plan(arguments) => plan::run(arguments, &mut context).await,
         Command::Apply(arguments) => apply::run(arguments, &mut context).await,
-        Command::Import(arguments) => import::run(arguments, &mut context).await,
+        Command::Import(arguments) => import::run(arguments, &environment, &mut context).await,
         Command::Export(arguments) => export::run(arguments, &mut context).await,
         Command::Gc(arguments) => gc::run(arguments, &mut context).await,
         Command::Doctor(arguments) => doctor::run(arguments, &environment, &mut context).await,

@@ -26,7 +26,10 @@ use serde_json::{Map, Value as Json};
 use crate::name::{TunnelName, is_uuid_shaped};
 
 pub use translate::translate;
-pub use unit::{ServiceTunnel, UnitError, service_tunnel, token_in};
+pub use unit::{EnvironmentFile, ServiceTunnel, UnitError, service_tunnel, token_in};
+
+/// The configuration file that cloudflared reads when it is told of no other.
+pub const CONFIG_FILE: &str = "/etc/cloudflared/config.yml";
 
 /// The largest file that is read, in bytes: a thousand rules with all their settings fit several times.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;

@@ -19,12 +19,14 @@ use serde_json::{Map, Value};
 
 use self::source::Found;
 use super::{
-    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, render::plain, suggest, when::duration,
+    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, programs::Programs, render::plain, suggest,
+    when::duration,
 };
 use crate::{
     config::{self, Service, Source, tunnel_toml},
     control::api::{AdoptTunnel, CheckOrigins, Problem, TunnelAdoption},
-    import::tunnel_name,
+    daemon::Environment,
+    import::{CONFIG_FILE, tunnel_name},
     name::TunnelName,
     plan::definition_of,
 };
@@ -33,8 +35,8 @@ use crate::{
 ///
 /// It reads cloudflared's config.yml, or with --service the unit of the installed service, with your rights; shows the translation,
 /// what is left out and why, the tunnel as Cloudflare has it, and whether its origins answer the daemon. Then it asks. Adit's connector is
-/// started beside the old one and must serve before the old service is stopped; when anything fails, all is as it was before. DNS
-/// records stay as they are (dns = false); when Cloudflare keeps the tunnel's configuration, that one counts and not the file's.
+/// started beside the old one and must serve before the old service is stopped; when anything fails, or Ctrl-C ends it, all is as it was
+/// before. DNS records stay as they are (dns = false); when Cloudflare keeps the tunnel's configuration, that one counts and not the file's.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,7 +45,7 @@ Examples:
   sudo adit import --service --yes           the installed service, which is stopped when Adit serves")]
 pub(super) struct Arguments {
     /// cloudflared's configuration file.
-    #[arg(default_value = "/etc/cloudflared/config.yml", conflicts_with = "service")]
+    #[arg(default_value = CONFIG_FILE, conflicts_with = "service")]
     file: PathBuf,
     /// Import what this systemd service runs, and stop and disable it when Adit's connector serves.
     #[arg(long, value_name = "UNIT", num_args = 0..=1, default_missing_value = "cloudflared.service")]
@@ -76,9 +78,10 @@ struct Import {
     definition: Map<String, Value>,
 }
 
-pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {
+pub(super) async fn run(arguments: Arguments, environment: &Environment, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let programs = Programs::on(environment.path.as_deref());
     let found = match &arguments.service {
-        Some(unit) => service::read(unit)?,
+        Some(unit) => service::read(unit, &programs).await?,
         None => source::read_config(&arguments.file)?,
     };
     let import = look(&arguments, found, context).await?;
@@ -87,7 +90,7 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
         return Ok(Ending::Fine);
     }
     confirm(context.terminal, arguments.yes.yes, &format!("Import it as tunnel {:?}", import.name.as_str()))?;
-    takeover::run(&arguments, import, context).await
+    takeover::run(&arguments, import, &programs, context).await
 }
 
 /// Shows everything that is known before anything is changed.

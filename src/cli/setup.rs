@@ -14,7 +14,6 @@ mod files;
 mod fragment;
 mod host;
 mod keeping;
-mod programs;
 mod service;
 mod token;
 mod tunnel;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::CONFIG_FILE;
 use crate::secret::Secret;
 
 /// Where a service's cloudflared takes its tunnel from.
@@ -13,8 +14,17 @@ pub enum ServiceTunnel {
     TokenFile(String),
     /// A configuration file.
     Config(String),
-    /// Files with variables, one of which may be the token.
-    EnvironmentFiles(Vec<String>),
+    /// Files with variables, one of which may be the token. The later ones count.
+    EnvironmentFiles(Vec<EnvironmentFile>),
+}
+
+/// A file with variables for a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvironmentFile {
+    /// Where it is.
+    pub path: String,
+    /// Whether the service starts without it as well.
+    pub is_optional: bool,
 }
 
 /// Why a unit tells of no tunnel. It shows nothing of what the unit holds.
@@ -63,7 +73,10 @@ pub fn service_tunnel(unit: &str) -> Result<ServiceTunnel, UnitError> {
             ("Environment", "") => variables.clear(),
             ("Environment", value) => variables.extend(words(value)),
             ("EnvironmentFile", "") => files.clear(),
-            ("EnvironmentFile", value) => files.push(value.trim_start_matches('-').to_owned()),
+            ("EnvironmentFile", value) => {
+                let path = value.strip_prefix('-');
+                files.push(EnvironmentFile { path: path.unwrap_or(value).to_owned(), is_optional: path.is_some() });
+            }
             _ => {}
         }
     }
@@ -72,7 +85,9 @@ pub fn service_tunnel(unit: &str) -> Result<ServiceTunnel, UnitError> {
     if program.rsplit('/').next() != Some("cloudflared") {
         return Err(UnitError::NotCloudflared);
     }
-    let variable = |name: &str| variables.iter().find_map(|text| text.strip_prefix(name)?.strip_prefix('=').map(str::to_owned));
+    // What is set again counts as it was set last, as by a drop-in.
+    let variable =
+        |name: &str| variables.iter().rev().find_map(|text| text.strip_prefix(name)?.strip_prefix('=').map(str::to_owned));
     let given = |flag: &str, name: &str| argument(&exec, flag).or_else(|| variable(name)).filter(|value| !value.is_empty());
     Ok(if let Some(token) = given("token", "TUNNEL_TOKEN") {
         ServiceTunnel::Token(Secret::new(token))
@@ -81,7 +96,7 @@ pub fn service_tunnel(unit: &str) -> Result<ServiceTunnel, UnitError> {
     } else if !files.is_empty() && argument(&exec, "config").is_none() {
         ServiceTunnel::EnvironmentFiles(files)
     } else {
-        ServiceTunnel::Config(given("config", "TUNNEL_CONFIG").unwrap_or_else(|| "/etc/cloudflared/config.yml".to_owned()))
+        ServiceTunnel::Config(given("config", "TUNNEL_CONFIG").unwrap_or_else(|| CONFIG_FILE.to_owned()))
     })
 }
 
@@ -155,6 +170,7 @@ mod tests {
     fn each_form_of_the_installed_service_is_read() {
         let program = "ExecStart=/usr/bin/cloudflared --no-autoupdate";
         let token = || ServiceTunnel::Token(Secret::new("eyJ"));
+        let file = |path: &str, is_optional| EnvironmentFile { path: path.to_owned(), is_optional };
         for (lines, expected) in [
             (format!("{program} tunnel run --token eyJ"), token()),
             (format!("{program} tunnel run --token=eyJ"), token()),
@@ -164,16 +180,17 @@ mod tests {
                 format!("{program} tunnel run --token-file /etc/cloudflared/token"),
                 ServiceTunnel::TokenFile("/etc/cloudflared/token".to_owned()),
             ),
+            (format!("Environment=TUNNEL_TOKEN=old\n{program} tunnel run\n[Service]\nEnvironment=TUNNEL_TOKEN=eyJ"), token()),
             (
-                format!("EnvironmentFile=-/etc/default/cloudflared\n{program} tunnel run"),
-                ServiceTunnel::EnvironmentFiles(vec!["/etc/default/cloudflared".to_owned()]),
+                format!("EnvironmentFile=-/etc/default/cloudflared\nEnvironmentFile=/etc/more\n{program} tunnel run"),
+                ServiceTunnel::EnvironmentFiles(vec![file("/etc/default/cloudflared", true), file("/etc/more", false)]),
             ),
             (
                 format!("{program} --config /etc/cloudflared/a.yml tunnel run"),
                 ServiceTunnel::Config("/etc/cloudflared/a.yml".to_owned()),
             ),
             (format!("ExecStart=/bin/old\nExecStart=\n{program} tunnel run --token eyJ"), token()),
-            (format!("{program} tunnel run"), ServiceTunnel::Config("/etc/cloudflared/config.yml".to_owned())),
+            (format!("{program} tunnel run"), ServiceTunnel::Config(CONFIG_FILE.to_owned())),
         ] {
             assert_eq!(of(&lines), Ok(expected), "{lines}");
         }

@@ -4,13 +4,17 @@ use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 
 use adit::{control::api::CheckOrigins, id::TunnelId};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use nix::sys::signal::Signal;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    time::timeout,
+};
 
 use crate::{
     closed_port::ClosedPort,
     host::{Ended, Host, PATIENCE, serves},
-    processes::PROGRAM,
+    processes::{PROGRAM, signal},
 };
 
 const CANARY: &str = "Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5LWNhbmFyeQ==";
@@ -39,7 +43,7 @@ fn write_config(host: &Host, named: &str, credentials_of: &TunnelId) {
 }
 
 /// `adit` with a systemctl of the test's own before all others on PATH; it writes down what it is asked for.
-async fn adit_with_service(host: &Host, unit: &str, arguments: &[&str]) -> Ended {
+fn with_service(host: &Host, unit: &str, arguments: &[&str]) -> tokio::process::Command {
     let folder = host.path("bin");
     fs::create_dir_all(&folder).unwrap();
     fs::write(host.path("unit"), unit).unwrap();
@@ -52,7 +56,12 @@ async fn adit_with_service(host: &Host, unit: &str, arguments: &[&str]) -> Ended
     fs::set_permissions(folder.join("systemctl"), fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = tokio::process::Command::new(PROGRAM);
     command.args(arguments).env_clear().env("ADIT_SOCKET", host.path("run/adit.sock")).env("PATH", &folder);
-    let output = timeout(PATIENCE, command.stdin(Stdio::null()).kill_on_drop(true).output()).await.unwrap().unwrap();
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+async fn adit_with_service(host: &Host, unit: &str, arguments: &[&str]) -> Ended {
+    let output = timeout(PATIENCE, with_service(host, unit, arguments).output()).await.unwrap().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
@@ -144,6 +153,30 @@ async fn a_connector_that_never_serves_puts_everything_back() {
     assert_eq!(failed.code, Some(1), "{failed:?}");
     assert!(failed.stderr.contains("does not serve"), "{failed:?}");
     assert!(!systemctl_calls(&host).contains("disable"), "the old service was never touched");
+    assert!(host.client.tunnel("home").await.is_err(), "it is forgotten");
+    assert!(!host.snapshot().tunnels.values().any(|tunnel| tunnel.deleted), "nothing was deleted at Cloudflare");
+}
+
+#[tokio::test]
+async fn an_interruption_puts_everything_back() {
+    let (host, id) = with_foreign_tunnel().await;
+    let switches = adit::sandbox::switchboard::Switches { never_ready: true, ..crate::host::brisk() };
+    host.stage.switchboard.set(None, switches);
+    let account = host.stage.world.account_id();
+    let arguments = ["import", "--service", "--name", "home", "--yes", "--timeout", "1h"];
+    let mut command = with_service(&host, &unit(&id, account.as_str()), &arguments);
+    let mut import = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut told = BufReader::new(import.stderr.take().unwrap()).lines();
+    let begun = async { while !told.next_line().await.unwrap().expect("it goes on").contains("home: adopted") {} };
+    timeout(PATIENCE, begun).await.unwrap();
+    signal(import.id().unwrap(), Signal::SIGINT);
+    let mut rest = Vec::new();
+    while let Some(line) = timeout(PATIENCE, told.next_line()).await.unwrap().unwrap() {
+        rest.push(line);
+    }
+    assert_eq!(import.wait().await.unwrap().code(), Some(1), "{rest:?}");
+    let words = ["everything is put back", "home: forgotten", "adit: interrupted"];
+    assert!(words.iter().all(|words| rest.iter().any(|line| line.contains(words))), "{rest:?}");
     assert!(host.client.tunnel("home").await.is_err(), "it is forgotten");
     assert!(!host.snapshot().tunnels.values().any(|tunnel| tunnel.deleted), "nothing was deleted at Cloudflare");
 }

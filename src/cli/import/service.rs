@@ -1,55 +1,72 @@
 //! The installed service: what it runs, its end and its way back.
 
-use std::{io, path::Path, process::Output};
+use std::path::Path;
 
 use super::source::{self, Found, of_token, read_config};
 use crate::{
-    cli::{Ending, Failure},
-    import::{ServiceTunnel, service_tunnel, token_in},
+    cli::{Failure, programs::Programs},
+    import::{CONFIG_FILE, EnvironmentFile, ServiceTunnel, service_tunnel, token_in},
     secret::Secret,
 };
 
-/// What the unit runs.
-fn unit_tunnel(unit: &str) -> Result<ServiceTunnel, Failure> {
-    let output = systemctl(&["cat", "--", unit])?;
-    service_tunnel(&String::from_utf8_lossy(&output.stdout))
-        .map_err(|error| Failure::new(Ending::Failed, format!("cannot import the service {unit:?}: {error}")))
-}
-
-/// The tunnel of the unit.
-pub(super) fn read(unit: &str) -> Result<Found, Failure> {
-    match unit_tunnel(unit)? {
+/// The tunnel that the unit runs.
+pub(super) async fn read(unit: &str, programs: &Programs) -> Result<Found, Failure> {
+    let text = programs.systemctl(&["cat", "--", unit]).await?;
+    let tunnel = service_tunnel(&text);
+    match tunnel.map_err(|error| Failure::of(error).while_doing(format!("cannot import the service {unit:?}")))? {
         ServiceTunnel::Token(token) => of_token(&token),
         ServiceTunnel::TokenFile(path) => of_token(&Secret::new(source::read(Path::new(&path))?.as_str())),
         ServiceTunnel::Config(path) => read_config(Path::new(&path)),
-        ServiceTunnel::EnvironmentFiles(paths) => {
-            for path in &paths {
-                if let Some(token) = token_in(&source::read(Path::new(path))?) {
-                    return of_token(&token);
-                }
-            }
-            read_config(Path::new("/etc/cloudflared/config.yml"))
+        ServiceTunnel::EnvironmentFiles(files) => match token_of(&files)? {
+            Some(token) => of_token(&token),
+            None => read_config(Path::new(CONFIG_FILE)),
+        },
+    }
+}
+
+/// The token in files of variables. The last of them that has one counts, as for systemd.
+fn token_of(files: &[EnvironmentFile]) -> Result<Option<Secret>, Failure> {
+    for EnvironmentFile { path, is_optional } in files.iter().rev() {
+        let path = Path::new(path);
+        if *is_optional && !path.exists() {
+            continue;
+        }
+        if let Some(token) = token_in(&source::read(path)?) {
+            return Ok(Some(token));
         }
     }
+    Ok(None)
 }
 
 /// Stops the service and keeps it from starting again.
-pub(super) fn stop(unit: &str) -> Result<(), Failure> {
-    systemctl(&["disable", "--now", "--", unit]).map(drop)
+pub(super) async fn stop(unit: &str, programs: &Programs) -> Result<(), Failure> {
+    programs.systemctl(&["disable", "--now", "--", unit]).await.map(drop)
 }
 
 /// Starts it as it was.
-pub(super) fn start(unit: &str) -> Result<(), Failure> {
-    systemctl(&["enable", "--now", "--", unit]).map(drop)
+pub(super) async fn start(unit: &str, programs: &Programs) -> Result<(), Failure> {
+    programs.systemctl(&["enable", "--now", "--", unit]).await.map(drop)
 }
 
-fn systemctl(arguments: &[&str]) -> Result<Output, Failure> {
-    let doing = || format!("cannot run systemctl {}", arguments.join(" "));
-    let output = std::process::Command::new("systemctl").args(arguments).stdin(std::process::Stdio::null()).output();
-    let output = output.map_err(|error: io::Error| Failure::of(anyhow::Error::new(error).context(doing())))?;
-    if output.status.success() {
-        return Ok(output);
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn the_last_file_with_a_token_counts_and_one_that_may_be_missing_may() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, is_optional| {
+            let path = folder.path().join(name).display().to_string();
+            EnvironmentFile { path, is_optional }
+        };
+        fs::write(folder.path().join("first"), "TUNNEL_TOKEN=former\n").unwrap();
+        fs::write(folder.path().join("second"), "TUNNEL_TOKEN=latter\n").unwrap();
+        fs::write(folder.path().join("third"), "OTHER=1\n").unwrap();
+        let all = [file("first", false), file("second", false), file("third", false), file("missing", true)];
+        assert_eq!(token_of(&all).unwrap(), Some(Secret::new("latter")));
+        assert_eq!(token_of(&all[2..]).unwrap(), None);
+        assert!(token_of(&[file("missing", false)]).unwrap_err().report().contains("missing"));
     }
-    let why = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::new(Ending::Failed, format!("{}: {}", doing(), why.lines().next().unwrap_or("it failed").trim())))
 }

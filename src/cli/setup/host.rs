@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf, absolute};
 
 use nix::unistd::{Gid, Uid, User, geteuid};
 
-use super::{Failure, programs::Programs};
+use super::Failure;
 use crate::{
-    cli::{Ending, arguments::MAIN_FILE},
+    cli::{Ending, arguments::MAIN_FILE, programs::Programs},
     daemon::{DAEMON_USER, Environment},
 };
 

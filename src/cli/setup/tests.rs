@@ -12,9 +12,9 @@ use std::{
 
 use clap::Parser as _;
 
-use super::{programs::Programs, *};
+use super::*;
 use crate::{
-    cli::Terminal,
+    cli::{Terminal, programs::Programs},
     control,
     sandbox::{
         stage::Stage,
