@@ -180,7 +180,7 @@ pub async fn run(line: CommandLine, environment: Environment, terminal: &mut Ter
     let result = match line.command {
         Command::Daemon(arguments) => daemon::run(arguments, environment, &mut context).await,
         Command::DaemonCleanup(arguments) => daemon_cleanup::run(arguments, &environment, &mut context).await,
-        Command::Demo(arguments) => demo::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments, &environment, &mut context).await,
         Command::Sandbox(arguments) => sandbox::run(arguments, &mut context).await,
         Command::Setup(arguments) => setup::run(arguments, &environment, &mut context).await,
         Command::Status(arguments) => status::run(arguments, &mut context).await,

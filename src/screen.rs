@@ -24,7 +24,7 @@ use ratatui::{
 
 pub use adapt::{Ability, adapt};
 pub use input::{Input, inputs};
-pub use signals::{Signal, Signals, stop_here};
+pub use signals::{Ends, Signal, Signals, stop_here};
 
 /// Whether the terminal is ours at this moment.
 static TAKEN: AtomicBool = AtomicBool::new(false);

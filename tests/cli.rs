@@ -3,6 +3,8 @@
 
 #[path = "control/backend.rs"]
 mod backend;
+#[path = "support/terminal.rs"]
+mod terminal;
 
 use std::{
     fs,
@@ -13,6 +15,7 @@ use std::{
 use adit::control::api;
 use backend::{Host, user};
 use serde_json::{Value, json};
+use terminal::Terminal;
 
 /// What came of running the program.
 #[derive(Debug)]
@@ -251,6 +254,25 @@ async fn ctrl_c_ends_the_wait_and_not_the_operation() {
     let operation = host.client.operations(&[]).await.unwrap().remove(0);
     assert!(told.contains(&format!("adit operation wait {}", operation.id)), "{told}");
     assert!(operation.is_running());
+}
+
+#[tokio::test]
+async fn how_far_it_is_is_drawn_only_where_the_terminal_can_be_drawn_on() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    host.backend.change("web", |tunnel| tunnel.state = api::State::Starting);
+    // Where nothing can be drawn over, each line is one, and begins with what it is about.
+    for (term, begins) in [("xterm", "restart: starting"), ("dumb", "web: starting")] {
+        let variables = [("ADIT_SOCKET", host.socket.as_path()), ("TERM", Path::new(term))];
+        let terminal = Terminal::start(env!("CARGO_BIN_EXE_adit"), &["tunnel", "restart", "web", "--wait"], &variables, 80, 24);
+        let shown = async {
+            while !terminal.text().contains("starting") {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        };
+        let shown = tokio::time::timeout(std::time::Duration::from_secs(30), shown).await;
+        assert!(shown.is_ok() && terminal.text().starts_with(begins), "{term}: {}", terminal.text());
+    }
 }
 
 #[tokio::test]

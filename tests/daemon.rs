@@ -51,6 +51,8 @@ mod conflict;
 mod crash;
 #[path = "daemon/credential_change.rs"]
 mod credential_change;
+#[path = "daemon/demo.rs"]
+mod demo;
 #[path = "daemon/diagnose.rs"]
 mod diagnose;
 #[path = "daemon/disk.rs"]

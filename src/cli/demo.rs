@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Ending, Failure, when::duration};
-use crate::demo::Options;
+use super::{Context, Ending, Failure, when::duration};
+use crate::{daemon::Environment, demo::Options, screen::Ability};
 
 /// See it work: a whole system on an embedded Cloudflare, without account, root or network
 ///
@@ -24,9 +24,13 @@ pub struct Arguments {
 }
 
 /// Runs until the demo ends.
-pub(super) async fn run(arguments: Arguments) -> Result<Ending, Failure> {
-    let options = Options { plain: arguments.plain, duration: arguments.length };
-    match crate::demo::run(options).await {
+pub(super) async fn run(arguments: Arguments, environment: &Environment, context: &mut Context<'_>) -> Result<Ending, Failure> {
+    let Arguments { plain, length: duration } = arguments;
+    if !plain {
+        context.terminal.check_takeable("the demo", "\"adit demo --plain\" plays a script and prints what happens")?;
+    }
+    let ability = Ability { colour: context.terminal.look.colour, unicode: environment.is_unicode() };
+    match crate::demo::run(Options { plain, duration, ability }).await {
         Ok(true) => Ok(Ending::Fine),
         Ok(false) => Ok(Ending::Attention),
         Err(error) => Err(Failure::of(error)),

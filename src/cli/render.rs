@@ -11,7 +11,7 @@ pub(super) use detail::detail;
 pub(super) use json::{json, json_line};
 pub(super) use overview::overview;
 pub(super) use route_health::{route_checked_at, route_health, route_why};
-pub(super) use table::{Cell, Table};
+pub(super) use table::{Cell, Table, cut};
 pub(super) use time::{age, stamp};
 
 use crate::control::api::{Level, RouteState, RouteVerdict, State, Verdict};

@@ -10,18 +10,18 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-};
+use tokio::sync::mpsc;
 
 use super::{Context, Ending, Failure};
-use crate::sandbox::{
-    edge::EdgeSwitches,
-    faults::{Fault, Matching, Times},
-    stage::Stage,
-    switchboard::Switches,
-    world::{RateLimit, TokenKind, TokenSpec, World},
+use crate::{
+    sandbox::{
+        edge::EdgeSwitches,
+        faults::{Fault, Matching, Times},
+        stage::Stage,
+        switchboard::Switches,
+        world::{RateLimit, TokenKind, TokenSpec, World},
+    },
+    screen::Ends,
 };
 
 /// Run an embedded Cloudflare on loopback, until SIGTERM or Ctrl-C
@@ -43,16 +43,14 @@ pub(super) struct Arguments {
 
 /// Runs until a signal ends it.
 pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut ends = Ends::new()?;
     let stage = start(&arguments).await.map_err(Failure::of)?;
     context.terminal.print(&format!("front http://{}\n", stage.front()))?;
     let mut words = words_of_standard_input();
     loop {
         // Cancel-safe: a signal that came and a word that was read are kept until they are received.
         tokio::select! {
-            _ = terminate.recv() => return Ok(Ending::Fine),
-            _ = interrupt.recv() => return Ok(Ending::Fine),
+            () = ends.next() => return Ok(Ending::Fine),
             Some(word) = words.recv() => {
                 if !switch(&stage, &word) {
                     context.terminal.tell(&format!("cannot do {word:?} (known: {WORDS})"));

@@ -34,12 +34,10 @@ pub struct Terminal {
     pub(super) look: Look,
     /// How stderr looks.
     pub(super) words_look: Look,
-    /// Whether somebody is there who can be asked.
-    interactive: bool,
     /// Whether stdin is a terminal, which shows what is typed unless it is told not to.
     shows_typing: bool,
-    /// Whether stdout is a terminal whose cursor can be moved.
-    can_redraw: bool,
+    /// Whether a terminal's cursor cannot be moved.
+    dumb: bool,
     /// Gives the time that ages are counted to.
     now: fn() -> Timestamp,
 }
@@ -55,9 +53,8 @@ impl Terminal {
             input: Box::new(io::BufReader::new(io::stdin())),
             look: look(io::stdout().is_terminal()),
             words_look: look(io::stderr().is_terminal()),
-            interactive: io::stdin().is_terminal() && io::stderr().is_terminal(),
             shows_typing: io::stdin().is_terminal(),
-            can_redraw: io::stdout().is_terminal() && !wishes.dumb,
+            dumb: wishes.dumb,
             now: Timestamp::now,
         }
     }
@@ -67,8 +64,7 @@ impl Terminal {
     pub(super) fn of_test(input: &[u8], out: Box<dyn Write>, err: Box<dyn Write>) -> Self {
         let look = Look { colour: false, width: None };
         let input = Box::new(io::Cursor::new(input.to_vec()));
-        let (interactive, shows_typing, can_redraw) = (false, false, false);
-        Self { out, err, input, look, words_look: look, interactive, shows_typing, can_redraw, now: Timestamp::now }
+        Self { out, err, input, look, words_look: look, shows_typing: false, dumb: false, now: Timestamp::now }
     }
 
     /// Shows colours always or never, whatever the environment asks for.
@@ -84,7 +80,26 @@ impl Terminal {
 
     /// Whether stdout is a terminal that can be drawn over.
     pub(super) fn can_redraw(&self) -> bool {
-        self.can_redraw
+        self.look.width.is_some() && !self.dumb
+    }
+
+    /// Whether stderr is a terminal that can be drawn over.
+    pub(super) fn can_redraw_words(&self) -> bool {
+        self.words_look.width.is_some() && !self.dumb
+    }
+
+    /// Looks whether stdin and stdout are a terminal that can be taken over by `view`; `instead` says what there is besides.
+    ///
+    /// # Errors
+    ///
+    /// When they are not.
+    pub(super) fn check_takeable(&self, view: &str, instead: &str) -> Result<(), Failure> {
+        let why = match (self.shows_typing && self.look.width.is_some(), self.dumb) {
+            (true, false) => return Ok(()),
+            (true, true) => "on a terminal of TERM=\"dumb\": it cannot be drawn on",
+            (false, _) => "without a terminal",
+        };
+        Err(Failure::new(Ending::Usage, format!("cannot show {view} {why}")).with_hint(instead))
     }
 
     /// The terminal's height in lines.
@@ -95,7 +110,7 @@ impl Terminal {
 
     /// Whether somebody is there who can be asked.
     pub(super) fn is_interactive(&self) -> bool {
-        self.interactive
+        self.shows_typing && self.words_look.width.is_some()
     }
 
     /// The time.
@@ -126,7 +141,7 @@ impl Terminal {
 
     /// Asks; the answer is one line. `None`: nobody is there to be asked.
     pub(super) fn ask(&mut self, question: &str) -> Result<Option<String>, Failure> {
-        if !self.interactive {
+        if !self.is_interactive() {
             return Ok(None);
         }
         write!(self.err, "{question}")?;

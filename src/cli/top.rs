@@ -22,7 +22,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::{io::IsTerminal as _, time::Duration};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -62,17 +62,8 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment, context
             "\"adit status -o json --watch\" is the same for programs, and \"adit events -f -o json\" tells what happens",
         ));
     }
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return Err(Failure::new(Ending::Usage, "cannot show the live view without a terminal")
-            .with_hint("\"adit status\" prints everything once"));
-    }
-    if environment.terminal.as_deref() == Some("dumb") {
-        return Err(Failure::new(
-            Ending::Usage,
-            "cannot show the live view on a terminal of TERM=\"dumb\": it cannot be drawn on",
-        )
-        .with_hint("\"adit status --watch\" prints everything again and again"));
-    }
+    let instead = "\"adit status\" prints everything once, with --watch again and again";
+    context.terminal.check_takeable("the live view", instead)?;
     // A daemon that is not there, or that answers nothing to this caller, is better told before the screen is taken.
     context.client.who_am_i().await?;
     context.client.version().await?;

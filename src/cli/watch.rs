@@ -22,9 +22,12 @@ use super::{
     follow::{NEXT_DAEMON_TIME_MAX, when_it_is_back},
     render::{Look, json_line, stamp},
 };
-use crate::control::{
-    Client, Follow, Trouble,
-    api::{Event, Followed},
+use crate::{
+    control::{
+        Client, Follow, Trouble,
+        api::{Event, Followed},
+    },
+    screen::Ends,
 };
 
 /// Whether something is shown once or goes on.
@@ -78,18 +81,11 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Shows it until a signal ends that, which is what a person does who has seen enough.
 async fn live(picture: &impl Picture, context: &mut Context<'_>) -> Result<Ending, Failure> {
-    let [mut interrupt, mut terminate, mut hangup] = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()]
-        .map(|kind| signal(kind).map_err(Failure::from))
-        .into_iter()
-        .collect::<Result<Vec<Signal>, Failure>>()?
-        .try_into()
-        .expect("there are three of them");
+    let mut ends = Ends::new()?;
     // Dropping it anywhere is fine: it has no effect but what it drew, and its screen gives itself back.
     tokio::select! {
         result = keep_showing(picture, context) => result,
-        _ = interrupt.recv() => Ok(Ending::Fine),
-        _ = terminate.recv() => Ok(Ending::Fine),
-        _ = hangup.recv() => Ok(Ending::Fine),
+        () = ends.next() => Ok(Ending::Fine),
     }
 }
 

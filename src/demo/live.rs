@@ -1,8 +1,8 @@
 //! The live view: draws the scene, takes keys, lets the user break things and watch them heal.
 
-use std::{io::IsTerminal, time::Duration};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -29,14 +29,11 @@ const EVENTS_MAX: u16 = 100;
 /// # Errors
 ///
 /// Without a terminal, or when the scene cannot be set.
-pub(super) async fn show(duration: Option<Duration>) -> anyhow::Result<bool> {
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        bail!("cannot show the live demo without a terminal: use `adit demo --plain`");
-    }
+pub(super) async fn show(duration: Option<Duration>, ability: Ability) -> anyhow::Result<bool> {
     say("starting a sandbox Cloudflare, a daemon and three tunnels …");
     let mut scene = Scene::start().await?;
     let load = Load::start(scene.stage.front(), VISITED.map(str::to_owned).to_vec());
-    let mut screen = Screen::open(Ability { colour: true, unicode: true }).context("cannot use the terminal")?;
+    let mut screen = Screen::open(ability).context("cannot use the terminal")?;
     let shown = Live { scene: &mut scene, load: &load, note: String::new(), crash: None }.run(&mut screen, duration).await;
     drop(screen);
     let tally = load.stop().await;

@@ -16,9 +16,33 @@ pub enum Signal {
     Continue,
 }
 
-/// Those signals, as they come.
+/// The signals that end what somebody watches: they ask for it, the terminal is gone, or Ctrl-C was pressed.
+pub struct Ends([tokio::signal::unix::Signal; 3]);
+
+impl Ends {
+    /// Listens from here on: the signals do not end the process by themselves any more.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel refuses it.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self([of(Kind::TERM)?, of(Kind::HUP)?, of(Kind::INT)?]))
+    }
+
+    /// The next one. Cancel-safe: a signal that came is kept until it is received.
+    pub async fn next(&mut self) {
+        let [terminate, hang_up, interrupt] = &mut self.0;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    }
+}
+
+/// All signals that concern a program on a screen, as they come.
 pub struct Signals {
-    end: [tokio::signal::unix::Signal; 3],
+    ends: Ends,
     stop: tokio::signal::unix::Signal,
     resume: tokio::signal::unix::Signal,
 }
@@ -30,21 +54,21 @@ impl Signals {
     ///
     /// When the kernel refuses it.
     pub fn new() -> io::Result<Self> {
-        let of = |kind: Kind| signal(SignalKind::from_raw(kind.as_raw()));
-        Ok(Self { end: [of(Kind::TERM)?, of(Kind::HUP)?, of(Kind::INT)?], stop: of(Kind::TSTP)?, resume: of(Kind::CONT)? })
+        Ok(Self { ends: Ends::new()?, stop: of(Kind::TSTP)?, resume: of(Kind::CONT)? })
     }
 
     /// The next one. Cancel-safe: a signal that came is kept until it is received.
     pub async fn next(&mut self) -> Signal {
-        let [terminate, hang_up, interrupt] = &mut self.end;
         tokio::select! {
-            _ = terminate.recv() => Signal::End,
-            _ = hang_up.recv() => Signal::End,
-            _ = interrupt.recv() => Signal::End,
+            () = self.ends.next() => Signal::End,
             _ = self.stop.recv() => Signal::Stop,
             _ = self.resume.recv() => Signal::Continue,
         }
     }
+}
+
+fn of(kind: Kind) -> io::Result<tokio::signal::unix::Signal> {
+    signal(SignalKind::from_raw(kind.as_raw()))
 }
 
 /// Stops this process until somebody continues it, as Ctrl-Z would have done.

@@ -1,17 +1,16 @@
 //! Watching an operation until its end.
 
-use std::{
-    future::Future,
-    io::{self, IsTerminal},
-    time::Duration,
-};
+use std::{future::Future, time::Duration};
 
 use serde::de::DeserializeOwned;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::how_far;
 use crate::{
-    cli::{Context, Ending, Failure, render::plain},
+    cli::{
+        Context, Ending, Failure,
+        render::{cut, plain},
+    },
     control::{
         Begun, Follow, Trouble,
         api::{ErrorKind, Followed, Operation},
@@ -89,7 +88,7 @@ pub(super) async fn until_ended(
     context: &mut Context<'_>,
 ) -> Result<Operation, Failure> {
     let id = operation.id.clone();
-    let mut line = Line { draws: io::stderr().is_terminal(), lines, told: String::new() };
+    let mut line = Line { draws: context.terminal.can_redraw_words(), lines, told: String::new() };
     let watching = watch(operation, &mut line, context);
     let watched = interruptible(&id, async {
         match time_max {
@@ -184,8 +183,8 @@ impl Line {
         }
         if self.draws {
             let width = context.terminal.words_look.width.map_or(LINE_MAX, |width| width.saturating_sub(1).min(LINE_MAX));
-            let line: String = plain(&format!("{}: {far}", operation.kind)).chars().take(width).collect();
-            context.terminal.show(&format!("\r\x1b[K{line}"));
+            let line = plain(&format!("{}: {far}", operation.kind)).into_owned();
+            context.terminal.show(&format!("\r\x1b[K{}", cut(&line, width)));
         } else if self.lines == Lines::All {
             context.terminal.tell(&format!("{}: {far}", operation.tunnel.as_ref().unwrap_or(&operation.kind)));
         }

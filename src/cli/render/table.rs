@@ -132,7 +132,7 @@ fn fit<const COLUMNS: usize>(mut widths: [usize; COLUMNS], floor: usize, total_m
 }
 
 /// `text` in at most `width` columns, with … where something was cut.
-fn cut(text: &str, width: usize) -> String {
+pub(in crate::cli) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
