@@ -45,10 +45,16 @@ async fn offline(arguments: &[&str]) -> Ran {
 async fn a_daemon_that_is_not_there_ends_with_3_and_says_what_to_look_at() {
     let ran = offline(&["status"]).await;
     assert_eq!((ran.code, ran.out.as_str()), (3, ""));
+    let told_by_status = ran.err.clone();
     let (error, hint) = ran.err.split_once('\n').unwrap();
     assert_eq!(error, "adit: cannot reach the daemon at \"/nonexistent/adit.sock\": No such file or directory (os error 2)");
     // What systemd has depends on the machine.
     assert!(hint.starts_with("hint: its folder does not exist; ") && hint.ends_with("--socket or ADIT_SOCKET\n"), "{hint}");
+    let ran = offline(&["doctor", "--offline", "-o", "json", "--config", "/nonexistent/adit.toml"]).await;
+    let report: api::DoctorReport = serde_json::from_str(&ran.out).unwrap();
+    let check = report.checks.iter().find(|check| check.id == "socket").unwrap();
+    let told = format!("adit: {}\nhint: {}\n", check.sentence, check.action.as_ref().unwrap());
+    assert_eq!((check.result, told), (api::DoctorResult::Failure, told_by_status), "in the same words");
 }
 
 #[tokio::test]

@@ -6,18 +6,19 @@ mod render;
 use clap::Args;
 use jiff::Timestamp;
 
-use super::{Context, Ending, Failure, Output, arguments::Files};
+use super::{Context, Ending, Failure, Output, arguments::Files, unreachable};
 use crate::{
     control::{
         Trouble,
         api::{
             DoctorCheck, DoctorGroup, DoctorReport,
-            DoctorResult::{self, Failure as Failed, Note, Ok as Fine, Warning},
+            DoctorResult::{Failure as Failed, Note, Ok as Fine, Warning},
             ErrorKind,
         },
     },
     daemon::Environment,
     doctor::{Advised, check, report},
+    error_text,
 };
 
 /// Look at the host, the daemon, cloudflared, the network and the tokens, and say what should be done
@@ -44,7 +45,7 @@ pub(super) async fn run(arguments: Arguments, environment: &Environment, context
     let online = !arguments.offline;
     let (mut checks, answers) = match context.client.version().await {
         Ok(daemon) => (local::versions(&daemon.version), true),
-        Err(trouble) => (vec![socket(context, &trouble)], false),
+        Err(trouble) => (vec![socket(&trouble)], false),
     };
     let (mut calls, mut at) = (0, Timestamp::now());
     let asked = if answers { Some(context.client.doctor(online).await) } else { None };
@@ -82,21 +83,17 @@ fn ending(report: &DoctorReport) -> Ending {
 }
 
 /// What it means that nobody answers at the socket.
-fn socket(context: &Context<'_>, trouble: &Trouble) -> DoctorCheck {
-    let path = context.client.socket();
-    let result: DoctorResult;
-    let (sentence, action) = match trouble {
-        Trouble::NotReachable { source, .. } => {
-            result = Failed;
-            local::unreachable(path, source)
+fn socket(trouble: &Trouble) -> DoctorCheck {
+    let (result, sentence, action) = match trouble {
+        Trouble::NotReachable { socket, source } => {
+            (Failed, error_text::with_causes(trouble), unreachable::hint(socket, source))
         }
         Trouble::Refused(error) if error.kind == ErrorKind::NotPermitted => {
-            result = Note;
-            ("the daemon answers, and you have no role there".to_owned(), "`adit whoami` shows who you are to it".to_owned())
+            (Note, "the daemon answers, and you have no role there".to_owned(), "`adit whoami` shows who you are to it".to_owned())
         }
         Trouble::Refused(_) | Trouble::Broken { .. } | Trouble::Slow { .. } => {
-            result = Warning;
-            (format!("the daemon does not answer as it should: {trouble}"), "journalctl -u adit -n 50 may say why".to_owned())
+            let sentence = format!("the daemon does not answer as it should: {trouble}");
+            (Warning, sentence, "journalctl -u adit -n 50 may say why".to_owned())
         }
     };
     check(DoctorGroup::Daemon, "socket", result, sentence).advised(action)

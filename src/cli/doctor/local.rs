@@ -33,30 +33,6 @@ pub(super) fn versions(daemon: &str) -> Vec<DoctorCheck> {
     vec![check(Daemon, "socket", Warning, sentence).advised("systemctl restart adit: no tunnel is dropped by it")]
 }
 
-/// What it means that the socket cannot be reached, and what to do.
-pub(super) fn unreachable(path: &Path, error: &io::Error) -> (String, String) {
-    let socket = path.display();
-    let kind = error.kind();
-    if kind == io::ErrorKind::NotFound {
-        (
-            format!("there is no socket {socket}: no daemon runs, or it has another one"),
-            "`systemctl start adit`; another socket is named by --socket or ADIT_SOCKET".to_owned(),
-        )
-    } else if kind == io::ErrorKind::PermissionDenied {
-        (
-            format!("your user may not open the socket {socket}"),
-            "see socket_mode under [control], and the folders on the way to it".to_owned(),
-        )
-    } else if kind == io::ErrorKind::ConnectionRefused {
-        (
-            format!("nobody answers at the socket {socket}: the daemon that made it has ended"),
-            "`systemctl restart adit`; journalctl -u adit -n 50 says why it ended".to_owned(),
-        )
-    } else {
-        (format!("the socket {socket} cannot be reached: {error}"), "journalctl -u adit -n 50 may say why".to_owned())
-    }
-}
-
 /// What systemd says of the daemon's unit.
 pub(super) async fn unit(answers: bool) -> Vec<DoctorCheck> {
     service::judge(service::UNIT, &service::look_at(service::UNIT).await, answers)
@@ -150,19 +126,6 @@ const OF_PROCESS: [&str; 3] = ["open-files", "tasks", "memory"];
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_way_of_not_reaching_the_socket_has_its_own_words() {
-        for (kind, words) in [
-            (io::ErrorKind::NotFound, "there is no socket"),
-            (io::ErrorKind::PermissionDenied, "your user may not open"),
-            (io::ErrorKind::ConnectionRefused, "nobody answers"),
-            (io::ErrorKind::TimedOut, "cannot be reached"),
-        ] {
-            let (sentence, action) = unreachable(Path::new("/run/adit/adit.sock"), &kind.into());
-            assert!(sentence.contains(words) && !action.is_empty(), "{sentence}");
-        }
-    }
 
     #[test]
     fn files_are_judged_as_by_config_check() {
