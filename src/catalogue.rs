@@ -5,7 +5,6 @@
 
 mod checks;
 mod findings;
-mod holds;
 mod reasons;
 
 use std::fmt::Write as _;
@@ -13,7 +12,6 @@ use std::fmt::Write as _;
 pub use self::{
     checks::{CHECK_REASONS, ROUTE_FINDINGS},
     findings::FINDINGS,
-    holds::of_hold,
     reasons::{CONNECTOR_REASONS, PROGRAM_REASONS},
 };
 use crate::{
@@ -64,7 +62,7 @@ pub fn reference() -> String {
     }
     section(&mut page, PROGRAM, PROGRAM_REASONS.iter().copied());
     section(&mut page, CHECKS, CHECK_REASONS.iter().copied());
-    section(&mut page, HOLDS, HoldCode::ALL.iter().copied().map(of_hold));
+    section(&mut page, HOLDS, HoldCode::ALL.iter().map(|held| code(held.as_str(), held.meaning(), held.action())));
     section(&mut page, HEALTH, FINDINGS.iter().copied());
     section(&mut page, ROUTES, ROUTE_FINDINGS.iter().copied());
     page

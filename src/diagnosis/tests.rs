@@ -243,6 +243,18 @@ fn each_link_that_is_broken_is_the_first_that_is_named() {
 }
 
 #[test]
+fn a_hold_is_told_with_what_ends_it() {
+    for code in HoldCode::ALL {
+        let mut world = World::serving();
+        world.provisioned().id = None;
+        world.hold(*code, Scope::Account);
+        let action = world.look("app.example.com", "/").verdict.action.unwrap();
+        assert!(code.action().to_lowercase().starts_with(&action.to_lowercase()) && !action.ends_with('.'), "{code}: {action}");
+        assert!(action.starts_with(|first: char| first.is_lowercase() || first == '`'), "{code}: {action}");
+    }
+}
+
+#[test]
 fn an_origin_that_fails_by_itself_is_told_from_one_that_answers() {
     for (finding, state) in [
         (OriginFinding::Answered { path: "/".to_owned(), status: 404 }, LinkState::Ok),

@@ -261,41 +261,8 @@ fn is_of_connectors(reason: &Option<String>) -> bool {
     reason.as_deref() == Some(crate::plan::NO_READY_CONNECTOR)
 }
 
-/// What ends a hold.
+/// What ends a hold, as a part of a sentence.
 pub(super) fn remedy(hold: &Hold) -> String {
-    match hold.code {
-        HoldCode::NoZone => "add the zone to the account, or give the token the right to see it".to_owned(),
-        HoldCode::TwoAccounts => "write into the configuration which account the hostname is of".to_owned(),
-        HoldCode::NeedsConfirmation | HoldCode::WaitsForApply => "`adit plan` shows what waits, `adit apply` does it".to_owned(),
-        HoldCode::NoCredential | HoldCode::Unread | HoldCode::AccountUnknown => {
-            "`adit credential check` names what is missing".to_owned()
-        }
-        HoldCode::StateSealed => "`adit identity` says whose the state is, and how to go on".to_owned(),
-        HoldCode::AccountChanged
-        | HoldCode::RecordUnreadable
-        | HoldCode::OtherAccount
-        | HoldCode::BeingDeleted
-        | HoldCode::SourceChanged
-        | HoldCode::Unproven
-        | HoldCode::Edited
-        | HoldCode::NotReady
-        | HoldCode::GracePeriod
-        | HoldCode::Draining
-        | HoldCode::NotApplied
-        | HoldCode::WantedTwice
-        | HoldCode::NoVirtualNetwork
-        | HoldCode::RoutesOfOthers
-        | HoldCode::NotAdopted
-        | HoldCode::RotationFailed
-        | HoldCode::RotationSlow
-        | HoldCode::AccessMissing
-        | HoldCode::BalancerMissing
-        | HoldCode::PoolInUse
-        | HoldCode::RunsElsewhere
-        | HoldCode::ObserveOnly
-        | HoldCode::AccountTwice
-        | HoldCode::RoutesLeft
-        | HoldCode::StillConnected
-        | HoldCode::NotDeleted => "`adit plan` shows what is held, and why".to_owned(),
-    }
+    let mut sentence = hold.code.action().trim_end_matches('.').chars();
+    sentence.next().into_iter().flat_map(char::to_lowercase).chain(sentence.as_str().chars()).collect()
 }
