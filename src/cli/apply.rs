@@ -9,7 +9,7 @@ use super::{
     gc,
     operation::{Lines, carry_out},
     plan,
-    render::plain,
+    render::{counted, plain},
 };
 use crate::control::api::{Applied, DeletedOrphans, ErrorKind, Orphans, Plan};
 
@@ -131,8 +131,7 @@ async fn prune(shown: &[String], context: &mut Context<'_>) -> Result<DeletedOrp
 
 fn render(applied: &Applied) -> String {
     let left = applied.left.iter().map(|reason| format!("not done: {} ({})\n", plain(&reason.sentence), plain(&reason.code)));
-    let steps = if applied.done == 1 { "step" } else { "steps" };
-    std::iter::once(format!("{} {steps} done\n", applied.done)).chain(left).collect()
+    std::iter::once(format!("{} done\n", counted(applied.done, "step"))).chain(left).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,11 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use super::{Context, Ending, Failure, Output, arguments::Files, render::plain};
+use super::{
+    Context, Ending, Failure, Output,
+    arguments::Files,
+    render::{counted, plain_lines},
+};
 use crate::{
     config::{self, Config, Problem, Severity},
     config_files,
@@ -76,18 +80,16 @@ fn check(arguments: &Check, context: &mut Context<'_>) -> Result<Ending, Failure
     match context.output {
         Output::Json => context.terminal.print_json(&problems)?,
         Output::Table => {
-            let text: String = problems.iter().map(|problem| lines(&problem.to_string())).collect();
+            let text: String = problems.iter().map(|problem| plain_lines(&problem.to_string())).collect();
             context.terminal.print(&text)?;
         }
     }
-    let files = if sources.len() == 1 { "1 file".to_owned() } else { format!("{} files", sources.len()) };
-    match (fit, problems.len()) {
-        (true, 0) => context.terminal.tell(&format!("{files}: no mistakes")),
-        (true, 1) => context.terminal.tell(&format!("{files}: can be used, with 1 warning")),
-        (true, count) => context.terminal.tell(&format!("{files}: can be used, with {count} warnings")),
-        (false, 1) => context.terminal.tell(&format!("{files}: cannot be used, 1 problem")),
-        (false, count) => context.terminal.tell(&format!("{files}: cannot be used, {count} problems")),
-    }
+    let verdict = match (fit, problems.len()) {
+        (true, 0) => "no mistakes".to_owned(),
+        (true, count) => format!("can be used, with {}", counted(count, "warning")),
+        (false, count) => format!("cannot be used, {}", counted(count, "problem")),
+    };
+    context.terminal.tell(&format!("{}: {verdict}", counted(sources.len(), "file")));
     Ok(if fit { Ending::Fine } else { Ending::Failed })
 }
 
@@ -108,12 +110,12 @@ fn misplaced(config: &Config, main: &Path) -> Option<Problem> {
 fn show_files(files: &Files, context: &mut Context<'_>) -> Result<Ending, Failure> {
     let sources = config_files::read(&files.main).map_err(Failure::of)?;
     let config: Config = config::parse(&sources).map_err(|problems| {
-        let message = format!("cannot show {:?}: it has {} problems", files.main, problems.0.len());
+        let message = format!("cannot show {:?}: it has {}", files.main, counted(problems.0.len(), "problem"));
         Failure::new(Ending::Failed, message).with_hint("\"adit config check\" shows each")
     })?;
     match context.output {
         Output::Json => context.terminal.print_json(&config)?,
-        Output::Table => context.terminal.print(&lines(&config::show(&config)))?,
+        Output::Table => context.terminal.print(&plain_lines(&config::show(&config)))?,
     }
     Ok(Ending::Fine)
 }
@@ -124,7 +126,7 @@ async fn show_in_force(context: &mut Context<'_>) -> Result<Ending, Failure> {
         Output::Json => context.terminal.print_json(&configuration)?,
         Output::Table => {
             let text = toml::to_string(&configuration.value).map_err(Failure::of)?;
-            context.terminal.print(&lines(&text))?;
+            context.terminal.print(&plain_lines(&text))?;
             for problem in &configuration.problems {
                 context.terminal.tell(&format!("not in force because of: {problem}"));
             }
@@ -138,15 +140,10 @@ async fn reload(context: &mut Context<'_>) -> Result<Ending, Failure> {
     match (context.output, reloaded.change) {
         (Output::Json, Change::Accepted | Change::Unchanged) => context.terminal.print_json(&reloaded)?,
         (Output::Table, Change::Accepted) => {
-            let (count, plural) = (reloaded.tunnels, if reloaded.tunnels == 1 { "" } else { "s" });
-            context.terminal.tell(&format!("accepted: a configuration with {count} tunnel{plural} is in force"));
+            let tunnels = counted(reloaded.tunnels, "tunnel");
+            context.terminal.tell(&format!("accepted: a configuration with {tunnels} is in force"));
         }
         (Output::Table, Change::Unchanged) => context.terminal.tell("nothing to change, the files say what is in force"),
     }
     Ok(Ending::Fine)
-}
-
-/// Text of several lines, each harmless to a terminal, with a final newline.
-fn lines(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", plain(line))).collect()
 }

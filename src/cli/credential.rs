@@ -95,10 +95,7 @@ async fn with_suggestion(trouble: Trouble, account: Option<&str>, context: &Cont
     let failure = Failure::from(trouble);
     let (Some(account), true) = (account, is_unknown) else { return failure };
     let known = context.client.credentials().await.unwrap_or_default();
-    match suggest::hint(account, known.iter().map(|credential| credential.account.as_str())) {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    }
+    failure.maybe_hint(suggest::hint(account, known.iter().map(|credential| credential.account.as_str())))
 }
 
 /// What was tried with the accounts' tokens.

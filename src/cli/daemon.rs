@@ -2,7 +2,11 @@
 
 use clap::Args;
 
-use super::{Context, Ending, Failure, Output, arguments::Files};
+use super::{
+    Context, Ending, Failure, Output,
+    arguments::Files,
+    render::{counted, plain_lines},
+};
 use crate::daemon::{Check, Environment, Options, StartError};
 
 /// Run the daemon in the foreground, as systemd does
@@ -47,7 +51,7 @@ fn show(check: &Check, context: &mut Context<'_>) -> Result<Ending, Failure> {
         Output::Json => context.terminal.print_json(check)?,
         Output::Table => {
             for problem in &check.problems {
-                context.terminal.print(&lines(problem))?;
+                context.terminal.print(&plain_lines(problem))?;
             }
             for note in &check.notes {
                 context.terminal.tell(note);
@@ -55,20 +59,11 @@ fn show(check: &Check, context: &mut Context<'_>) -> Result<Ending, Failure> {
         }
     }
     let version = env!("CARGO_PKG_VERSION");
-    let (tunnels, records) = (count(check.tunnels, "tunnel"), count(check.records, "running connector"));
+    let (tunnels, records) = (counted(check.tunnels, "tunnel"), counted(check.records, "running connector"));
     if check.problems.is_empty() {
         context.terminal.tell(&format!("adit {version} would start here: {tunnels}, {records} to adopt"));
         return Ok(Ending::Fine);
     }
-    context.terminal.tell(&format!("adit {version} should not be started here: {}", count(check.problems.len(), "problem")));
+    context.terminal.tell(&format!("adit {version} should not be started here: {}", counted(check.problems.len(), "problem")));
     Ok(Ending::Failed)
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
-/// A problem as it is, which may be of several lines, each harmless to a terminal.
-fn lines(text: &str) -> String {
-    text.lines().map(|line| format!("{}\n", super::render::plain(line))).collect()
 }

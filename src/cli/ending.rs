@@ -65,6 +65,14 @@ impl Failure {
         self
     }
 
+    /// The same with a sentence about what would help, if there is one.
+    pub(super) fn maybe_hint(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.with_hint(hint),
+            None => self,
+        }
+    }
+
     /// The same with a sentence about what would help, if it has none.
     pub(super) fn or_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into());

@@ -8,7 +8,7 @@ use super::{
     arguments::Yes,
     confirm::confirm,
     operation::{Lines, carry_out},
-    render::{Cell, Look, Table, Tone, plain},
+    render::{Cell, Look, Table, Tone, counted, plain},
 };
 use crate::control::api::{DeletedOrphans, Orphan, Orphans};
 
@@ -48,7 +48,7 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
             return Err(Failure::new(Ending::Conflict, message));
         }
         let count = orphans.orphans.iter().filter(|orphan| orphan.kept.is_none()).count();
-        confirm(context.terminal, false, &format!("Delete the {count} items that can be deleted"))?;
+        confirm(context.terminal, false, &format!("Delete the {} that can be deleted", counted(count, "item")))?;
     }
     let begun = context.client.begin_delete_orphans(&hash, &arguments.delete).await?;
     let deleted = carry_out(begun, Lines::None, None, context).await?.result()?;
@@ -79,7 +79,7 @@ async fn show(context: &mut Context<'_>) -> Result<Ending, Failure> {
 /// What was deleted, and what was not.
 pub(super) fn render_deleted(deleted: &DeletedOrphans) -> String {
     let left = deleted.left.iter().map(|reason| format!("not deleted: {} ({})\n", plain(&reason.sentence), plain(&reason.code)));
-    std::iter::once(format!("{} items deleted\n", deleted.deleted.len())).chain(left).collect()
+    std::iter::once(format!("{} deleted\n", counted(deleted.deleted.len(), "item"))).chain(left).collect()
 }
 
 /// Everything that is left over, and what to do about it.

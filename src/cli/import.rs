@@ -19,7 +19,9 @@ use serde_json::{Map, Value};
 
 use self::source::Found;
 use super::{
-    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, programs::Programs, render::plain, suggest,
+    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, programs::Programs,
+    render::{counted, plain},
+    suggest,
     when::duration,
 };
 use crate::{
@@ -139,11 +141,7 @@ async fn check_account(account: Option<&str>, context: &Context<'_>) -> Result<(
         return Ok(());
     }
     let message = format!("cannot import into account {account:?}: the configuration has no [accounts.{account}]");
-    let failure = Failure::new(Ending::Failed, message);
-    Err(match suggest::hint(account, names()) {
-        Some(hint) => failure.with_hint(hint),
-        None => failure,
-    })
+    Err(Failure::new(Ending::Failed, message).maybe_hint(suggest::hint(account, names())))
 }
 
 /// The origins of a definition that the daemon tries, each once; of very many the first.
@@ -219,7 +217,7 @@ fn show(
     let TunnelAdoption { cloudflare_name, id, cloudflare_status, connectors, records, notes, .. } = shown;
     let is_remote = shown.configuration == REMOTE;
     let tell = &mut |text: String| context.terminal.tell(&text);
-    tell(format!("tunnel {cloudflare_name} ({id}) is {cloudflare_status}, {} connectors run it", connectors.len()));
+    tell(format!("tunnel {cloudflare_name} ({id}) is {cloudflare_status}, {} connected", counted(connectors.len(), "connector")));
     if is_remote && found.translation.is_some() {
         tell("Cloudflare keeps its configuration: cloudflared ignores the rules of the file, and so does this".to_owned());
     } else {

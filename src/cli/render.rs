@@ -3,19 +3,29 @@
 mod detail;
 mod json;
 mod overview;
-mod route_health;
+mod routes;
 mod table;
 mod time;
 
 pub(super) use detail::detail;
 pub(super) use json::{json, json_line};
 pub(super) use overview::overview;
-pub(super) use route_health::{route_checked_at, route_health, route_why};
+pub(super) use routes::routes;
 pub(super) use table::{Cell, Table, cut};
 pub(super) use time::{age, stamp};
 
 use crate::control::api::{Level, RouteState, RouteVerdict, State, Verdict};
 pub(super) use crate::foreign_text::plain;
+
+/// `1 tunnel`, `2 tunnels`.
+pub(super) fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Text of several lines, each harmless to a terminal, with a final newline.
+pub(super) fn plain_lines(text: &str) -> String {
+    text.lines().map(|line| format!("{}\n", plain(line))).collect()
+}
 
 /// What the place that is printed to can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

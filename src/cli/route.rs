@@ -11,7 +11,7 @@ use super::{
     arguments::{Rule, Wait, Yes},
     completion,
     confirm::confirm,
-    render::{Cell, Look, Table, Tone, route_checked_at, route_health, route_why},
+    render::{self, Look},
     suggest,
     tunnel::tell,
     wait::{Goal, wait},
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::control::{
     Client, Trouble,
-    api::{ErrorKind, RouteKind, TunnelRoute},
+    api::{ErrorKind, TunnelRoute},
 };
 
 /// Lead hostnames and private networks to tunnels
@@ -117,34 +117,13 @@ impl Picture for Routes {
     }
 
     fn render(&self, routes: &Vec<TunnelRoute>, now: Timestamp, look: Look) -> String {
-        table(routes, now, look).render(look)
+        let routes = routes.iter().map(|TunnelRoute { tunnel, route }| (tunnel.as_str(), route));
+        render::routes(routes, now, look).expending(&["DNS", "KIND", "SERVICE", "CHECKED"]).render(look)
     }
 
     fn ending(&self, _routes: &Vec<TunnelRoute>) -> Ending {
         Ending::Fine
     }
-}
-
-fn table(routes: &[TunnelRoute], now: Timestamp, look: Look) -> Table<10> {
-    let all_public = routes.iter().all(|route| route.route.kind == RouteKind::Hostname);
-    let first = if all_public { "HOSTNAME" } else { "ROUTE" };
-    let mut table = Table::new([first, "KIND", "PATH", "TUNNEL", "SERVICE", "DNS", "STATE", "HEALTH", "CHECKED", "WHY"])
-        .expending(&["DNS", "KIND", "SERVICE", "CHECKED"]);
-    for TunnelRoute { tunnel, route } in routes {
-        table.row([
-            Cell::new(route.label()),
-            Cell::new(if all_public { "" } else { route.kind.word() }),
-            Cell::maybe(route.path.as_ref()),
-            Cell::new(tunnel),
-            Cell::maybe(route.service.as_ref()),
-            Cell::new(route.dns_word()),
-            Cell::toned(route.state.word(), Tone::of_route(route.state)),
-            route_health(route),
-            Cell::maybe(route_checked_at(route).map(|at| look.moment(at, now))),
-            Cell::new(route_why(route)),
-        ]);
-    }
-    table
 }
 
 async fn add(arguments: Add, context: &mut Context<'_>) -> Result<Ending, Failure> {
@@ -173,10 +152,8 @@ async fn with_suggestion(trouble: Trouble, hostname: &str, tunnel: Option<&str>,
     }
     let routes = context.client.routes().await.unwrap_or_default();
     let of_tunnel = routes.iter().filter(|route| tunnel.is_none_or(|tunnel| route.tunnel == tunnel));
-    match suggest::nearest(hostname, of_tunnel.filter_map(|route| route.route.hostname.as_deref())) {
-        Some(near) => failure.with_hint(format!("did you mean {near:?}?")),
-        None => failure,
-    }
+    let near = suggest::nearest(hostname, of_tunnel.filter_map(|route| route.route.hostname.as_deref()));
+    failure.maybe_hint(near.map(|near| format!("did you mean {near:?}?")))
 }
 
 async fn remove(arguments: Remove, context: &mut Context<'_>) -> Result<Ending, Failure> {

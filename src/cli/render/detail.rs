@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Cell, Look, Table, Tone, age, plain, route_checked_at, route_health, route_why, stamp};
-use crate::control::api::{Connector, Reason, Route, RouteKind, Tunnel, TunnelSecret};
+use super::{Cell, Look, Table, Tone, age, plain, routes, stamp};
+use crate::control::api::{Connector, Reason, Tunnel, TunnelSecret};
 
 /// One tunnel: what it is, its connectors, its routes.
 pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> String {
@@ -33,7 +33,8 @@ pub(in crate::cli) fn detail(tunnel: &Tunnel, now: Timestamp, look: Look) -> Str
     }
     if !tunnel.routes.is_empty() {
         text.push('\n');
-        text.push_str(&routes(&tunnel.routes, now, look));
+        let routes = routes(tunnel.routes.iter().map(|route| ("", route)), now, look);
+        text.push_str(&routes.expending(&["DNS", "KIND", "CHECKED"]).render_with_sentences(look));
     }
     text
 }
@@ -86,27 +87,6 @@ fn state(connector: &Connector) -> String {
     if connector.stale { format!("{word} (stale)") } else { word.to_owned() }
 }
 
-fn routes(routes: &[Route], now: Timestamp, look: Look) -> String {
-    let all_public = routes.iter().all(|route| route.kind == RouteKind::Hostname);
-    let first = if all_public { "HOSTNAME" } else { "ROUTE" };
-    let mut table = Table::new([first, "KIND", "PATH", "SERVICE", "DNS", "STATE", "HEALTH", "CHECKED", "WHY"])
-        .expending(&["DNS", "KIND", "CHECKED"]);
-    for route in routes {
-        table.row([
-            Cell::new(route.label()),
-            Cell::new(if all_public { "" } else { route.kind.word() }),
-            Cell::maybe(route.path.as_ref()),
-            Cell::maybe(route.service.as_ref()),
-            Cell::new(route.dns_word()),
-            Cell::toned(route.state.word(), Tone::of_route(route.state)),
-            route_health(route),
-            Cell::maybe(route_checked_at(route).map(|at| look.moment(at, now))),
-            Cell::new(route_why(route)),
-        ]);
-    }
-    table.render_with_sentences(look)
-}
-
 fn with_code(reason: &Reason) -> String {
     format!("{} ({})", reason.sentence, reason.code)
 }
@@ -114,7 +94,7 @@ fn with_code(reason: &Reason) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::control::api::{LastExit, RouteState, State};
+    use crate::control::api::{LastExit, Route, RouteKind, RouteState, State};
 
     pub(in crate::cli::render) fn now() -> Timestamp {
         "2026-01-02T03:04:05Z".parse().unwrap()

@@ -8,6 +8,7 @@ use crate::cli::{
     arguments::{Wait, Yes},
     completion,
     confirm::confirm,
+    render::counted,
 };
 
 /// Delete a tunnel that was made over the socket, here and at Cloudflare
@@ -31,7 +32,7 @@ pub(super) async fn delete(arguments: Delete, context: &mut Context<'_>) -> Resu
     if !arguments.yes.yes {
         // Asked before the person is, so that nobody consents to what is not there.
         let tunnel = context.client.tunnel(name).await?.tunnel;
-        let doing = format!("Delete tunnel {:?} with {} routes", tunnel.name, tunnel.routes.len());
+        let doing = format!("Delete tunnel {:?} with {}", tunnel.name, counted(tunnel.routes.len(), "route"));
         confirm(context.terminal, false, &doing)?;
     }
     if arguments.wait.wait {

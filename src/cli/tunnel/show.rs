@@ -107,5 +107,5 @@ fn definition(detail: &TunnelDetail) -> String {
     let tunnels = Map::from_iter([(detail.tunnel.name.clone(), detail.definition.clone())]);
     let file = Map::from_iter([("tunnels".to_owned(), Value::Object(tunnels))]);
     let text = toml::to_string(&file).unwrap_or_else(|_| render::json(&file));
-    text.lines().map(|line| format!("{}\n", render::plain(line))).collect()
+    render::plain_lines(&text)
 }
