@@ -13,6 +13,8 @@ use nix::unistd::{Gid, Uid};
 use rustix::process::{getegid, geteuid};
 use tempfile::Builder;
 
+use crate::whole_file;
+
 /// What a file is called until it is complete. The configuration's reader leaves hidden files out.
 const UNFINISHED: &str = ".adit-setup-";
 
@@ -97,23 +99,43 @@ pub(super) fn check_folder(folder: &Path) -> io::Result<()> {
     let real = existing.canonicalize()?;
     for folder in existing.ancestors().chain(real.ancestors()) {
         let metadata = fs::symlink_metadata(folder)?;
-        let (mode, owner, group) = (metadata.mode(), metadata.uid(), metadata.gid());
-        // A link has no mode of its own, and what is sticky belongs to whoever made it.
-        let is_guarded = metadata.is_symlink() || mode & STICKY != 0;
-        // The daemon's user may be in any group but ours and root's.
-        let is_foreign_group = group != 0 && group != getegid().as_raw();
-        let reason = if owner != 0 && owner != geteuid().as_raw() {
-            format!("belongs to user {owner}")
-        } else if mode & WRITABLE_BY_ALL != 0 && !is_guarded {
-            "can be written by everyone".to_owned()
-        } else if mode & WRITABLE_BY_GROUP != 0 && is_foreign_group && !is_guarded {
-            format!("can be written by group {group}")
-        } else {
-            continue;
+        let folder_seen = Folder {
+            mode: metadata.mode(),
+            owner: metadata.uid(),
+            group: metadata.gid(),
+            is_link: metadata.is_symlink(),
         };
-        return Err(io::Error::other(format!("its folder {folder:?} {reason}, so that it could be led elsewhere")));
+        if let Some(reason) = objection(&folder_seen, geteuid().as_raw(), getegid().as_raw()) {
+            return Err(io::Error::other(format!("its folder {folder:?} {reason}, so that it could be led elsewhere")));
+        }
     }
     Ok(())
+}
+
+/// A folder, or a link on the way to one.
+#[derive(Debug, Clone, Copy)]
+struct Folder {
+    mode: u32,
+    owner: u32,
+    group: u32,
+    is_link: bool,
+}
+
+/// Who besides root and the caller, who is `user` of `group`, can change what is in a folder.
+fn objection(folder: &Folder, user: u32, group: u32) -> Option<String> {
+    // A link has no mode of its own, and what is sticky belongs to whoever made it.
+    let is_guarded = folder.is_link || folder.mode & STICKY != 0;
+    // The daemon's user may be in any group but ours and root's.
+    let is_foreign_group = folder.group != 0 && folder.group != group;
+    if folder.owner != 0 && folder.owner != user {
+        Some(format!("belongs to user {}", folder.owner))
+    } else if folder.mode & WRITABLE_BY_ALL != 0 && !is_guarded {
+        Some("can be written by everyone".to_owned())
+    } else if folder.mode & WRITABLE_BY_GROUP != 0 && is_foreign_group && !is_guarded {
+        Some(format!("can be written by group {}", folder.group))
+    } else {
+        None
+    }
 }
 
 fn write(file: &NewFile<'_>, put: impl FnOnce(tempfile::NamedTempFile, &Path) -> io::Result<()>) -> io::Result<()> {
@@ -132,7 +154,7 @@ fn write(file: &NewFile<'_>, put: impl FnOnce(tempfile::NamedTempFile, &Path) ->
     }
     unfinished.as_file().sync_all()?;
     put(unfinished, file.path)?;
-    File::open(folder)?.sync_all()
+    whole_file::sync_folder(folder)
 }
 
 fn folder_of(path: &Path) -> io::Result<&Path> {
@@ -222,22 +244,22 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_another_user_or_group_is_refused_to_root() {
-        // Only root can give a folder away.
-        if !geteuid().is_root() {
-            return;
-        }
-        let folder = tempfile::tempdir().unwrap();
-        let [of_user, of_group] = ["user", "group"].map(|name| folder.path().join(name));
-        for (path, user, group) in [(&of_user, Some(65_534), None), (&of_group, None, Some(65_534))] {
-            fs::create_dir(path).unwrap();
-            fs::set_permissions(path, Permissions::from_mode(0o775)).unwrap();
-            std::os::unix::fs::chown(path, user, group).unwrap();
-        }
-        for (path, part) in [(of_user, "belongs to user 65534"), (of_group, "can be written by group 65534")] {
-            let error = replace(&file(&path.join("file"))).unwrap_err();
-            assert!(error.to_string().contains(part), "{error}");
-            assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "nothing was written");
+    fn a_folder_of_another_user_or_group_is_refused() {
+        let own = Folder { mode: 0o40_755, owner: 1000, group: 1000, is_link: false };
+        for (folder, part) in [
+            (own, None),
+            (Folder { owner: 0, group: 0, mode: 0o40_775, ..own }, None),
+            (Folder { mode: 0o40_775, ..own }, None),
+            (Folder { owner: 65_534, ..own }, Some("belongs to user 65534")),
+            (Folder { owner: 65_534, is_link: true, ..own }, Some("belongs to user 65534")),
+            (Folder { owner: 65_534, mode: 0o41_777, ..own }, Some("belongs to user 65534")),
+            (Folder { group: 65_534, mode: 0o40_775, ..own }, Some("can be written by group 65534")),
+            (Folder { group: 65_534, mode: 0o41_775, ..own }, None),
+            (Folder { mode: 0o40_777, ..own }, Some("can be written by everyone")),
+            (Folder { mode: 0o41_777, ..own }, None),
+            (Folder { mode: 0o120_777, is_link: true, ..own }, None),
+        ] {
+            assert_eq!(objection(&folder, 1000, 1000).as_deref(), part, "{folder:?}");
         }
     }
 
