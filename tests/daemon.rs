@@ -8,6 +8,8 @@
 mod closed_port;
 #[path = "support/host.rs"]
 mod host;
+#[path = "support/host_has.rs"]
+mod host_has;
 #[path = "support/hook_receiver.rs"]
 mod hook_receiver;
 #[path = "support/terminal.rs"]
@@ -115,3 +117,4 @@ mod traffic;
 mod uplink;
 
 use host::{processes, visitor};
+use host_has::host_has;

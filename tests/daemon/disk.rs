@@ -11,7 +11,7 @@ use std::{
 use adit::control::api::State;
 use nix::sys::signal::Signal;
 
-use crate::{host::Host, processes};
+use crate::{host::Host, host_has, processes};
 
 const TWO_TUNNELS: &str = r#"
 [tunnels.web]
@@ -94,7 +94,8 @@ impl SmallDisk {
     pub(crate) fn mount(at: &Path) -> Option<Self> {
         fs::create_dir(at).unwrap();
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m,mode=0700", "adit-test"]).arg(at).output();
-        mounted.is_ok_and(|mount| mount.status.success()).then(|| Self(at.to_owned()))
+        let is_mounted = mounted.is_ok_and(|mount| mount.status.success());
+        host_has("file system that a test may mount", is_mounted).then(|| Self(at.to_owned()))
     }
 
     /// Fills it to the last byte, and says how many there were left.

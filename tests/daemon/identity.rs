@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::host::Host;
+use crate::{host::Host, host_has};
 
 const WEB: &str = "[tunnels.web]\ningress = [{ hostname = \"app.example.com\", service = \"ORIGIN\" }]";
 
@@ -12,8 +12,9 @@ async fn cloned() -> Option<Host> {
     assert_eq!(host.terminate().await, Some(0));
     let file = host.path("state/install.toml");
     let install = fs::read_to_string(&file).unwrap();
-    let machine = install.lines().find(|line| line.starts_with("machine = "))?;
-    fs::write(&file, install.replace(machine, "machine = \"00000000000000000000000000000000\"")).unwrap();
+    let machine = install.lines().find(|line| line.starts_with("machine = "));
+    host_has("machine id", machine.is_some());
+    fs::write(&file, install.replace(machine?, "machine = \"00000000000000000000000000000000\"")).unwrap();
     host.start().await;
     Some(host)
 }

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::host::{Host, serves};
+use crate::{
+    host::{Host, serves},
+    host_has,
+};
 
 const TWO_TUNNELS: &str = r#"
 [tunnels.web]
@@ -65,9 +68,9 @@ async fn state_from_another_machine_starts_nothing_and_changes_nothing() {
     let there = host.snapshot();
     let file = host.path("state/install.toml");
     let install = fs::read_to_string(&file).unwrap();
-    let Some(machine) = install.lines().find(|line| line.starts_with("machine = ")) else {
-        return; // This machine has no id that state could be bound to.
-    };
+    let machine = install.lines().find(|line| line.starts_with("machine = "));
+    host_has("machine id", machine.is_some());
+    let Some(machine) = machine else { return };
     let moved = install.replace(machine, "machine = \"00000000000000000000000000000000\"");
     fs::write(&file, &moved).unwrap();
     let records = contents(&host.path("state/records"));
