@@ -85,12 +85,12 @@ fn ending(report: &DoctorReport) -> Ending {
 /// What it means that nobody answers at the socket.
 fn socket(trouble: &Trouble) -> DoctorCheck {
     let (result, sentence, action) = match trouble {
-        Trouble::NotReachable { socket, source } => {
-            (Failed, error_text::with_causes(trouble), unreachable::hint(socket, source))
-        }
-        Trouble::Refused(error) if error.kind == ErrorKind::NotPermitted => {
-            (Note, "the daemon answers, and you have no role there".to_owned(), "`adit whoami` shows who you are to it".to_owned())
-        }
+        Trouble::NotReachable { socket, source } => (Failed, error_text::with_causes(trouble), unreachable::hint(socket, source)),
+        Trouble::Refused(error) if error.kind == ErrorKind::NotPermitted => (
+            Note,
+            "the daemon answers, and you have no role there".to_owned(),
+            "`adit whoami` shows who you are to it".to_owned(),
+        ),
         Trouble::Refused(_) | Trouble::Broken { .. } | Trouble::Slow { .. } => {
             let sentence = format!("the daemon does not answer as it should: {trouble}");
             (Warning, sentence, "journalctl -u adit -n 50 may say why".to_owned())

@@ -39,12 +39,12 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     }
     match context.output {
         Output::Json => context.terminal.print_json(&Value::from_iter([("tunnels", Value::Object(values))]))?,
-        Output::Table => context.terminal.print(&text)?,
+        Output::Table => context.terminal.print_file(&text)?,
     }
     Ok(if complete { Ending::Fine } else { Ending::Attention })
 }
 
-/// One tunnel's table. TOML writes control characters of texts as escapes, so that it is harmless to a terminal.
+/// One tunnel's table.
 fn exported(name: &str, origin: &str, definition: &Map<String, Value>) -> Result<String, Failure> {
     let parsed: TunnelName = name.parse().map_err(Failure::of)?;
     let toml = tunnel_toml(&parsed, definition).map_err(Failure::of)?;

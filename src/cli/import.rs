@@ -19,7 +19,11 @@ use serde_json::{Map, Value};
 
 use self::source::Found;
 use super::{
-    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, programs::Programs,
+    Context, Ending, Failure, Output,
+    arguments::Yes,
+    completion,
+    confirm::confirm,
+    programs::Programs,
     render::{counted, plain},
     suggest,
     when::duration,
@@ -211,7 +215,7 @@ fn show(
         }
         Output::Table => {
             let toml = tunnel_toml(name, definition).map_err(Failure::of)?;
-            context.terminal.print(&toml)?;
+            context.terminal.print_file(&toml)?;
         }
     }
     let TunnelAdoption { cloudflare_name, id, cloudflare_status, connectors, records, notes, .. } = shown;

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use self::hidden::Hidden;
 use super::{
     Ending, Failure,
-    render::{Look, json, plain},
+    render::{Look, json, plain, plain_lines},
 };
 
 /// What the environment says about terminals.
@@ -124,6 +124,14 @@ impl Terminal {
         Ok(self.out.flush()?)
     }
 
+    /// Prints a file's text: as it is, but harmless where that is a terminal.
+    pub(super) fn print_file(&mut self, text: &str) -> Result<(), Failure> {
+        match self.look.width {
+            Some(_) => self.print(&plain_lines(text)),
+            None => self.print(text),
+        }
+    }
+
     /// Prints `value` as JSON for programs.
     pub(super) fn print_json(&mut self, value: &impl serde::Serialize) -> Result<(), Failure> {
         self.print(&json(value))
@@ -189,3 +197,21 @@ const WIDTH_UNTOLD: usize = 80;
 
 /// The height of a terminal that does not tell it.
 const HEIGHT_UNTOLD: usize = 24;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_printed_as_it_is_and_harmless_to_a_terminal() {
+        for (width, printed) in [(None, "a\u{202e}b\x1b[2J\nc\n"), (Some(80), "ab[2J\nc\n")] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("out");
+            let out = Box::new(std::fs::File::create(&path).unwrap());
+            let mut terminal = Terminal::of_test(b"", out, Box::new(io::sink()));
+            terminal.look.width = width;
+            terminal.print_file("a\u{202e}b\x1b[2J\nc\n").unwrap();
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), printed);
+        }
+    }
+}

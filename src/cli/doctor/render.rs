@@ -1,7 +1,7 @@
 //! A report as text: grouped, in each group the worst first.
 
 use crate::{
-    cli::render::{Look, Tone, plain},
+    cli::render::{Look, Tone, counted, plain},
     control::api::{DoctorCheck, DoctorReport, DoctorResult},
 };
 
@@ -46,27 +46,17 @@ fn summary(report: &DoctorReport) -> String {
         .into_iter()
         .map(|result| (count(result), result))
         .filter(|(count, _)| *count > 0)
-        .map(|(count, result)| format!("{count} {}", counted(result, count)))
+        .map(|(count, result)| match result {
+            DoctorResult::Failure | DoctorResult::Warning | DoctorResult::Note => counted(count, result.word()),
+            DoctorResult::Unknown | DoctorResult::Ok => format!("{count} {}", result.word()),
+        })
         .collect();
     let calls = match report.api_calls {
         0 => String::new(),
         1 => " (1 call of the API)".to_owned(),
         calls => format!(" ({calls} calls of the API)"),
     };
-    format!("{} checks: {}{calls}\n", report.checks.len(), counts.join(", "))
-}
-
-fn counted(result: DoctorResult, count: usize) -> &'static str {
-    match (result, count) {
-        (DoctorResult::Failure, 1) => "failure",
-        (DoctorResult::Failure, _) => "failures",
-        (DoctorResult::Warning, 1) => "warning",
-        (DoctorResult::Warning, _) => "warnings",
-        (DoctorResult::Note, 1) => "note",
-        (DoctorResult::Note, _) => "notes",
-        (DoctorResult::Unknown, _) => "unknown",
-        (DoctorResult::Ok, _) => "ok",
-    }
+    format!("{}: {}{calls}\n", counted(report.checks.len(), "check"), counts.join(", "))
 }
 
 fn tone(result: DoctorResult) -> Tone {

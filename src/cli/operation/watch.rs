@@ -9,19 +9,17 @@ use super::how_far;
 use crate::{
     cli::{
         Context, Ending, Failure,
+        follow::{RETRY_AFTER, may_pass},
         render::{cut, plain},
     },
     control::{
         Begun, Follow, Trouble,
-        api::{ErrorKind, Followed, Operation},
+        api::{Followed, Operation},
     },
 };
 
 /// How long the daemon may be out of reach meanwhile: behind a restart it does not know the operation any more, and says so.
 const OUT_OF_REACH_MAX: Duration = Duration::from_secs(30);
-
-/// How long to wait between two attempts to reach it.
-const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// The longest line that is drawn over and over, in columns, also where the terminal is wider or does not say its width.
 const LINE_MAX: usize = 78;
@@ -143,17 +141,12 @@ async fn watch(mut operation: Operation, line: &mut Line, context: &mut Context<
                 give_up_at = Instant::now() + OUT_OF_REACH_MAX;
             }
             Ok(Some(Followed::Missed(_))) => {}
-            // The daemon stops, or was killed: the next one knows whether there is something to wait for.
-            Ok(None) | Err(Trouble::Broken { .. } | Trouble::NotReachable { .. } | Trouble::Slow { .. }) => {
+            Err(trouble) if !may_pass(&trouble) => return Err(trouble.into()),
+            // The daemon is busy, stops, or was killed: the next one knows whether there is something to wait for.
+            Ok(None) | Err(_) => {
                 stream = None;
                 if Instant::now() >= give_up_at {
                     return Err(lost(&operation.id));
-                }
-                sleep(RETRY_AFTER).await;
-            }
-            Err(trouble @ Trouble::Refused(_)) => {
-                if !matches!(trouble.kind(), Some(ErrorKind::Busy | ErrorKind::Unavailable)) {
-                    return Err(trouble.into());
                 }
                 sleep(RETRY_AFTER).await;
             }

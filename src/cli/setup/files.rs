@@ -99,12 +99,8 @@ pub(super) fn check_folder(folder: &Path) -> io::Result<()> {
     let real = existing.canonicalize()?;
     for folder in existing.ancestors().chain(real.ancestors()) {
         let metadata = fs::symlink_metadata(folder)?;
-        let folder_seen = Folder {
-            mode: metadata.mode(),
-            owner: metadata.uid(),
-            group: metadata.gid(),
-            is_link: metadata.is_symlink(),
-        };
+        let folder_seen =
+            Folder { mode: metadata.mode(), owner: metadata.uid(), group: metadata.gid(), is_link: metadata.is_symlink() };
         if let Some(reason) = objection(&folder_seen, geteuid().as_raw(), getegid().as_raw()) {
             return Err(io::Error::other(format!("its folder {folder:?} {reason}, so that it could be led elsewhere")));
         }

@@ -15,11 +15,8 @@ use super::{
     update::Message,
 };
 use crate::{
-    cli::Failure,
-    control::{
-        Client, Trouble,
-        api::{ErrorKind, Followed},
-    },
+    cli::{Failure, follow::may_pass},
+    control::{Client, Trouble, api::Followed},
 };
 
 /// How long to wait between two attempts to open a stream.
@@ -153,7 +150,7 @@ async fn lines(client: Client, tunnel: String, messages: Messages) {
                 }
             }
             Err(trouble) => {
-                let is_final = trouble.kind().is_some_and(|kind| !matches!(kind, ErrorKind::Busy | ErrorKind::Unavailable));
+                let is_final = !may_pass(&trouble);
                 let _ = messages.send(Message::NoLog(tunnel.clone(), first_line(trouble))).await;
                 if is_final {
                     return;
