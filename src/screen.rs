@@ -2,6 +2,7 @@
 
 mod adapt;
 mod input;
+mod page;
 mod signals;
 
 use std::{
@@ -16,14 +17,17 @@ use ratatui::{
     Frame, Terminal,
     backend::CrosstermBackend,
     crossterm::{
-        cursor::Show,
+        cursor::{Hide, Show},
         execute,
-        terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode},
+        terminal::{
+            DisableLineWrap, EnableLineWrap, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+        },
     },
 };
 
 pub use adapt::{Ability, adapt};
 pub use input::{Input, inputs};
+pub use page::Page;
 pub use signals::{Ends, Signal, Signals, stop_here};
 
 /// Whether the terminal is ours at this moment.
@@ -106,11 +110,17 @@ fn take() -> io::Result<()> {
     execute!(stdout(), EnterAlternateScreen)
 }
 
+/// Keys stay with the terminal.
+fn take_for_lines() -> io::Result<()> {
+    TAKEN.store(true, Ordering::SeqCst);
+    execute!(stdout(), EnterAlternateScreen, Hide, DisableLineWrap)
+}
+
 /// Nothing is left to do about an error: the terminal is gone.
 fn give_back() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let _ = disable_raw_mode();
-        let _ = execute!(stdout(), LeaveAlternateScreen, Show);
+        let _ = execute!(stdout(), EnableLineWrap, LeaveAlternateScreen, Show);
     }
 }
 

@@ -273,15 +273,39 @@ async fn how_far_it_is_is_drawn_only_where_the_terminal_can_be_drawn_on() {
     // Where nothing can be drawn over, each line is one, and begins with what it is about.
     for (term, begins) in [("xterm", "restart: starting"), ("dumb", "web: starting")] {
         let variables = [("ADIT_SOCKET", host.socket.as_path()), ("TERM", Path::new(term))];
-        let terminal = Terminal::start(env!("CARGO_BIN_EXE_adit"), &["tunnel", "restart", "web", "--wait"], &variables, 80, 24);
-        let shown = async {
-            while !terminal.text().contains("starting") {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        };
-        let shown = tokio::time::timeout(std::time::Duration::from_secs(30), shown).await;
-        assert!(shown.is_ok() && terminal.text().starts_with(begins), "{term}: {}", terminal.text());
+        let mut terminal =
+            Terminal::start(env!("CARGO_BIN_EXE_adit"), &["tunnel", "restart", "web", "--wait"], &variables, 80, 24);
+        until_so(&mut terminal, |terminal| terminal.text().contains("starting")).await;
+        assert!(terminal.text().starts_with(begins), "{term}: {}", terminal.text());
     }
+}
+
+#[tokio::test]
+async fn who_watches_may_stop_and_go_on_and_has_the_terminal_meanwhile() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    let mut terminal =
+        Terminal::start(env!("CARGO_BIN_EXE_adit"), &["tunnel", "list", "--watch"], &[("ADIT_SOCKET", &host.socket)], 80, 24);
+    until_so(&mut terminal, |terminal| terminal.is_taken() && terminal.text().contains("web")).await;
+    let pid = nix::unistd::Pid::from_raw(terminal.pid().try_into().unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTSTP).unwrap();
+    until_so(&mut terminal, |terminal| terminal.is_as_before()).await;
+    assert!(terminal.ended().is_none());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    until_so(&mut terminal, |terminal| terminal.is_taken()).await;
+    terminal.press("\x03");
+    until_so(&mut terminal, |terminal| terminal.ended().is_some() && terminal.is_as_before()).await;
+    assert_eq!(terminal.ended().unwrap().code(), Some(0));
+}
+
+async fn until_so(terminal: &mut Terminal, is_so: impl Fn(&mut Terminal) -> bool) {
+    let coming_true = async {
+        while !is_so(terminal) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let came_true = tokio::time::timeout(std::time::Duration::from_secs(30), coming_true).await.is_ok();
+    assert!(came_true, "{}", terminal.text());
 }
 
 #[tokio::test]

@@ -5,8 +5,6 @@
 //!  every second (terminal only): the same answer with its ages of now      every half minute: ask, for what no event tells
 //! ```
 
-mod screen;
-
 use std::time::Duration;
 
 use clap::Args;
@@ -16,7 +14,6 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval, timeout},
 };
 
-use self::screen::Screen;
 use super::{
     Context, Ending, Failure, Output,
     follow::{NEXT_DAEMON_TIME_MAX, when_it_is_back},
@@ -27,7 +24,7 @@ use crate::{
         Client, Follow, Trouble,
         api::{Event, Followed},
     },
-    screen::Ends,
+    screen::{self, Ends, Page, Signals, stop_here},
 };
 
 /// Whether something is shown once or goes on.
@@ -94,11 +91,15 @@ async fn keep_showing<P: Picture>(picture: &P, context: &mut Context<'_>) -> Res
     let mut stream = open(&context.client).await?;
     let mut value = picture.ask(&context.client).await?;
     let mut canvas = Canvas::new(context)?;
-    let mut alarms = Alarms::new(canvas.screen.is_some())?;
+    let mut alarms = Alarms::new(canvas.page.is_some())?;
     canvas.draw(picture, &value, "", context)?;
     loop {
         match alarms.next(&mut stream).await {
             Wake::Age => context.terminal.measure(),
+            Wake::Stop => {
+                canvas.stop()?;
+                context.terminal.measure();
+            }
             Wake::Ask => value = picture.ask(&context.client).await?,
             Wake::Ended => {
                 canvas.draw(picture, &value, " · the daemon is away, waiting for the next one", context)?;
@@ -114,6 +115,8 @@ async fn keep_showing<P: Picture>(picture: &P, context: &mut Context<'_>) -> Res
 enum Wake {
     /// Only its age changed, or the size of the screen.
     Age,
+    /// Ctrl-Z.
+    Stop,
     /// Something may have changed.
     Ask,
     /// The daemon ended the stream.
@@ -123,6 +126,7 @@ enum Wake {
 /// What wakes a watcher.
 struct Alarms {
     resized: Signal,
+    signals: Signals,
     tick: Option<Interval>,
     ask_again: Interval,
 }
@@ -136,7 +140,7 @@ impl Alarms {
             interval
         };
         let resized = signal(SignalKind::window_change())?;
-        Ok(Self { resized, tick: ages.then(|| every(TICK)), ask_again: every(ASK_AGAIN) })
+        Ok(Self { resized, signals: Signals::new()?, tick: ages.then(|| every(TICK)), ask_again: every(ASK_AGAIN) })
     }
 
     async fn next(&mut self, stream: &mut Follow<Event>) -> Wake {
@@ -154,6 +158,11 @@ impl Alarms {
             },
             _ = self.ask_again.tick() => Wake::Ask,
             _ = self.resized.recv() => Wake::Age,
+            signal = self.signals.next() => match signal {
+                screen::Signal::Stop => Wake::Stop,
+                // Who waits for the end hears it as well.
+                screen::Signal::Continue | screen::Signal::End => Wake::Age,
+            },
             _ = tick => Wake::Age,
         }
     }
@@ -181,14 +190,22 @@ async fn open(client: &Client) -> Result<Follow<Event>, Trouble> {
 
 /// Where it is drawn, and what was drawn there last.
 struct Canvas {
-    screen: Option<Screen>,
+    page: Option<Page>,
     last: String,
 }
 
 impl Canvas {
     fn new(context: &Context<'_>) -> Result<Self, Failure> {
         let draws = context.output == Output::Table && context.terminal.can_redraw();
-        Ok(Self { screen: draws.then(Screen::enter).transpose()?, last: String::new() })
+        Ok(Self { page: draws.then(Page::open).transpose()?, last: String::new() })
+    }
+
+    /// Stops this process until somebody continues it, without keeping the screen meanwhile.
+    fn stop(&self) -> Result<(), Failure> {
+        match &self.page {
+            Some(page) => Ok(page.stop()?),
+            None => Ok(stop_here()?),
+        }
     }
 
     fn draw<P: Picture>(&mut self, picture: &P, value: &P::Value, note: &str, context: &mut Context<'_>) -> Result<(), Failure> {
@@ -198,9 +215,9 @@ impl Canvas {
             Output::Json => json_line(value),
             Output::Table => picture.render(value, now, look),
         };
-        if let Some(screen) = &self.screen {
+        if let Some(page) = &self.page {
             let foot = format!("{}{note} · Ctrl-C ends", stamp(now));
-            return Ok(screen.draw(&text, &foot, context.terminal.height())?);
+            return Ok(page.draw(&text, &foot, context.terminal.height())?);
         }
         // The same again would say nothing.
         if text == self.last {

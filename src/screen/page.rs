@@ -1,40 +1,52 @@
-//! A screen that is drawn over and over, and given back as it was.
+//! Lines on a screen of their own, for who looks and presses no keys.
 
-use std::io::{self, Write};
+use std::io::{self, Write, stdout};
 
-/// Enters the alternate screen, where nothing scrolls away, without a cursor and without wrapping.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+use super::{give_back, give_back_on_panic, stop_here, take_for_lines};
 
-/// Gives everything back.
-const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+/// The terminal's alternate screen, where nothing scrolls away, without a cursor and without wrapping, until this is dropped. Keys stay
+/// with the terminal.
+pub struct Page(());
 
-/// The terminal's alternate screen, from its making until it is dropped, however that comes.
-pub(super) struct Screen;
-
-impl Screen {
+impl Page {
     /// Takes the screen.
-    pub(super) fn enter() -> io::Result<Self> {
-        write(ENTER)?;
-        Ok(Self)
+    ///
+    /// # Errors
+    ///
+    /// When standard output is no terminal any more.
+    pub fn open() -> io::Result<Self> {
+        give_back_on_panic();
+        take_for_lines()?;
+        Ok(Self(()))
     }
 
     /// Shows `text` and nothing else; `foot` stands in the last of `height` lines.
-    pub(super) fn draw(&self, text: &str, foot: &str, height: usize) -> io::Result<()> {
-        write(&frame(text, foot, height))
+    ///
+    /// # Errors
+    ///
+    /// When the terminal is gone.
+    pub fn draw(&self, text: &str, foot: &str, height: usize) -> io::Result<()> {
+        let mut out = stdout().lock();
+        out.write_all(frame(text, foot, height).as_bytes())?;
+        out.flush()
+    }
+
+    /// Gives the terminal back, stops this process until somebody continues it, and takes the screen again.
+    ///
+    /// # Errors
+    ///
+    /// When the terminal is gone.
+    pub fn stop(&self) -> io::Result<()> {
+        give_back();
+        stop_here()?;
+        take_for_lines()
     }
 }
 
-impl Drop for Screen {
+impl Drop for Page {
     fn drop(&mut self) {
-        // Without a terminal there is nothing to give back.
-        let _ = write(LEAVE);
+        give_back();
     }
-}
-
-fn write(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }
 
 /// What draws `text` over whatever is there, without flicker: each line clears its own rest, and the last one what is below.
