@@ -7,6 +7,7 @@ mod api;
 mod apply;
 mod arguments;
 mod audit;
+mod cloudflared;
 mod completion;
 mod config;
 mod confirm;

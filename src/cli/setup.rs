@@ -23,21 +23,17 @@ mod writing;
 mod tests;
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
 use clap::{Args, ValueEnum};
-use jiff::{Timestamp, tz::TimeZone};
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
-    process::geteuid,
 };
 use serde::Serialize;
-use tokio::task::spawn_blocking;
 
 use self::{
     draft::{Draft, Ground},
@@ -47,14 +43,12 @@ use self::{
     tunnel::FirstTunnel,
     writing::{Done, Mode, Plan},
 };
-use super::{Context, Ending, Failure, Output, arguments::Rule};
+use super::{Context, Ending, Failure, Output, arguments::Rule, cloudflared};
 use crate::{
     cloudflare::Client,
-    command,
     config::Config,
     control::api::DoctorResult,
     daemon::Environment,
-    doctor::program,
     id::AccountId,
     name::{AccountName, TunnelName},
     secret::Secret,
@@ -323,19 +317,7 @@ fn ask_tunnel(draft: &Draft, ground: &Ground, context: &mut Context<'_>) -> Resu
 
 /// Tells what is wrong with cloudflared. It may be installed later as well.
 async fn tell_of_cloudflared(config: &Config, host: &Host, context: &mut Context<'_>) {
-    let binary = command::find(&config.cloudflared.binary, host.path.as_deref());
-    // What another user could have put there is not run as root.
-    if let Ok(metadata) = fs::metadata(&binary)
-        && metadata.uid() != 0
-        && metadata.uid() != geteuid().as_raw()
-    {
-        let owner = metadata.uid();
-        context.terminal.tell(&format!("note: {} is not tried, because it belongs to user {owner}", binary.display()));
-        return;
-    }
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let looking = spawn_blocking(move || program::judge(&program::look(&binary, today)));
-    for check in looking.await.expect("looking at a binary does not panic") {
+    for check in cloudflared::checks(&config.cloudflared, host.path.as_deref()).await {
         if check.result != DoctorResult::Ok {
             context.terminal.tell(&format!("note: {}", check.sentence));
         }

@@ -2,11 +2,9 @@
 
 use std::{io, path::Path};
 
-use jiff::{Timestamp, tz::TimeZone};
-use tokio::task::spawn_blocking;
-
 use super::answers;
 use crate::{
+    cli::cloudflared,
     command,
     config::{self, Cloudflared, Config},
     config_files,
@@ -16,7 +14,7 @@ use crate::{
         DoctorResult::{Failure, Note, Ok as Fine, Unknown, Warning},
     },
     daemon::Environment,
-    doctor::{Advised, check, host as host_facts, limits, network, program, service},
+    doctor::{Advised, check, host as host_facts, limits, network, service},
     error_text,
 };
 
@@ -96,12 +94,11 @@ pub(super) async fn host(main: &Path, environment: &Environment, online: bool) -
     let defaults = || config::parse(&[]).ok();
     let config: Option<Config> = config.or_else(defaults);
     let cloudflared: Option<&Cloudflared> = config.as_ref().map(|config| &config.cloudflared);
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let binary = cloudflared.map(|cloudflared| command::find(&cloudflared.binary, environment.path.as_deref()));
     let program = async {
-        let Some(binary) = binary else { return Vec::new() };
-        let looking = spawn_blocking(move || program::judge(&program::look(&binary, today)));
-        looking.await.expect("looking at a binary does not panic")
+        match cloudflared {
+            Some(cloudflared) => cloudflared::checks(cloudflared, environment.path.as_deref()).await,
+            None => Vec::new(),
+        }
     };
     let network = async {
         match cloudflared.filter(|_| online) {
