@@ -346,6 +346,7 @@ async fn the_configuration_is_checked_without_a_daemon() {
 #[tokio::test]
 async fn version_and_completion_need_no_daemon() {
     let ran = offline(&["version"]).await;
+    assert!(ran.err.contains("No such file or directory"), "it says why there is no daemon: {}", ran.err);
     assert_eq!((ran.code, ran.out.as_str()), (0, concat!("adit ", env!("CARGO_PKG_VERSION"), "\n")));
     let ran = offline(&["completion", "bash"]).await;
     assert!(ran.code == 0 && ran.out.contains("_adit"), "{ran:?}");

@@ -92,7 +92,7 @@ fn socket(trouble: &Trouble) -> DoctorCheck {
             "`adit whoami` shows who you are to it".to_owned(),
         ),
         Trouble::Refused(_) | Trouble::Broken { .. } | Trouble::Slow { .. } => {
-            let sentence = format!("the daemon does not answer as it should: {trouble}");
+            let sentence = format!("the daemon does not answer as it should: {}", error_text::with_causes(trouble));
             (Warning, sentence, "journalctl -u adit -n 50 may say why".to_owned())
         }
     };
@@ -106,10 +106,13 @@ fn refused(trouble: &Trouble) -> DoctorCheck {
             check(DoctorGroup::Daemon, "daemon-checks", Note, "what only the daemon sees needs role \"operator\"")
                 .advised("`adit whoami` shows what you may; run it as root for everything")
         }
-        Trouble::Refused(_) | Trouble::NotReachable { .. } | Trouble::Broken { .. } | Trouble::Slow { .. } => {
-            check(DoctorGroup::Daemon, "daemon-checks", Warning, format!("the daemon did not look: {trouble}"))
-                .advised("try again; journalctl -u adit -n 50 may say why")
-        }
+        Trouble::Refused(_) | Trouble::NotReachable { .. } | Trouble::Broken { .. } | Trouble::Slow { .. } => check(
+            DoctorGroup::Daemon,
+            "daemon-checks",
+            Warning,
+            format!("the daemon did not look: {}", error_text::with_causes(trouble)),
+        )
+        .advised("try again; journalctl -u adit -n 50 may say why"),
     }
 }
 

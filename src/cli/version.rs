@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::{Context, Ending, Failure, Output, render::plain};
+use crate::error_text;
 
 /// Show the version of this program and of the daemon
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub(super) async fn run(_arguments: Arguments, context: &mut Context<'_>) -> Res
             context.terminal.print(&format!("adit {own}\n"))?;
             match daemon {
                 Ok(version) => context.terminal.print(&format!("daemon {}\n", plain(&version.version)))?,
-                Err(trouble) => context.terminal.tell(&format!("daemon: {trouble}")),
+                Err(trouble) => context.terminal.tell(&format!("daemon: {}", error_text::with_causes(&trouble))),
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::{
         wait::{Goal, wait},
     },
     doctor::service::UNIT,
+    error_text,
 };
 
 /// How long a first tunnel may take to serve before it is left to itself. It takes seconds, and a new DNS record somewhat longer.
@@ -131,7 +132,10 @@ pub(super) async fn show(tunnel: Option<&str>, context: &mut Context<'_>) -> Res
         status = context.client.status().await;
     }
     match (status, context.output) {
-        (Err(trouble), _) => context.terminal.tell(&format!("the daemon's status cannot be shown: {trouble}")),
+        (Err(trouble), _) => {
+            let why = error_text::with_causes(&trouble);
+            context.terminal.tell(&format!("the daemon's status cannot be shown: {why}"));
+        }
         // The summary is the only document.
         (Ok(_), Output::Json) => {}
         (Ok(status), Output::Table) => {
