@@ -1,10 +1,14 @@
 //! What the caller may, as far as the daemon told: so that a key that would be refused says so before it is pressed.
 
 use super::model::Verb;
-use crate::{config::Pattern, control::api::WhoAmI};
+use crate::{
+    config::{Pattern, Role},
+    control::api::WhoAmI,
+    mcp::role_of_word,
+};
 
 /// The role that every verb here needs.
-const NEEDED: &str = "operator";
+const NEEDED: Role = Role::Operator;
 
 /// Whether the caller may do `verb` to `tunnel`, or why not. A grant may have more patterns than those that are told: the daemon has
 /// the last word.
@@ -21,11 +25,11 @@ pub(super) fn may(who: Option<&WhoAmI>, verb: Verb, tunnel: &str) -> Result<(), 
     }
     let role = who.role.as_deref().map_or_else(|| "none".to_owned(), |role| format!("{role:?}"));
     let verb = verb.word();
-    Err(format!("cannot {verb} tunnel {tunnel:?}: that needs role {NEEDED:?}, and yours is {role} (\"adit whoami\" tells)"))
+    Err(format!("cannot {verb} tunnel {tunnel:?}: that needs role \"{NEEDED}\", and yours is {role} (\"adit whoami\" tells)"))
 }
 
 fn is_enough(role: &str) -> bool {
-    matches!(role, "operator" | "editor" | "admin")
+    role_of_word(role).is_some_and(|role| role >= NEEDED)
 }
 
 #[cfg(test)]
