@@ -9,7 +9,7 @@ use super::{
     Context, Ending, Failure, Output,
     arguments::count,
     completion,
-    follow::{Resumable, follow},
+    follow::{Query, Resumable, behind, follow},
     render::{Cell, Look, Table, Tone, json_line, plain, stamp},
     when::When,
 };
@@ -73,7 +73,7 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
     Ok(Ending::Fine)
 }
 
-fn query(arguments: &Arguments, now: Timestamp) -> Vec<(&'static str, String)> {
+fn query(arguments: &Arguments, now: Timestamp) -> Query {
     let time = |when: &When| when.timestamp(now).to_string();
     let texts = [
         ("from", arguments.since.as_ref().map(time)),
@@ -89,24 +89,16 @@ fn query(arguments: &Arguments, now: Timestamp) -> Vec<(&'static str, String)> {
 
 /// The entries, followed.
 struct Entries {
-    query: Vec<(&'static str, String)>,
+    query: Query,
     /// The last one that was shown.
     last: Option<u64>,
 }
-
-/// How many entries that were written during a break are read: the most that the daemon gives.
-const READ_AFTER: &str = "10000";
 
 impl Resumable for Entries {
     type Item = AuditEntry;
 
     async fn open(&mut self, client: &Client) -> Result<Follow<AuditEntry>, Trouble> {
-        let mut query = self.query.clone();
-        if let Some(last) = self.last {
-            query.retain(|(key, _)| !matches!(*key, "limit" | "from"));
-            query.extend([("limit", READ_AFTER.to_owned()), ("since", last.to_string())]);
-        }
-        client.follow_audited(&query).await
+        client.follow_audited(&behind(self.last, &self.query)).await
     }
 
     fn show(&mut self, next: Followed<AuditEntry>, context: &mut Context<'_>) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use super::{
     Context, Ending, Failure, Output,
     arguments::count,
     completion,
-    follow::{Resumable, follow},
+    follow::{Query, READ_MAX, Resumable, behind, follow},
     render::{Look, Tone, json_line, plain, stamp},
     suggest,
     when::When,
@@ -100,26 +100,18 @@ async fn check_tunnel(tunnel: Option<&str>, context: &Context<'_>) -> Result<(),
 
 /// The events, followed.
 struct Events {
-    query: Vec<(&'static str, String)>,
+    query: Query,
     /// Which kind is shown; `None`: every one.
     kind: Option<EventKind>,
     /// The last one that was shown.
     last: Option<u64>,
 }
 
-/// The most events that the daemon gives at once: so many are read of what happened during a break, and to look for a kind.
-const READ_MAX: &str = "10000";
-
 impl Resumable for Events {
     type Item = Event;
 
     async fn open(&mut self, client: &Client) -> Result<Follow<Event>, Trouble> {
-        let mut query = self.query.clone();
-        if let Some(last) = self.last {
-            query.retain(|(key, _)| !matches!(*key, "limit" | "since" | "from"));
-            query.extend([("limit", READ_MAX.to_owned()), ("since", last.to_string())]);
-        }
-        client.follow_events(&query).await
+        client.follow_events(&behind(self.last, &self.query)).await
     }
 
     fn show(&mut self, next: Followed<Event>, context: &mut Context<'_>) -> Result<(), Failure> {

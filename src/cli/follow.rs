@@ -19,6 +19,22 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_millis(200);
 /// A stream that lived for so long was no failed attempt, even if nothing came.
 const STABLE_AFTER: Duration = Duration::from_secs(5);
 
+/// The most events and audit entries that the daemon gives at once: so many are read of what came during a break.
+pub(super) const READ_MAX: &str = "10000";
+
+/// What is asked for: keys with their values.
+pub(super) type Query = Vec<(&'static str, String)>;
+
+/// The query that goes on behind `last`, whatever it began with; the same when nothing was shown yet.
+pub(super) fn behind(last: Option<u64>, query: &[(&'static str, String)]) -> Query {
+    let mut query = query.to_vec();
+    if let Some(last) = last {
+        query.retain(|(key, _)| !matches!(*key, "limit" | "since" | "from"));
+        query.extend([("limit", READ_MAX.to_owned()), ("since", last.to_string())]);
+    }
+    query
+}
+
 /// Something that can be followed, and gone on with where it broke off.
 pub(super) trait Resumable {
     /// What comes.
@@ -86,5 +102,18 @@ pub(super) fn may_pass(trouble: &Trouble) -> bool {
     match trouble {
         Trouble::NotReachable { .. } | Trouble::Broken { .. } | Trouble::Slow { .. } => true,
         Trouble::Refused(error) => matches!(error.kind, ErrorKind::Busy | ErrorKind::Unavailable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_followed_goes_on_behind_what_was_shown_and_keeps_what_it_is_about() {
+        let query = vec![("tunnel", "web".to_owned()), ("from", "2026-01-02T03:04:05Z".to_owned()), ("limit", "7".to_owned())];
+        assert_eq!(behind(None, &query), query);
+        let expected = [("tunnel", "web"), ("limit", READ_MAX), ("since", "17")].map(|(key, value)| (key, value.to_owned()));
+        assert_eq!(behind(Some(17), &query), expected);
     }
 }
