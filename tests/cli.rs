@@ -19,6 +19,7 @@ use backend::{Host, user};
 use host_has::host_has;
 use serde_json::{Value, json};
 use terminal::Terminal;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 
 /// What came of running the program.
 #[derive(Debug)]
@@ -278,6 +279,46 @@ async fn how_far_it_is_is_drawn_only_where_the_terminal_can_be_drawn_on() {
         until_so(&mut terminal, |terminal| terminal.text().contains("starting")).await;
         assert!(terminal.text().starts_with(begins), "{term}: {}", terminal.text());
     }
+}
+
+/// A daemon that tells of an event whenever somebody follows them, and answers everything else with one of these after the other; with
+/// an empty one not at all, as when it ends.
+async fn scripted(socket: PathBuf, answers: Vec<String>) {
+    const EVENT: &str = "event: item\nid: 1\ndata: {\"id\":1,\"at\":\"2026-01-02T03:04:05Z\",\"level\":\"info\",\"kind\":\"x\",\
+                         \"subject\":{},\"reason\":null,\"sentence\":\"it is so\"}\n\n";
+    let listener = tokio::net::UnixListener::bind(socket).unwrap();
+    let (mut answers, mut followed) = (answers.into_iter(), Vec::new());
+    loop {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = vec![0; 4096];
+        let length = stream.read(&mut asked).await.unwrap();
+        if asked[..length].starts_with(b"GET /v1/events") {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+            stream.write_all(format!("{head}{EVENT}").as_bytes()).await.unwrap();
+            followed.push(stream);
+        } else if let Some(answer) = answers.next().filter(|answer| !answer.is_empty()) {
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", answer.len());
+            stream.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_watches_goes_on_when_the_daemon_ends_before_its_stream_does() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({}));
+    let tunnels = serde_json::to_string(&host.client.tunnels().await.unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("adit.sock");
+    let daemon = tokio::spawn(scripted(socket.clone(), vec!["[]".to_owned(), String::new(), tunnels.clone()]));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_adit"));
+    command.args(["tunnel", "list", "--watch", "-o", "json"]).env_clear().env("ADIT_SOCKET", socket).kill_on_drop(true);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("[]"));
+    let next = lines.next_line().await.unwrap().expect("it goes on");
+    assert_eq!(serde_json::from_str::<Value>(&next).unwrap(), serde_json::from_str::<Value>(&tunnels).unwrap());
+    daemon.abort();
 }
 
 #[tokio::test]

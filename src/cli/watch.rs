@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     Context, Ending, Failure, Output,
-    follow::{NEXT_DAEMON_TIME_MAX, when_it_is_back},
+    follow::{NEXT_DAEMON_TIME_MAX, may_pass, when_it_is_back},
     render::{Look, json_line, stamp},
 };
 use crate::{
@@ -88,24 +88,29 @@ async fn live(picture: &impl Picture, context: &mut Context<'_>) -> Result<Endin
 
 async fn keep_showing<P: Picture>(picture: &P, context: &mut Context<'_>) -> Result<Ending, Failure> {
     // Watching begins before the first answer is asked for, so that nothing comes between them.
-    let mut stream = open(&context.client).await?;
-    let mut value = picture.ask(&context.client).await?;
+    let (mut stream, mut value) = begin(picture, &context.client).await?;
     let mut canvas = Canvas::new(context)?;
     let mut alarms = Alarms::new(canvas.page.is_some())?;
     canvas.draw(picture, &value, "", context)?;
     loop {
+        let mut is_away = false;
         match alarms.next(&mut stream).await {
             Wake::Age => context.terminal.measure(),
             Wake::Stop => {
                 canvas.stop()?;
                 context.terminal.measure();
             }
-            Wake::Ask => value = picture.ask(&context.client).await?,
-            Wake::Ended => {
-                canvas.draw(picture, &value, " · the daemon is away, waiting for the next one", context)?;
-                stream = when_it_is_back(Instant::now() + NEXT_DAEMON_TIME_MAX, async || open(&context.client).await).await?;
-                value = picture.ask(&context.client).await?;
-            }
+            Wake::Ask => match picture.ask(&context.client).await {
+                Ok(seen) => value = seen,
+                Err(trouble) if may_pass(&trouble) => is_away = true,
+                Err(trouble) => return Err(trouble.into()),
+            },
+            Wake::Ended => is_away = true,
+        }
+        if is_away {
+            canvas.draw(picture, &value, " · the daemon is away, waiting for the next one", context)?;
+            let give_up_at = Instant::now() + NEXT_DAEMON_TIME_MAX;
+            (stream, value) = when_it_is_back(give_up_at, async || begin(picture, &context.client).await).await?;
         }
         canvas.draw(picture, &value, "", context)?;
     }
@@ -183,9 +188,11 @@ fn happened(next: Result<Option<Followed<Event>>, Trouble>) -> bool {
     matches!(next, Ok(Some(_)))
 }
 
-async fn open(client: &Client) -> Result<Follow<Event>, Trouble> {
+/// Begins to watch, and asks for the first time.
+async fn begin<P: Picture>(picture: &P, client: &Client) -> Result<(Follow<Event>, P::Value), Trouble> {
     // Of what happened before nothing is wanted; one is the least that can be asked for.
-    client.follow_events(&[("limit", "1".to_owned())]).await
+    let stream = client.follow_events(&[("limit", "1".to_owned())]).await?;
+    Ok((stream, picture.ask(client).await?))
 }
 
 /// Where it is drawn, and what was drawn there last.
