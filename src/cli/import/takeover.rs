@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 
 use super::{Arguments, Import, service};
 use crate::{
     cli::{Context, Ending, Failure, follow::may_pass, programs::Programs},
     control::api::Tunnel,
     name::TunnelName,
+    screen::Ends,
 };
 
 /// How often the daemon is asked: cheap, as it asks nobody further.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Adopts the tunnel, waits until Adit's connector serves, and stops the old service. Ctrl-C puts everything back, as a failure does.
+/// Adopts the tunnel, waits until Adit's connector serves, and stops the old service. Ctrl-C puts everything back, as a failure does,
+/// and so does a terminal that is closed.
 pub(super) async fn run(
     arguments: &Arguments,
     import: Import,
@@ -23,15 +25,10 @@ pub(super) async fn run(
     context: &mut Context<'_>,
 ) -> Result<Ending, Failure> {
     let Import { name, asked, definition } = import;
+    let ends = Ends::new()?;
     context.client.adopt_tunnel(name.as_str(), &asked).await?;
-    let mut takeover = Takeover { arguments, name, programs, stopped: false };
-    let outcome = tokio::select! {
-        // In this order, so that it can be interrupted from the first word on that is told.
-        biased;
-        _ = tokio::signal::ctrl_c() => Err(Failure::new(Ending::Failed, "interrupted")),
-        outcome = takeover.take(Value::Object(definition), context) => outcome,
-    };
-    let Err(failure) = outcome else {
+    let mut takeover = Takeover { arguments, name, programs, ends, stopped: false };
+    let Err(failure) = takeover.take(Value::Object(definition), context).await else {
         context.terminal.tell(&format!("{}: imported", takeover.name));
         return Ok(Ending::Fine);
     };
@@ -45,13 +42,15 @@ struct Takeover<'a> {
     arguments: &'a Arguments,
     name: TunnelName,
     programs: &'a Programs,
+    /// They are heard only while it is waited: what was asked of the daemon or of systemd is to be answered before it is taken back.
+    ends: Ends,
     /// Whether the old service was to be stopped.
     stopped: bool,
 }
 
 impl Takeover<'_> {
     async fn take(&mut self, definition: Value, context: &mut Context<'_>) -> Result<(), Failure> {
-        let name = &self.name;
+        let name = self.name.clone();
         context.terminal.tell(&format!("{name}: adopted; Adit's connector is started beside the old one"));
         context.client.create_tunnel(name.as_str(), definition).await?;
         self.until_serving(context).await?;
@@ -71,15 +70,15 @@ impl Takeover<'_> {
         self.until_serving(context).await
     }
 
-    async fn until_serving(&self, context: &Context<'_>) -> Result<(), Failure> {
-        let (name, timeout) = (self.name.as_str(), self.arguments.timeout);
-        let deadline = Instant::now() + timeout;
+    async fn until_serving(&mut self, context: &Context<'_>) -> Result<(), Failure> {
+        let (name, time_max) = (self.name.as_str(), self.arguments.timeout);
+        let deadline = Instant::now() + time_max;
         loop {
             match context.client.tunnel(name).await {
                 Ok(detail) if detail.tunnel.connectors.iter().any(|connector| connector.serving) => return Ok(()),
                 Ok(detail) if Instant::now() >= deadline => {
                     let why = described(&detail.tunnel);
-                    let message = format!("tunnel {name:?} does not serve after {} s: {why}", timeout.as_secs());
+                    let message = format!("tunnel {name:?} does not serve after {} s: {why}", time_max.as_secs());
                     return Err(Failure::new(Ending::Failed, message));
                 }
                 Ok(_) => {}
@@ -87,7 +86,9 @@ impl Takeover<'_> {
                 Err(trouble) if may_pass(&trouble) && Instant::now() < deadline => {}
                 Err(trouble) => return Err(trouble.into()),
             }
-            sleep(PAUSE).await;
+            if timeout(PAUSE, self.ends.next()).await.is_ok() {
+                return Err(Failure::new(Ending::Failed, "interrupted"));
+            }
         }
     }
 
