@@ -186,12 +186,22 @@ impl Screen {
         }
     }
 
+    fn clear_rest_of_line(&mut self) {
+        let line = self.cells.get_mut(self.row).into_iter().flatten();
+        line.skip(self.column).for_each(|cell| *cell = ' ');
+    }
+
     fn control(&mut self, parameters: &str, command: u8) {
         let mut numbers = parameters.split(';').map(|number| number.parse::<usize>().unwrap_or(1));
         match (parameters, command) {
             (_, b'H') => {
                 self.row = numbers.next().unwrap_or(1) - 1;
                 self.column = numbers.next().unwrap_or(1) - 1;
+            }
+            ("" | "0", b'K') => self.clear_rest_of_line(),
+            ("" | "0", b'J') => {
+                self.clear_rest_of_line();
+                self.cells.iter_mut().skip(self.row + 1).for_each(|line| line.fill(' '));
             }
             (_, b'J') => self.cells.iter_mut().for_each(|line| line.fill(' ')),
             ("?1049", b'h' | b'l') => self.alternate = command == b'h',
