@@ -50,6 +50,8 @@ class Adit(Driver):
 
     def __init__(self, job) -> None:
         super().__init__(job)
+        # So many connectors may be restarted in a second; a random pause alone exceeds it with 50 of them.
+        self.pace_s = 1 / max(2, len(job.names) / 10)
         self.sandbox: subprocess.Popen | None = None
         # On a host it is in /run: memory, not disk.
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
