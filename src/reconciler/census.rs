@@ -136,9 +136,9 @@ impl Worker {
     /// The ids of this host's processes of a tunnel; `None` while one of them has not said its own yet, and of a tunnel that is not on
     /// record.
     pub(super) fn own_connectors(&self, tunnel: &TunnelName) -> Option<BTreeSet<ConnectorId>> {
-        let record = self.shared.ledger.record(tunnel)?;
-        let holders = self.holders.borrow().get(record.slots()).cloned().unwrap_or_default();
-        holders.into_values().flatten().map(|holder| holder.connector_id).collect()
+        let records = self.shared.ledger.records();
+        let slots = records.tunnels.get(tunnel)?.slots();
+        self.holders.borrow().of(slots).map(|holder| holder.connector_id.clone()).collect()
     }
 
     fn found(&mut self, tunnel: &TunnelName, listed: &[EdgeConnector], others: BTreeSet<ConnectorId>) {

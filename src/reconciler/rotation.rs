@@ -145,8 +145,7 @@ impl Worker {
             in_force.config.tunnels.contains_key(&record.name) && !in_force.stops.contains_key(&record.name)
         };
         let holders = self.holders.borrow();
-        let holders = holders.get(record.slots()).into_iter().flat_map(BTreeMap::values).flatten();
-        handed_over(holders, |holder| holder.token == token, is_wanted)
+        handed_over(holders.of(record.slots()), |holder| holder.token == token, is_wanted)
     }
 
     /// Whether a rotation can go on because connectors have taken over.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::PathBuf,
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use adit::{
     cloudflare::{Client, Settings},
     config::{Config, Source, parse},
-    connector::{Holder, HolderRole, Holders, LaunchConfiguration, document_number, token_fingerprint},
+    connector::{Holder, HolderRole, Holders, LaunchConfiguration, SlotId, document_number, token_fingerprint},
     desired::Intended,
     event::{AccountView, Event, ProvisioningEvent, Sink},
     name::TunnelName,
@@ -160,7 +160,7 @@ impl Harness {
             reported: self.reported.subscribe(),
             refusals: self.refusals.subscribe(),
             holders: self.holders.subscribe(),
-            binary: watch::Sender::new(PathBuf::from("/usr/bin/cloudflared")).subscribe(),
+            binary: watch::Sender::new(Path::new("/usr/bin/cloudflared").into()).subscribe(),
             events: Sink::new(move |event| {
                 let Event::Provisioning(event) = event else { panic!("not an event of provisioning") };
                 events.lock().unwrap().push(event);
@@ -231,11 +231,12 @@ impl Harness {
     /// A ready connector of every wanted tunnel was started with the secret that it is to have. Says whether that is news.
     pub(super) fn connectors_start_anew(&self) -> bool {
         let wanted = self.reconciler().wanted().borrow().clone();
-        let holders = wanted.tunnels.values().map(|tunnel| {
+        let mut holders = Holders::default();
+        for tunnel in wanted.tunnels.values() {
             let holder = Holder { token: token_fingerprint(&tunnel.launch.token), connector_id: None, role: HolderRole::Ready };
-            (tunnel.slots.clone(), BTreeMap::from([(0, vec![holder])]))
-        });
-        renew(&self.holders, holders.collect())
+            holders.set(&SlotId::new(tunnel.slots.clone(), 0), vec![holder]);
+        }
+        renew(&self.holders, holders)
     }
 
     /// What the DNS record at a name leads to.

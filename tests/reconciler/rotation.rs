@@ -1,9 +1,9 @@
 //! Rotations by the schedule and by an operator, without a connector in sight.
 
-use std::{collections::BTreeMap, fs, sync::Arc};
+use std::{fs, sync::Arc};
 
 use adit::{
-    connector::{Holder, HolderRole, token_fingerprint},
+    connector::{Holder, HolderRole, Holders, SlotId, token_fingerprint},
     credential::connector_token,
     event::PassResult,
     id::TunnelId,
@@ -36,14 +36,15 @@ impl Harness {
 
     /// One ready connector of each tunnel, with this secret.
     fn hold(&self, secrets: &[(&str, &Secret)]) {
-        let holders = secrets.iter().map(|(tunnel, secret)| {
+        let mut holders = Holders::default();
+        for (tunnel, secret) in secrets {
             let id: TunnelId = self.record(tunnel)["id"].as_str().unwrap().parse().unwrap();
             let token = token_fingerprint(&connector_token(&self.world.account_id(), &id, secret));
             let connector_id = Some("11111111-2222-3333-4444-666666666666".parse().unwrap());
             let holder = Holder { token, connector_id, role: HolderRole::Ready };
-            (name(tunnel), BTreeMap::from([(0, vec![holder])]))
-        });
-        self.holders.send_replace(Arc::new(holders.collect()));
+            holders.set(&SlotId::new(name(tunnel), 0), vec![holder]);
+        }
+        self.holders.send_replace(Arc::new(holders));
     }
 
     /// Makes the secrets of these tunnels as old as a clock of that year would have them.
