@@ -37,7 +37,7 @@ mod worker;
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -99,7 +99,7 @@ pub struct Start {
     /// Which processes hold which tunnel's secret.
     pub holders: watch::Receiver<Arc<Holders>>,
     /// `cloudflared` as an absolute path.
-    pub binary: watch::Receiver<PathBuf>,
+    pub binary: watch::Receiver<Arc<Path>>,
     /// Who is told.
     pub events: Sink,
     /// How often a pass is made when nothing else asks for one.
@@ -243,7 +243,7 @@ impl Reconciler {
         let intended = self.intended.borrow();
         let next = Intended { config, stops: intended.stops.clone(), held: intended.held.clone() };
         // Where the program is makes no difference.
-        let next = wanted::wanted(&next, &self.ledger.records(), Path::new(""));
+        let next = wanted::wanted(&next, &self.ledger.records(), &Path::new("").into());
         changes::changes(&self.wanted.borrow(), &next)
     }
 

@@ -7,7 +7,7 @@ mod transport;
 mod visitor;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fs,
     io::Write,
     os::unix::net::UnixDatagram,
@@ -208,7 +208,7 @@ fn a_refused_token_blocks_and_says_what_cloudflared_said() {
 fn a_missing_binary_is_told_and_tried_again() {
     let host = Host::new();
     let mut launch = host.launch("ready");
-    launch.binary = host.path("no-such-cloudflared");
+    launch.binary = host.path("no-such-cloudflared").into();
     let daemon = host.daemon(&wanted(&[("web", launch)]));
     daemon.wait_until("it is blocked", |events| state(events) == Some(State::Blocked));
     assert!(daemon.sentences().iter().any(|sentence| sentence.contains("cannot find the cloudflared binary")));
@@ -295,7 +295,8 @@ impl Host {
         let host = Self { directory: tempfile::tempdir().unwrap() };
         let this = std::env::current_exe().unwrap();
         let script = format!(
-            "#!/bin/sh\n[ \"$1\" = version ] && echo 2026.8.0 && exit\nSTAND_IN_ARGS=\"$*\" exec {} --exact stand_in --ignored --nocapture\n",
+            "#!/bin/sh\n[ \"$1\" = version ] && echo 2026.8.0 && exit\n[ \"$STAND_IN\" = stubborn ] && trap '' TERM\n\
+             STAND_IN_ARGS=\"$*\" exec {} --exact stand_in --ignored --nocapture\n",
             this.display()
         );
         // Written by another process: one of this one's threads may fork while the file is open, and nobody could execute it then.
@@ -315,9 +316,9 @@ impl Host {
             account_id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             tunnel_id: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
             token: Secret::new("hunter2"),
-            binary: self.path("cloudflared"),
-            extra_args: Vec::new(),
-            env: BTreeMap::from([("STAND_IN".to_owned(), behaviour.to_owned())]),
+            binary: self.path("cloudflared").into(),
+            extra_args: Arc::default(),
+            env: Arc::new([("STAND_IN".to_owned(), behaviour.to_owned())].into()),
             protocol: "auto".to_owned(),
             grace_period: Duration::from_secs(30),
             configuration: LaunchConfiguration::Remote,
@@ -565,10 +566,6 @@ fn stand_in() {
         std::process::exit(255);
     }
     assert_eq!(fs::read_to_string("/dev/fd/4").unwrap(), "hunter2");
-    if behaviour == "stubborn" {
-        // SIGTERM is not delivered to a process that blocks it.
-        nix::sys::signal::SigSet::all().thread_block().unwrap();
-    }
     let mut words = arguments.split(' ').skip_while(|word| *word != "--logfile");
     if let Some(path) = words.nth(1) {
         let mut log = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();

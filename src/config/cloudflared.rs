@@ -1,6 +1,6 @@
 //! `[cloudflared]`: how connectors are run.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
@@ -16,10 +16,10 @@ use super::{
 pub struct Cloudflared {
     /// As written: an absolute path, or a bare name to be looked up on PATH.
     pub binary: PathBuf,
-    /// Put between `tunnel` and `run`.
-    pub extra_args: Vec<String>,
+    /// Put between `tunnel` and `run`. Every connector's launch shares these and the variables.
+    pub extra_args: Arc<[String]>,
     /// Added to the environment that a connector gets.
-    pub env: BTreeMap<String, String>,
+    pub env: Arc<BTreeMap<String, String>>,
     /// How long open requests may take when a connector is stopped: above 0 and at most 3 minutes.
     #[serde(serialize_with = "duration::serialize")]
     pub grace_period: Duration,
@@ -138,7 +138,7 @@ pub(super) fn cloudflared(section: Section<'_>, report: &mut Report<'_>) -> Resu
     Ok(Cloudflared {
         binary: binary?,
         extra_args: extra_args?,
-        env: env?,
+        env: Arc::new(env?),
         grace_period: grace_period?,
         canary_period: canary_period?,
         journal: journal?,
@@ -186,7 +186,7 @@ fn host_port(text: &str) -> Result<String, &'static str> {
     }
 }
 
-fn extra_args(section: Section<'_>, report: &mut Report<'_>) -> Result<Vec<String>, Reported> {
+fn extra_args(section: Section<'_>, report: &mut Report<'_>) -> Result<Arc<[String]>, Reported> {
     let mut arguments = Vec::new();
     // Whether the argument may be the value of the flag before it.
     let mut may_be_value = false;

@@ -100,10 +100,10 @@ impl Launch {
         digest.text("account", account_id.as_str());
         digest.text("tunnel", tunnel_id.as_str());
         digest.text("token", token.expose());
-        for argument in extra_args {
+        for argument in extra_args.iter() {
             digest.text("argument", argument);
         }
-        for (name, value) in env {
+        for (name, value) in env.iter() {
             digest.text("variable", name);
             digest.text("value", value);
         }
@@ -207,8 +207,8 @@ mod tests {
     fn any_difference_between_two_launches_shows_in_their_fingerprints() {
         let base = launch();
         let mut others = vec![base.clone(); 5];
-        others[0].extra_args = vec!["--region".into(), "us".into()];
-        others[1].extra_args = vec!["--regionus".into()];
+        others[0].extra_args = ["--region".into(), "us".into()].into();
+        others[1].extra_args = ["--regionus".into()].into();
         others[2].token = crate::secret::Secret::new("another");
         others[3].grace_period *= 2;
         others[4].configuration = super::LaunchConfiguration::Local(serde_json::json!({ "ingress": [] }));

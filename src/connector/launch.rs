@@ -1,6 +1,6 @@
 //! How a connector is started: everything that, when it changes, needs a new process.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use super::Transport;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     secret::Secret,
 };
 
-/// All that the supervisor needs to start one connector of a tunnel. Two equal launches of one program file start equal
+/// All that the supervisor needs to start one connector of a tunnel; what tunnels have in common they share. Two equal launches of one program file start equal
 /// processes, so a running connector needs a successor exactly when the launch or the file differs from what it was started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
@@ -20,11 +20,11 @@ pub struct Launch {
     pub token: Secret,
     /// `cloudflared` as an absolute path: where the supervisor looks for it. All launches of a host name the same one, and another
     /// path alone needs no new process: another file there does.
-    pub binary: PathBuf,
+    pub binary: Arc<Path>,
     /// Arguments that the operator adds: `tunnel EXTRA_ARGS run`.
-    pub extra_args: Vec<String>,
+    pub extra_args: Arc<[String]>,
     /// Variables that the operator adds to the child's otherwise empty environment.
-    pub env: BTreeMap<String, String>,
+    pub env: Arc<BTreeMap<String, String>>,
     /// `auto`, `quic` or `http2`, in cloudflared's words.
     pub protocol: String,
     /// How long a stopping connector may finish its requests; cloudflared takes at most three minutes.

@@ -47,6 +47,8 @@ fn is_label(region: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use base64::engine::general_purpose::STANDARD;
 
     use super::*;
@@ -63,9 +65,9 @@ mod tests {
     #[test]
     fn the_region_is_that_of_the_token_the_arguments_or_the_environment() {
         let mut everything = token(r#"{"a":"x","t":"y","s":"z","e":"fed"}"#);
-        everything.extra_args = vec!["--region".into(), "us".into()];
+        everything.extra_args = ["--region".into(), "us".into()].into();
         let mut environment = launch();
-        environment.env.insert("TUNNEL_REGION".into(), "us".into());
+        Arc::make_mut(&mut environment.env).insert("TUNNEL_REGION".into(), "us".into());
         for (launch, region) in [
             (everything, Some("fed")),
             (token(r#"{"a":"x","t":"y","s":"z"}"#), None),

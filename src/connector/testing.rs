@@ -1,7 +1,8 @@
 //! What the machine's tests share.
 
 use std::{
-    collections::BTreeMap,
+    path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,9 +19,9 @@ pub(crate) fn launch() -> Launch {
         account_id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
         tunnel_id: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
         token: Secret::new("token"),
-        binary: "/usr/bin/cloudflared".into(),
-        extra_args: Vec::new(),
-        env: BTreeMap::new(),
+        binary: Path::new("/usr/bin/cloudflared").into(),
+        extra_args: Arc::default(),
+        env: Arc::default(),
         protocol: "auto".to_owned(),
         grace_period: Duration::from_secs(30),
         configuration: LaunchConfiguration::Remote,

@@ -144,6 +144,8 @@ fn jittered(wait: Duration, rng: &mut SmallRng, now: Instant) -> Instant {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rand::SeedableRng;
 
     use super::*;
@@ -210,9 +212,9 @@ mod tests {
         assert!(launch().leaves_transport_open());
         let fixed: [fn(&mut Launch); 4] = [
             |launch| launch.protocol = "quic".into(),
-            |launch| launch.extra_args = vec!["--protocol".into(), "quic".into()],
-            |launch| launch.extra_args = vec!["--protocol=quic".into()],
-            |launch| drop(launch.env.insert("TUNNEL_TRANSPORT_PROTOCOL".into(), "quic".into())),
+            |launch| launch.extra_args = ["--protocol".into(), "quic".into()].into(),
+            |launch| launch.extra_args = ["--protocol=quic".into()].into(),
+            |launch| drop(Arc::make_mut(&mut launch.env).insert("TUNNEL_TRANSPORT_PROTOCOL".into(), "quic".into())),
         ];
         for fix in fixed {
             let mut launch = launch();

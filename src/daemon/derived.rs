@@ -1,6 +1,9 @@
 //! What follows from the configuration for parts that do not know it, as it changes.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokio::sync::watch;
 
@@ -15,7 +18,7 @@ use crate::{
 /// What they go by.
 pub(super) struct Derived {
     /// `cloudflared` as an absolute path.
-    pub(super) binary: watch::Sender<PathBuf>,
+    pub(super) binary: watch::Sender<Arc<Path>>,
     /// Where it is asked whether Cloudflare's edge can be reached.
     pub(super) edge_probe: watch::Sender<Vec<String>>,
     /// The files that secrets lie in, which no connector may open.
@@ -28,7 +31,7 @@ impl Derived {
     /// What follows from `config`. Programs are looked up on `path`.
     pub(super) fn of(config: &Config, path: Option<String>) -> Self {
         Self {
-            binary: watch::Sender::new(command::find(&config.cloudflared.binary, path.as_deref())),
+            binary: watch::Sender::new(command::find(&config.cloudflared.binary, path.as_deref()).into()),
             edge_probe: watch::Sender::new(config.cloudflared.edge_probe.clone()),
             secrets: watch::Sender::new(secret_files(config)),
             path,
@@ -45,8 +48,10 @@ impl Derived {
             self.edge_probe.send_replace(config.cloudflared.edge_probe.clone());
             let found = command::find(&config.cloudflared.binary, self.path.as_deref());
             self.binary.send_if_modified(|current| {
-                let changed = *current != found;
-                *current = found;
+                let changed = **current != *found;
+                if changed {
+                    *current = found.into();
+                }
                 changed
             });
         }

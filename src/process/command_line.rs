@@ -98,6 +98,8 @@ fn go_duration(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::connector::testing::launch;
 
@@ -120,7 +122,7 @@ mod tests {
     #[test]
     fn a_remote_tunnel_gets_its_token_by_descriptor() {
         let mut launch = launch();
-        launch.extra_args = vec!["--region".into(), "us".into()];
+        launch.extra_args = ["--region".into(), "us".into()].into();
         assert_eq!(
             shown(&arguments(&launch, &places(&launch.facts(), None))),
             "tunnel --config \"\" --no-autoupdate --metrics 127.0.0.1:4000 --logfile /var/lib/adit/logs/web/0-1.log \
@@ -156,9 +158,9 @@ mod tests {
     #[test]
     fn the_environment_is_made_from_nothing_and_ours_wins() {
         let mut launch = launch();
-        launch.env.insert("GOMEMLIMIT".into(), "100MiB".into());
-        launch.env.insert("ADIT_INSTANCE".into(), "forged".into());
-        launch.env.insert("LISTEN_FDS".into(), "9".into());
+        Arc::make_mut(&mut launch.env).insert("GOMEMLIMIT".into(), "100MiB".into());
+        Arc::make_mut(&mut launch.env).insert("ADIT_INSTANCE".into(), "forged".into());
+        Arc::make_mut(&mut launch.env).insert("LISTEN_FDS".into(), "9".into());
         let facts = format!("ADIT_FACTS={}", serde_json::to_string(&launch.facts()).unwrap());
         assert_eq!(
             shown(&environment(&launch, &places(&launch.facts(), None))).replace(&facts, "ADIT_FACTS=…"),

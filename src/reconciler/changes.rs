@@ -62,7 +62,7 @@ fn replacement(current: &WantedTunnel, next: &WantedTunnel) -> Option<RestartRea
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{path::Path, sync::Arc};
 
     use super::*;
     use crate::connector::testing::launch;
@@ -113,7 +113,7 @@ mod tests {
     fn another_path_to_the_program_changes_nothing_by_itself_and_what_is_held_stays() {
         let current = wanted(&[("web", 1, "auto")]);
         let mut moved = launch();
-        moved.binary = "/opt/cloudflared".into();
+        moved.binary = Path::new("/opt/cloudflared").into();
         let mut next = current.clone();
         next.tunnels.values_mut().for_each(|tunnel| tunnel.launch = Arc::new(moved.clone()));
         assert!(changes(&current, &next).is_empty());

@@ -1,6 +1,6 @@
 //! Decides what is in force, says which connectors are wanted, and keeps a worker for each account.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -47,7 +47,7 @@ pub(super) struct Coordinator {
     reported: watch::Receiver<Arc<Reported>>,
     refusals: watch::Receiver<Arc<Refusals>>,
     holders: watch::Receiver<Arc<Holders>>,
-    binary: watch::Receiver<PathBuf>,
+    binary: watch::Receiver<Arc<Path>>,
     records: watch::Receiver<Arc<Records>>,
     shutdown: CancellationToken,
     requests: mpsc::Receiver<Request>,

@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    config::{Config, ConfigurationMode, Tunnel},
+    config::{Cloudflared, Config, ConfigurationMode, Tunnel},
     connector::{Launch, LaunchConfiguration, Transport, Wanted, WantedTunnel},
     credential::connector_token,
     desired::Intended,
@@ -25,7 +25,7 @@ use crate::{
 ///
 /// A tunnel that another took the place of goes on beside it, and one that left the configuration while another takes over its
 /// hostnames keeps what runs, until nobody comes by them any more.
-pub(super) fn wanted(intended: &Intended, records: &Records, binary: &Path) -> Wanted {
+pub(super) fn wanted(intended: &Intended, records: &Records, binary: &Arc<Path>) -> Wanted {
     if records.seal == Some(Seal::OtherMachine) {
         return Wanted::default();
     }
@@ -111,12 +111,22 @@ fn wanted_tunnel(intended: &Intended, tunnel: &Tunnel, launch: Launch, record: &
     WantedTunnel { replicas: tunnel.replicas, launch: Arc::new(launch), stop, slots: record.slots().clone() }
 }
 
+/// The variables for every connector, and those of the tunnel, which are nearer.
+fn environment(cloudflared: &Cloudflared, tunnel: &Tunnel) -> Arc<BTreeMap<String, String>> {
+    let mut environment = Arc::clone(&cloudflared.env);
+    let own = tunnel.runtime_variables();
+    if !own.is_empty() {
+        Arc::make_mut(&mut environment).extend(own.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+    environment
+}
+
 fn launch(
     intended: &Intended,
     tunnel: &Tunnel,
     record: &TunnelRecord,
     local: impl FnOnce() -> Option<Value>,
-    binary: &Path,
+    binary: &Arc<Path>,
 ) -> Option<Launch> {
     let id = record.id.clone()?;
     let cloudflared = &intended.config.cloudflared;
@@ -124,9 +134,9 @@ fn launch(
         account_id: record.account_id.clone(),
         token: connector_token(&record.account_id, &id, &record.secret),
         tunnel_id: id,
-        binary: binary.to_owned(),
-        extra_args: cloudflared.extra_args.clone(),
-        env: environment(intended, tunnel),
+        binary: Arc::clone(binary),
+        extra_args: Arc::clone(&cloudflared.extra_args),
+        env: environment(cloudflared, tunnel),
         protocol: tunnel.protocol.to_string(),
         grace_period: cloudflared.grace_period,
         // As the tunnel was made: Cloudflare cannot change it in place.
@@ -136,13 +146,6 @@ fn launch(
         },
         transport: Transport::AsConfigured,
     })
-}
-
-/// The variables for every connector, and those of the tunnel, which are nearer.
-fn environment(intended: &Intended, tunnel: &Tunnel) -> BTreeMap<String, String> {
-    let mut environment = intended.config.cloudflared.env.clone();
-    environment.extend(tunnel.runtime_variables().into_iter().map(|(name, value)| (name.to_owned(), value)));
-    environment
 }
 
 #[cfg(test)]
@@ -177,14 +180,18 @@ mod tests {
         records
     }
 
+    fn program() -> Arc<Path> {
+        Path::new("/usr/bin/cloudflared").into()
+    }
+
     #[test]
     fn a_tunnel_in_the_configuration_and_on_record_is_wanted() {
-        let wanted = wanted(&intended(), &records(), Path::new("/usr/bin/cloudflared"));
+        let wanted = wanted(&intended(), &records(), &program());
         assert_eq!(wanted.tunnels.len(), 1);
         let tunnel = wanted.tunnels.values().next().unwrap();
         assert_eq!(tunnel.replicas, 2);
         assert_eq!(tunnel.launch.configuration, LaunchConfiguration::Remote);
-        assert_eq!(tunnel.launch.binary, Path::new("/usr/bin/cloudflared"));
+        assert_eq!(tunnel.launch.binary, program());
     }
 
     #[test]
@@ -196,7 +203,7 @@ mod tests {
             );
             let config = parse(&[Source { path: "adit.toml".into(), text }]).unwrap();
             let intended = Intended { config: Arc::new(config), ..intended() };
-            let mut wanted = wanted(&intended, &records(), Path::new("cloudflared"));
+            let mut wanted = wanted(&intended, &records(), &program());
             wanted.tunnels.pop_first().unwrap().1.launch
         };
         let launch = limited("memory_limit = \"256MiB\"\nmax_procs = 2");
@@ -212,7 +219,7 @@ mod tests {
         records.tunnels.clear();
         records.held.insert("web".parse().unwrap(), "torn".to_owned());
         intended.held.insert("shop".parse().unwrap(), "torn".to_owned());
-        let wanted = wanted(&intended, &records, Path::new("cloudflared"));
+        let wanted = wanted(&intended, &records, &program());
         assert!(wanted.tunnels.is_empty());
         assert_eq!(wanted.held.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["shop", "web"]);
     }
@@ -221,7 +228,7 @@ mod tests {
     fn a_wanted_tunnel_without_a_record_keeps_what_runs() {
         let mut records = records();
         records.tunnels.clear();
-        let wanted = wanted(&intended(), &records, Path::new("cloudflared"));
+        let wanted = wanted(&intended(), &records, &program());
         assert_eq!(wanted.held.iter().map(|name| name.as_str()).collect::<Vec<_>>(), ["web"]);
     }
 
@@ -230,7 +237,7 @@ mod tests {
         for change in [|record: &mut TunnelRecord| record.id = None, |record: &mut TunnelRecord| record.fate = Fate::Delete] {
             let mut records = records();
             records.tunnels.values_mut().for_each(change);
-            assert!(wanted(&intended(), &records, Path::new("cloudflared")).tunnels.is_empty());
+            assert!(wanted(&intended(), &records, &program()).tunnels.is_empty());
         }
     }
 
@@ -238,9 +245,9 @@ mod tests {
     fn state_of_another_machine_starts_nothing_and_unreadable_identity_stops_nothing() {
         let mut records = records();
         records.seal = Some(Seal::OtherMachine);
-        assert!(wanted(&intended(), &records, Path::new("cloudflared")).tunnels.is_empty());
+        assert!(wanted(&intended(), &records, &program()).tunnels.is_empty());
         records.seal = Some(Seal::Unreadable("torn".to_owned()));
-        assert_eq!(wanted(&intended(), &records, Path::new("cloudflared")).tunnels.len(), 1);
+        assert_eq!(wanted(&intended(), &records, &program()).tunnels.len(), 1);
     }
 
     #[test]
@@ -248,7 +255,7 @@ mod tests {
         let mut intended = intended();
         let stop = Stop { by: "jane".to_owned(), at: Timestamp::UNIX_EPOCH };
         intended.stops.insert("web".parse().unwrap(), stop.clone());
-        let wanted = wanted(&intended, &records(), Path::new("cloudflared"));
+        let wanted = wanted(&intended, &records(), &program());
         assert_eq!(wanted.tunnels.values().next().unwrap().stop, Some(stop));
     }
 }

@@ -1,6 +1,6 @@
 //! QUIC that does not get through and comes back, with the sandbox's edge and visitors who must not notice.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use adit::{
     connector::{Happening, Launch, RestartReason, State, Wanted},
@@ -54,11 +54,11 @@ impl Sandbox {
         let mut launch = host.launch("ready");
         launch.token = connector_token(&account, &tunnel, &secret);
         (launch.account_id, launch.tunnel_id) = (account, tunnel);
-        launch.binary = host.path("sandbox/cloudflared");
+        launch.binary = host.path("sandbox/cloudflared").into();
         launch.grace_period = Duration::from_secs(5);
-        launch.env.insert("TUNNEL_EDGE".to_owned(), self.stage.edge.tunnel_edge());
         let switchboard = self.stage.switchboard.path().to_string_lossy().into_owned();
-        launch.env.insert("ADIT_SANDBOX_SWITCHBOARD".to_owned(), switchboard);
+        let own = [("TUNNEL_EDGE", self.stage.edge.tunnel_edge()), ("ADIT_SANDBOX_SWITCHBOARD", switchboard)];
+        Arc::make_mut(&mut launch.env).extend(own.map(|(name, value)| (name.to_owned(), value)));
         launch
     }
 

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -47,12 +48,12 @@ impl Bench {
     fn launch(&self, script: &str) -> Launch {
         let mut launch = crate::connector::testing::launch();
         launch.token = Secret::new("hunter2");
-        launch.binary = self.path("cloudflared");
+        launch.binary = self.path("cloudflared").into();
         // Written by another process: a thread that forks while the file is open would keep everybody from executing it.
         let text = format!("#!/bin/sh\n[ \"$1\" = version ] && echo 2026.8.0 && exit\n{script}\n");
         let write = ["-c", "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"];
         let mut command = std::process::Command::new("/bin/sh");
-        assert!(command.args(write).arg(&launch.binary).arg(text).status().unwrap().success());
+        assert!(command.args(write).arg(&*launch.binary).arg(text).status().unwrap().success());
         launch
     }
 
@@ -94,7 +95,7 @@ impl Bench {
 async fn the_environment_holds_what_a_connector_needs_and_nothing_else() {
     let bench = Bench::new();
     let mut launch = bench.launch("exec cat /proc/self/environ");
-    launch.env.insert("GOMEMLIMIT".into(), "256MiB".into());
+    Arc::make_mut(&mut launch.env).insert("GOMEMLIMIT".into(), "256MiB".into());
     let (text, _) = bench.run_launch(launch).await;
     assert!(!text.contains("hunter2"));
     let mut names: Vec<&str> = text.split_terminator('\0').map(|variable| variable.split_once('=').unwrap().0).collect();

@@ -1,7 +1,7 @@
 //! The machines of connectors, fed with what a supervisor would report.
 
 use std::{
-    collections::BTreeMap,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -59,9 +59,9 @@ fn launch() -> Arc<Launch> {
         account_id: "0a1b2c3d4e5f60718293a4b5c6d7e8f9".parse().unwrap(),
         tunnel_id: "11111111-2222-3333-4444-555555555555".parse().unwrap(),
         token: Secret::new("secret"),
-        binary: "/usr/bin/cloudflared".into(),
-        extra_args: Vec::new(),
-        env: BTreeMap::new(),
+        binary: Path::new("/usr/bin/cloudflared").into(),
+        extra_args: Arc::default(),
+        env: Arc::default(),
         protocol: "auto".to_owned(),
         grace_period: Duration::from_secs(30),
         configuration: LaunchConfiguration::Remote,
