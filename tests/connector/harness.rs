@@ -243,9 +243,11 @@ impl Launch {
         let log_path = log.path().display().to_string();
         let mut launch = self.before(&["--metrics", &metrics, "--logfile", &log_path]).variable("LISTEN_FDS", "1");
         // The shell moves what it gets: the socket from standard output to descriptor 3.
-        let hang_up = if launch.ignores_hang_up { "trap '' HUP; " } else { "" };
+        // What this process ignores, as under nohup or in the background of a shell, would be handed down.
+        let hang_up = if launch.ignores_hang_up { "--ignore-signal=HUP" } else { "--default-signal=HUP" };
         let mut command = Command::new("sh");
-        command.args(["-c", &format!(r#"{hang_up}exec "$0" "$@" 3<&1 1>/dev/null"#)]).args(&launch.program);
+        command.args(["-c", r#"exec /usr/bin/env --default-signal=INT,QUIT "$0" "$@" 3<&1 1>/dev/null"#, hang_up]);
+        command.args(&launch.program);
         command.arg("tunnel").args(&launch.before).arg("run").args(&launch.after);
         command.env_clear().envs(&launch.variables).stdout(OwnedFd::from(listener));
         command.stdin(launch.input.take().map_or_else(Stdio::null, Stdio::from));
