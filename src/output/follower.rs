@@ -9,14 +9,15 @@ use std::{
     io,
     os::fd::{AsFd, OwnedFd},
     sync::{Arc, atomic::Ordering, mpsc},
+    time::Duration,
 };
 
-use jiff::Timestamp;
 use nix::{
     errno::Errno,
     sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor},
 };
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use tokio::time::Instant;
 
 use self::followed::{Followed, Known};
 use super::{
@@ -94,7 +95,7 @@ pub(super) fn start(
         unread: BTreeSet::new(),
         books: BTreeMap::new(),
         buffer: vec![0; CHUNK],
-        made_room_at: Timestamp::UNIX_EPOCH,
+        made_room_at: None,
     };
     std::thread::Builder::new().name("adit-output".into()).spawn(move || follower.run())?;
     Ok((sender, waker))
@@ -118,8 +119,8 @@ fn watcher() -> io::Result<Inotify> {
 
 /// How much is read at once, in bytes. A longer line is cut.
 const CHUNK: usize = 64 * 1024;
-/// A disk that stays full is not searched for room more often, in seconds.
-const ROOM_PAUSE: i64 = 5;
+/// A disk that stays full is not searched for room more often.
+const ROOM_PAUSE: Duration = Duration::from_secs(5);
 
 struct Follower {
     folders: Folders,
@@ -135,7 +136,7 @@ struct Follower {
     unread: BTreeSet<WatchDescriptor>,
     books: BTreeMap<TunnelName, TunnelBook>,
     buffer: Vec<u8>,
-    made_room_at: Timestamp,
+    made_room_at: Option<Instant>,
 }
 
 struct TunnelBook {
@@ -244,11 +245,11 @@ impl Follower {
 
     /// Removes the oldest files of all tunnels, then the past of those that are written to, until the disk has room.
     fn make_room(&mut self) {
-        let now = Timestamp::now();
-        if now.as_second() - self.made_room_at.as_second() < ROOM_PAUSE {
+        let now = Instant::now();
+        if self.made_room_at.is_some_and(|at| now - at < ROOM_PAUSE) {
             return;
         }
-        self.made_room_at = now;
+        self.made_room_at = Some(now);
         self.folders.remove_oldest(&self.running(), || room::is_out_of_room(&self.folders.store));
         if room::is_out_of_room(&self.folders.store) {
             tracing::warn!(store = %self.folders.store.display(), "The disk is full; connectors' older output is given up for newer");
