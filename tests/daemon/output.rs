@@ -143,20 +143,27 @@ async fn a_full_disk_takes_lines_to_the_spare_folder_and_stops_nothing() {
     host.configure(ONE_TUNNEL);
     host.start().await;
     host.until_all_serve().await;
-    // A file that is being replaced leaves room.
-    host.until("nothing more fits", async |_| disk.fill() == 0).await;
-
-    let killed = host.connector("web").await.pid.unwrap();
-    processes::signal(killed, Signal::SIGKILL);
-    host.until("another is in its place", async |host| {
-        let connector = host.connector("web").await;
-        connector.pid != Some(killed) && connector.state == State::Ready
-    })
-    .await;
-    let events = host.adit(&["events", "-o", "json"]).await.stdout;
+    let mut starts = 1;
+    // A file that is replaced leaves room for a moment: that may be when the next connector is started.
+    let events = loop {
+        host.until("nothing more fits", async |_| disk.fill() == 0).await;
+        let killed = host.connector("web").await.pid.unwrap();
+        processes::signal(killed, Signal::SIGKILL);
+        host.until("another is in its place", async |host| {
+            let connector = host.connector("web").await;
+            connector.pid != Some(killed) && connector.state == State::Ready
+        })
+        .await;
+        starts += 1;
+        let events = host.adit(&["events", "-o", "json"]).await.stdout;
+        if events.contains("connector-log-unavailable") || starts > 5 {
+            break events;
+        }
+    };
     assert!(events.contains("connector-log-unavailable"), "{events}");
     let lines = host.client.logs("web", &[("lines", "1000".to_owned())]).await.unwrap();
-    assert_eq!(lines.iter().filter(|line| line.text.contains("Starting tunnel")).count(), 2, "{lines:#?}");
+    let told = lines.iter().filter(|line| line.text.contains("Starting tunnel")).count();
+    assert!((2..=starts).contains(&told), "{lines:#?}");
 }
 
 #[tokio::test]

@@ -270,5 +270,6 @@ fn a_full_disk_with_nothing_to_give_up_is_counted() {
     while log.write_all(entry("x").as_bytes()).is_ok() {
         bench.newest(1);
     }
-    assert_eq!(bench.output.losses().full_disks(), 1);
+    // Once each time that room is looked for, which is every few seconds.
+    assert!(bench.output.losses().full_disks() >= 1);
 }
