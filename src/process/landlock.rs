@@ -20,7 +20,10 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use rustix::fs::{Mode, OFlags, open};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    io::Errno,
+};
 use tokio::sync::watch;
 
 use self::listing::{Kind, Listing};
@@ -97,12 +100,12 @@ impl Confinement {
         self.version
     }
 
-    /// A ruleset for one connector.
+    /// A ruleset for one connector. It is whole, or there is an error: with half of it a connector could not run.
     pub(super) fn ruleset(&self, own: &Own<'_>) -> io::Result<OwnedFd> {
         let ready = self.take_ready();
         let ruleset = match ready {
             Some(ruleset) => ruleset,
-            None => self.make(&self.list())?,
+            None => self.make(&self.list()?)?,
         };
         self.allow_own(&ruleset, own.program, access::EXECUTE | access::READ_FILE)?;
         self.allow_own(&ruleset, own.logfile, access::READ_FILE | access::WRITE_FILE | access::TRUNCATE)?;
@@ -114,12 +117,14 @@ impl Confinement {
 
     /// Makes rulesets ahead. It blocks for some hundred system calls.
     pub(super) fn prepare(&self) -> io::Result<()> {
-        let mut ready = self.lock();
+        let ready = &mut *self.lock();
         ready.check(&self.secrets.borrow());
         while ready.rulesets.len() < READY_MAX {
-            let listing = ready.listing.get_or_insert_with(|| self.list());
-            let ruleset = self.make(listing)?;
-            ready.rulesets.push(ruleset);
+            let listing = match &mut ready.listing {
+                Some(listing) => listing,
+                none => none.insert(self.list()?),
+            };
+            ready.rulesets.push(self.make(listing)?);
         }
         Ok(())
     }
@@ -131,7 +136,7 @@ impl Confinement {
         ready.rulesets.pop()
     }
 
-    fn list(&self) -> Listing {
+    fn list(&self) -> io::Result<Listing> {
         let secrets = self.secrets.borrow().clone();
         let closed: Vec<PathBuf> = self.folders.iter().chain(&secrets).map(|path| resolved(path)).collect();
         Listing::of_root(&closed)
@@ -146,7 +151,7 @@ impl Confinement {
                 Kind::File => all & access::OF_FILES,
             };
             // What went meanwhile, or is on a file system that Landlock cannot hold on to, stays closed.
-            let _ = allow(&ruleset, path, access);
+            unless_short(allow(&ruleset, path, access))?;
         }
         Ok(ruleset)
     }
@@ -170,6 +175,21 @@ impl Ready {
     }
 }
 
+/// What became of a call about a file: `None` for an error that says something of the file. One that says that this process or the host is
+/// short of something stays an error, as the next try may go well.
+fn unless_short<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if is_short(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether this process or the host is short of descriptors or of memory.
+pub(super) fn is_short(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
 fn allow(ruleset: &OwnedFd, path: &Path, access: u64) -> io::Result<()> {
     let opened = open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     landlock::allow(ruleset.as_fd(), opened.as_fd(), access)
@@ -188,6 +208,38 @@ mod tests {
         assert_eq!((access::all(2) & access::TRUNCATE, access::all(3) & access::TRUNCATE), (0, access::TRUNCATE));
         assert_eq!((access::all(4) & access::IOCTL_DEVICE, access::all(9) & access::IOCTL_DEVICE), (0, access::IOCTL_DEVICE));
         assert_eq!((access::scopes(5), access::scopes(6)), (0, 3));
+    }
+
+    /// In a process of its own, whose limit is low and nobody else's.
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test has no main that reads the environment")]
+    fn without_descriptors_there_is_no_ruleset_in_place_of_half_of_one() {
+        if std::env::var_os("ADIT_TEST_FEW_DESCRIPTORS").is_some() {
+            return runs_out_of_descriptors();
+        }
+        let name = "process::landlock::tests::without_descriptors_there_is_no_ruleset_in_place_of_half_of_one";
+        let mut itself = std::process::Command::new("sh");
+        itself.args(["-c", r#"ulimit -n 64; exec "$0" --exact "$1""#]).arg(std::env::current_exe().unwrap()).arg(name);
+        let output = itself.env("ADIT_TEST_FEW_DESCRIPTORS", "1").output().unwrap();
+        let told = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && told.contains("1 passed"), "{told}");
+    }
+
+    fn runs_out_of_descriptors() {
+        let directory = tempfile::tempdir().unwrap();
+        let secrets = watch::Sender::default();
+        let Ok(confinement) = Confinement::new(vec![directory.path().join("state")], secrets.subscribe()) else { return };
+        let nothing = fs::File::open("/dev/null").unwrap();
+        let mut all: Vec<_> = std::iter::from_fn(|| nothing.try_clone().ok()).collect();
+        // The table of mounts, rulesets that are ready, one more and what it is to allow: with so many left it is too few for all.
+        for _ in 0..READY_MAX + 2 {
+            assert!(is_short(&confinement.prepare().unwrap_err()));
+            all.pop();
+        }
+        confinement.prepare().unwrap();
+        let ready = confinement.lock();
+        assert_eq!(ready.rulesets.len(), READY_MAX);
+        assert!(ready.listing.as_ref().unwrap().open.contains(&("/usr".into(), Kind::Folder)));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::{
     generation_record::{Content, FOLDER, GenerationRecord, RecordedProcess},
     handle::Process,
     identity::{self, Owner},
-    landlock::{Confinement, Own},
+    landlock::{Confinement, Own, is_short},
     limits::DescriptorLimit,
     out_of_memory::OutOfMemory,
     own_folder::own_folder,
@@ -189,7 +189,7 @@ impl Spawner {
             // As late as possible: it is made meanwhile.
             let no_output = |error| failure("no-output", format!("cannot open a file for its output: {error}"), false);
             let ConnectorOutput { stderr, logfile } = output().map_err(no_output)?;
-            let ruleset = self.ruleset(&Own { program: &executed, logfile: &logfile, config: config.as_deref() });
+            let ruleset = self.ruleset(&Own { program: &executed, logfile: &logfile, config: config.as_deref() })?;
             let places = Places {
                 metrics,
                 logfile: &logfile,
@@ -278,13 +278,16 @@ impl Spawner {
         made.inspect_err(|error| self.tell(&self.told.cgroup, error, "Cannot make control groups for connectors")).ok()
     }
 
-    fn ruleset(&self, own: &Own<'_>) -> Option<OwnedFd> {
-        match self.confinement.as_ref()?.ruleset(own) {
-            Ok(ruleset) => Some(ruleset),
+    fn ruleset(&self, own: &Own<'_>) -> Result<Option<OwnedFd>, SpawnFailure> {
+        let Some(confinement) = &self.confinement else { return Ok(None) };
+        match confinement.ruleset(own) {
+            Ok(ruleset) => Ok(Some(ruleset)),
+            // That goes by, and in a moment it can have its box.
+            Err(error) if is_short(&error) => Err(cannot_spawn(error)),
             Err(error) => {
                 // A connector that is not in its box is better than none.
                 self.tell(&self.told.landlock, &error, "Cannot keep connectors from Adit's own files");
-                None
+                Ok(None)
             }
         }
     }

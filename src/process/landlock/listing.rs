@@ -11,6 +11,8 @@ use rustix::{
     fs::{Mode, OFlags, open},
 };
 
+use super::unless_short;
+
 /// A folder on the way with more entries than this is closed altogether: listing it would take longer than a start may.
 const ENTRIES_MAX: usize = 4096;
 
@@ -46,38 +48,40 @@ struct Stamp {
 }
 
 impl Listing {
-    /// Everything but what is closed. The paths are absolute and have no symbolic links in them.
-    pub(super) fn of_root(closed: &[PathBuf]) -> Self {
+    /// Everything but what is closed. The paths are absolute and have no symbolic links in them. An error when there are too few
+    /// descriptors or too little memory for it.
+    pub(super) fn of_root(closed: &[PathBuf]) -> io::Result<Self> {
         // Opened first: a mount during the listing is noticed.
-        let mounts = open(MOUNTS, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok();
+        let mounts = unless_short(open(MOUNTS, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(io::Error::from))?;
         let mut listing = Self { open: Vec::new(), listed: Vec::new(), mounts };
-        listing.add(Path::new("/"), closed);
-        listing
+        listing.add(Path::new("/"), closed)?;
+        Ok(listing)
     }
 
-    fn add(&mut self, folder: &Path, closed: &[PathBuf]) {
+    fn add(&mut self, folder: &Path, closed: &[PathBuf]) -> io::Result<()> {
         if closed.iter().any(|closed| closed == folder) {
-            return;
+            return Ok(());
         }
         if !closed.iter().any(|closed| closed.starts_with(folder)) {
             self.open.push((folder.to_owned(), Kind::Folder));
-            return;
+            return Ok(());
         }
-        let Ok(metadata) = fs::symlink_metadata(folder) else { return };
+        let Some(metadata) = unless_short(fs::symlink_metadata(folder))? else { return Ok(()) };
         // Where everybody may put things (`/tmp`) they come and go all the time, and what comes later is nothing that a connector
         // was started for.
         if metadata.mode() & STICKY == 0 {
             self.listed.push((folder.to_owned(), Stamp::of(&metadata)));
         }
         // What cannot be listed stays closed.
-        let Ok(entries) = entries(folder) else { return };
+        let Some(entries) = unless_short(entries(folder))? else { return Ok(()) };
         for (path, kind) in entries {
             match kind {
-                Kind::Folder => self.add(&path, closed),
+                Kind::Folder => self.add(&path, closed)?,
                 Kind::File if closed.contains(&path) => {}
                 Kind::File => self.open.push((path, Kind::File)),
             }
         }
+        Ok(())
     }
 
     /// Whether it would come out the same again.
@@ -134,7 +138,7 @@ mod tests {
         }
         symlink(root.join("var/state"), root.join("link")).unwrap();
         let closed = ["var/state", "run/private", "token"].map(|path| root.join(path));
-        let listing = Listing::of_root(&closed);
+        let listing = Listing::of_root(&closed).unwrap();
         let mut open: Vec<_> =
             listing.open.iter().filter_map(|(path, kind)| Some((path.strip_prefix(&root).ok()?, *kind))).collect();
         open.sort_by_key(|(path, _)| *path);
@@ -149,7 +153,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let root = fs::canonicalize(directory.path()).unwrap();
         fs::create_dir_all(root.join("var/state")).unwrap();
-        let mut listing = Listing::of_root(&[root.join("var/state")]);
+        let mut listing = Listing::of_root(&[root.join("var/state")]).unwrap();
         assert!(listing.holds());
         fs::write(root.join("var/state/log"), "").unwrap();
         assert!(listing.holds(), "what changes in a closed folder changes nothing");
