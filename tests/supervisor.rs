@@ -231,6 +231,21 @@ fn a_connector_that_ignores_the_stop_is_killed() {
 }
 
 #[test]
+fn what_is_wanted_while_the_connectors_end_is_not_started() {
+    let host = Host::new();
+    let mut launch = host.launch("stubborn");
+    launch.grace_period = Duration::ZERO;
+    let daemon = host.daemon(&wanted(&[("web", launch.clone())]));
+    daemon.wait_for_ready("web");
+    daemon.supervisor.shutdown();
+    daemon.wait_until("it drains", |events| state(events) == Some(State::Draining));
+    daemon.want(wanted(&[("late", host.launch("ready")), ("web", launch)]));
+    daemon.supervisor.abort();
+    daemon.stop();
+    assert!(!host.path("state/logs/late").exists());
+}
+
+#[test]
 fn what_a_connector_writes_can_be_read_and_followed() {
     let host = Host::new();
     let daemon = host.daemon(&Wanted::default());

@@ -238,6 +238,8 @@ impl Task {
 
     fn change_mode(&mut self) {
         let mode = *self.parts.mode.borrow_and_update();
+        // What is wanted from now on is the next daemon's: nobody would tell a connector that is new to end.
+        self.is_wanted_open &= mode == Mode::Run;
         match mode {
             Mode::Run | Mode::Detach => {}
             Mode::Drain => self.for_all(|slot| slot.handle_shutdown(now())),
