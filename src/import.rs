@@ -26,7 +26,7 @@ use serde_json::{Map, Value as Json};
 use crate::name::{TunnelName, is_uuid_shaped};
 
 pub use translate::translate;
-pub use unit::{EnvironmentFile, ServiceTunnel, UnitError, service_tunnel, token_in};
+pub use unit::{EnvironmentFile, InstalledService, ServiceTunnel, UnitError, installed_service, token_in};
 
 /// The configuration file that cloudflared reads when it is told of no other.
 pub const CONFIG_FILE: &str = "/etc/cloudflared/config.yml";

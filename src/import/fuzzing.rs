@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ServiceTunnel, service_tunnel, token_in, translate, tunnel_name};
+use super::{InstalledService, ServiceTunnel, installed_service, token_in, translate, tunnel_name};
 use crate::{
     config::{Config, Source, parse, parse_tunnel, tunnel_toml},
     name::TunnelName,
@@ -28,7 +28,7 @@ pub fn import(bytes: &[u8]) {
             assert!(refusal.0.iter().all(|remark| (1..=lines).contains(&remark.line)), "{refusal} of {lines} lines");
         }
     }
-    if let Ok(ServiceTunnel::Token(token)) = service_tunnel(text) {
+    if let Ok(InstalledService { tunnel: ServiceTunnel::Token(token), .. }) = installed_service(text) {
         assert!(!token.is_empty());
         assert_eq!(format!("{:?}", ServiceTunnel::Token(token)), "Token(Secret(…))");
     }

@@ -5,6 +5,16 @@ use std::fmt;
 use super::CONFIG_FILE;
 use crate::secret::Secret;
 
+/// What an installed service runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstalledService {
+    /// Files with variables, in the unit's order. A token in one of them is the one that counts, and the last one if several have
+    /// one. None are named where an argument of the unit has the token, which counts before every variable.
+    pub environment_files: Vec<EnvironmentFile>,
+    /// Where it takes its tunnel from when none of them has a token.
+    pub tunnel: ServiceTunnel,
+}
+
 /// Where a service's cloudflared takes its tunnel from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceTunnel {
@@ -14,8 +24,6 @@ pub enum ServiceTunnel {
     TokenFile(String),
     /// A configuration file.
     Config(String),
-    /// Files with variables, one of which may be the token. The later ones count.
-    EnvironmentFiles(Vec<EnvironmentFile>),
 }
 
 /// A file with variables for a service.
@@ -52,7 +60,7 @@ impl std::error::Error for UnitError {}
 /// # Errors
 ///
 /// When the unit does not start cloudflared.
-pub fn service_tunnel(unit: &str) -> Result<ServiceTunnel, UnitError> {
+pub fn installed_service(unit: &str) -> Result<InstalledService, UnitError> {
     let mut exec: Option<Vec<String>> = None;
     let (mut variables, mut files) = (Vec::new(), Vec::new());
     let mut in_service = false;
@@ -89,15 +97,15 @@ pub fn service_tunnel(unit: &str) -> Result<ServiceTunnel, UnitError> {
     let variable =
         |name: &str| variables.iter().rev().find_map(|text| text.strip_prefix(name)?.strip_prefix('=').map(str::to_owned));
     let given = |flag: &str, name: &str| argument(&exec, flag).or_else(|| variable(name)).filter(|value| !value.is_empty());
-    Ok(if let Some(token) = given("token", "TUNNEL_TOKEN") {
+    let tunnel = if let Some(token) = given("token", "TUNNEL_TOKEN") {
         ServiceTunnel::Token(Secret::new(token))
     } else if let Some(path) = given("token-file", "TUNNEL_TOKEN_FILE") {
         ServiceTunnel::TokenFile(path)
-    } else if !files.is_empty() && argument(&exec, "config").is_none() {
-        ServiceTunnel::EnvironmentFiles(files)
     } else {
         ServiceTunnel::Config(given("config", "TUNNEL_CONFIG").unwrap_or_else(|| CONFIG_FILE.to_owned()))
-    })
+    };
+    let environment_files = if argument(&exec, "token").is_some() { Vec::new() } else { files };
+    Ok(InstalledService { environment_files, tunnel })
 }
 
 /// The token in a file of variables, as systemd reads it.
@@ -162,15 +170,14 @@ mod tests {
 
     use super::*;
 
-    fn of(lines: &str) -> Result<ServiceTunnel, UnitError> {
-        service_tunnel(&format!("[Unit]\nDescription=x\n[Service]\n{lines}\n[Install]\nWantedBy=multi-user.target\n"))
+    fn of(lines: &str) -> Result<InstalledService, UnitError> {
+        installed_service(&format!("[Unit]\nDescription=x\n[Service]\n{lines}\n[Install]\nWantedBy=multi-user.target\n"))
     }
 
     #[test]
     fn each_form_of_the_installed_service_is_read() {
         let program = "ExecStart=/usr/bin/cloudflared --no-autoupdate";
         let token = || ServiceTunnel::Token(Secret::new("eyJ"));
-        let file = |path: &str, is_optional| EnvironmentFile { path: path.to_owned(), is_optional };
         for (lines, expected) in [
             (format!("{program} tunnel run --token eyJ"), token()),
             (format!("{program} tunnel run --token=eyJ"), token()),
@@ -182,20 +189,33 @@ mod tests {
             ),
             (format!("Environment=TUNNEL_TOKEN=old\n{program} tunnel run\n[Service]\nEnvironment=TUNNEL_TOKEN=eyJ"), token()),
             (
-                format!("EnvironmentFile=-/etc/default/cloudflared\nEnvironmentFile=/etc/more\n{program} tunnel run"),
-                ServiceTunnel::EnvironmentFiles(vec![file("/etc/default/cloudflared", true), file("/etc/more", false)]),
-            ),
-            (
                 format!("{program} --config /etc/cloudflared/a.yml tunnel run"),
                 ServiceTunnel::Config("/etc/cloudflared/a.yml".to_owned()),
             ),
             (format!("ExecStart=/bin/old\nExecStart=\n{program} tunnel run --token eyJ"), token()),
             (format!("{program} tunnel run"), ServiceTunnel::Config(CONFIG_FILE.to_owned())),
         ] {
-            assert_eq!(of(&lines), Ok(expected), "{lines}");
+            assert_eq!(of(&lines), Ok(InstalledService { environment_files: Vec::new(), tunnel: expected }), "{lines}");
         }
         assert_eq!(of("Type=notify"), Err(UnitError::NoExecStart));
         assert_eq!(of("ExecStart=/usr/sbin/nginx"), Err(UnitError::NotCloudflared));
+    }
+
+    #[test]
+    fn files_of_variables_count_before_all_but_a_token_among_the_arguments() {
+        let files = "EnvironmentFile=-/etc/default/cloudflared\nEnvironmentFile=/etc/more";
+        let file = |path: &str, is_optional| EnvironmentFile { path: path.to_owned(), is_optional };
+        let named = vec![file("/etc/default/cloudflared", true), file("/etc/more", false)];
+        let token = ServiceTunnel::Token(Secret::new("eyJ"));
+        for (lines, environment_files, tunnel) in [
+            ("ExecStart=cloudflared tunnel run", named.clone(), ServiceTunnel::Config(CONFIG_FILE.to_owned())),
+            ("ExecStart=cloudflared --config /a.yml tunnel run", named.clone(), ServiceTunnel::Config("/a.yml".to_owned())),
+            ("ExecStart=cloudflared tunnel run --token-file /t", named.clone(), ServiceTunnel::TokenFile("/t".to_owned())),
+            ("Environment=TUNNEL_TOKEN=eyJ\nExecStart=cloudflared tunnel run", named, token.clone()),
+            ("ExecStart=cloudflared tunnel run --token eyJ", Vec::new(), token),
+        ] {
+            assert_eq!(of(&format!("{files}\n{lines}")), Ok(InstalledService { environment_files, tunnel }), "{lines}");
+        }
     }
 
     #[test]
@@ -208,7 +228,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_unit_panics(text in "(\\[Service\\]\n)?(ExecStart=|Environment=|\"|'|\\\\|\\PC|\n){0,30}") {
-            let _ = service_tunnel(&text);
+            let _ = installed_service(&text);
             let _ = token_in(&text);
         }
     }

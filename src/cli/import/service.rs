@@ -5,22 +5,22 @@ use std::path::Path;
 use super::source::{self, Found, of_token, read_config};
 use crate::{
     cli::{Failure, programs::Programs},
-    import::{CONFIG_FILE, EnvironmentFile, ServiceTunnel, service_tunnel, token_in},
+    import::{EnvironmentFile, ServiceTunnel, installed_service, token_in},
     secret::Secret,
 };
 
 /// The tunnel that the unit runs.
 pub(super) async fn read(unit: &str, programs: &Programs) -> Result<Found, Failure> {
     let text = programs.systemctl(&["cat", "--", unit]).await?;
-    let tunnel = service_tunnel(&text);
-    match tunnel.map_err(|error| Failure::of(error).while_doing(format!("cannot import the service {unit:?}")))? {
+    let service = installed_service(&text);
+    let service = service.map_err(|error| Failure::of(error).while_doing(format!("cannot import the service {unit:?}")))?;
+    if let Some(token) = token_of(&service.environment_files)? {
+        return of_token(&token);
+    }
+    match service.tunnel {
         ServiceTunnel::Token(token) => of_token(&token),
         ServiceTunnel::TokenFile(path) => of_token(&Secret::new(source::read(Path::new(&path))?.as_str())),
         ServiceTunnel::Config(path) => read_config(Path::new(&path)),
-        ServiceTunnel::EnvironmentFiles(files) => match token_of(&files)? {
-            Some(token) => of_token(&token),
-            None => read_config(Path::new(CONFIG_FILE)),
-        },
     }
 }
 
