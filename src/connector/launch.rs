@@ -8,8 +8,9 @@ use crate::{
     secret::Secret,
 };
 
-/// All that the supervisor needs to start one connector of a tunnel; what tunnels have in common they share. Two equal launches of one program file start equal
-/// processes, so a running connector needs a successor exactly when the launch or the file differs from what it was started with.
+/// All that the supervisor needs to start one connector of a tunnel; what tunnels have in common they share. Two equal launches of
+/// one program file start equal processes, so a running connector needs a successor exactly when the launch or the file differs from
+/// what it was started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Launch {
     /// The account that the tunnel belongs to, as the connector's metrics and records name it.

@@ -90,7 +90,8 @@ pub(super) struct Own<'a> {
 }
 
 impl Confinement {
-    /// A confinement that closes these folders and files, also those that are not there yet. An error where the kernel has no Landlock.
+    /// A confinement that closes these folders and files, also those that are not there yet. An error where the kernel has no
+    /// Landlock.
     pub(super) fn new(folders: Vec<PathBuf>, secrets: watch::Receiver<Vec<PathBuf>>) -> io::Result<Self> {
         Ok(Self { version: landlock::version()?, folders, secrets, ready: Mutex::default() })
     }
@@ -175,8 +176,8 @@ impl Ready {
     }
 }
 
-/// What became of a call about a file: `None` for an error that says something of the file. One that says that this process or the host is
-/// short of something stays an error, as the next try may go well.
+/// What became of a call about a file: `None` for an error that says something of the file. One that says that this process or the
+/// host is short of something stays an error, as the next try may go well.
 fn unless_short<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
