@@ -8,10 +8,7 @@ use std::{
     process::Command,
 };
 
-use adit::control::api::State;
-use nix::sys::signal::Signal;
-
-use crate::{host::Host, host_has, processes};
+use crate::{host::Host, host_has};
 
 const TWO_TUNNELS: &str = r#"
 [tunnels.web]
@@ -48,13 +45,7 @@ async fn a_full_state_directory_refuses_changes_and_stops_no_tunnel() {
     let created = host.adit(&["tunnel", "create", "docs", "--hostname", "docs.example.com", "--service", &service]).await;
     assert_ne!(created.code, Some(0), "{created:?}");
     assert!(created.stderr.contains("space"), "{created:?}");
-    let killed = host.connector("web").await.pid.unwrap();
-    processes::signal(killed, Signal::SIGKILL);
-    host.until("another is in its place", async |host| {
-        let connector = host.connector("web").await;
-        connector.pid != Some(killed) && connector.state == State::Ready
-    })
-    .await;
+    host.kill_connector("web").await;
     assert!(host.visit("app.example.com").await.reached("here"));
     assert_eq!(host.snapshot(), there);
 

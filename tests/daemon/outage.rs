@@ -6,13 +6,9 @@ use adit::{
     control::api::{State, Status},
     sandbox::faults::{Fault, Matching, Times},
 };
-use nix::sys::signal::Signal;
 use reqwest::Method;
 
-use crate::{
-    host::{Host, serves},
-    processes,
-};
+use crate::host::{Host, serves};
 
 const TWO_TUNNELS: &str = r#"
 [tunnels.web]
@@ -33,13 +29,7 @@ async fn tunnels_serve_and_crashed_connectors_are_replaced_while_the_api_fails()
     host.stage.world.faults().add(Fault::ServerError(503), Matching::everything(), Times::UntilCleared);
 
     host.until("it is said that the API fails", async |host| says_that_the_api_fails(&host.status().await)).await;
-    let killed = host.connector("api").await;
-    processes::signal(killed.pid.unwrap(), Signal::SIGKILL);
-    host.until("another is in its place", async |host| {
-        let connector = host.connector("api").await;
-        connector.generation > killed.generation && connector.state == State::Ready
-    })
-    .await;
+    host.kill_connector("api").await;
     assert!(host.visit("api.example.com").await.reached("here"));
     assert_eq!(host.adit(&["status"]).await.code, Some(1));
 

@@ -129,13 +129,7 @@ async fn a_network_that_lets_no_question_through_holds_nobody_and_its_own_connec
     host.write_configuration(&host.asking(&tunnels(3), &closed.address()));
     host.start().await;
     host.until_all_serve().await;
-    let killed = host.connector("t0").await;
-    processes::signal(killed.pid.unwrap(), Signal::SIGKILL);
-    host.until("another is in its place", async |host| {
-        let connector = host.connector("t0").await;
-        connector.generation > killed.generation && connector.state == State::Ready
-    })
-    .await;
+    host.kill_connector("t0").await;
     assert!(!host.kinds().await.iter().any(|kind| is_of_all(kind)));
 
     // A real outage is still told, and over with the first connection.

@@ -265,11 +265,13 @@ fn a_full_disk_with_nothing_to_give_up_is_counted() {
     let bench = bench_in(directory);
     let (mut log, _stderr) = bench.open(0, 1);
     bench.newest(1);
+    let begun = Instant::now();
     let _ = std::fs::write(bench.directory.path().join("logs/filler"), vec![0; 2 << 20]);
     assert_eq!(bench.output.losses().full_disks(), 0);
     while log.write_all(entry("x").as_bytes()).is_ok() {
         bench.newest(1);
     }
-    // Once each time that room is looked for, which is every few seconds.
-    assert!(bench.output.losses().full_disks() >= 1);
+    let pauses = begun.elapsed().as_secs() / ROOM_PAUSE.as_secs();
+    let counted = bench.output.losses().full_disks();
+    assert!((1..=1 + pauses).contains(&counted), "{counted} times, with {pauses} pauses");
 }

@@ -7,6 +7,7 @@ use std::{
     process::{Command, ExitStatus, Stdio},
 };
 
+use adit::control::api::State;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -109,6 +110,17 @@ impl Host {
     pub(crate) async fn terminate(&self) -> Option<i32> {
         processes::signal(self.daemon_pid(), Signal::SIGTERM);
         self.ended().await
+    }
+
+    /// Kills a tunnel's first connector, and waits until another is ready in its place.
+    pub(crate) async fn kill_connector(&self, tunnel: &str) {
+        let killed = self.connector(tunnel).await;
+        processes::signal(killed.pid.unwrap(), Signal::SIGKILL);
+        self.until("another is in its place", async |host| {
+            let connector = host.connector(tunnel).await;
+            connector.generation > killed.generation && connector.state == State::Ready
+        })
+        .await;
     }
 
     /// Forgets a daemon that has ended.
