@@ -48,7 +48,7 @@ pub use leftovers::{Leftovers, end_leftovers};
 pub use limits::{DescriptorLimit, raise_descriptor_limit};
 pub use lineage::is_of_connector;
 pub use own_folder::own_folder;
-pub(crate) use raw::watch as watch_descriptor;
+pub(crate) use raw::{watch as watch_descriptor, watch_for as watch_descriptor_for};
 pub use readable::{ReadableRecords, readable_records};
 pub use spawn::{ConnectorOutput, SpawnRequest, Spawned, Spawner, SpawnerSettings};
 pub use survivors::{Survivors, Watched, surviving_slots, survivors};

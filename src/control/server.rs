@@ -8,6 +8,7 @@ mod connections;
 pub(super) mod fuzzing;
 mod gate;
 mod handlers;
+mod hang_up;
 mod listing;
 mod operations;
 mod parameters;
@@ -36,6 +37,7 @@ pub(super) use answer::status;
 use connections::{Admission, Connections, too_many};
 use gate::Gate;
 pub(super) use handlers::queries;
+use hang_up::HangUp;
 use listing::Listing;
 use operations::Operations;
 pub(super) use operations::kind as operation_kind;
@@ -184,13 +186,19 @@ where
     R: Service<Request<Incoming>, Response = axum::response::Response, Error = std::convert::Infallible>,
 {
     let principal = Arc::new(principal);
-    let asked = CancellationToken::new();
-    let first_asked = asked.clone();
+    let (asked, answered) = (CancellationToken::new(), CancellationToken::new());
+    let (first_asked, first_answered) = (asked.clone(), answered.clone());
     let service = service_fn(move |mut request: Request<Incoming>| {
         asked.cancel();
         request.extensions_mut().insert(Arc::clone(&principal));
-        service.call(request)
+        let (answer, answered) = (service.call(request), answered.clone());
+        async move {
+            let answer = answer.await;
+            answered.cancel();
+            answer
+        }
     });
+    let hang_up = HangUp::of(&stream);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
@@ -203,8 +211,18 @@ where
         shutdown.cancelled().await;
         let _ = tokio::time::timeout(FIRST_REQUEST_TIME_MAX, first_asked.cancelled()).await;
     };
+    // What was asked is done, whether or not the client waits for it. From its first answer on only reading it is left: a follower
+    // that is gone is not told the news until there is some.
+    let gone = async {
+        first_answered.cancelled().await;
+        if let Err(error) = async { hang_up?.happened().await }.await {
+            tracing::debug!(%error, "whether a client is gone shows only when there is something to tell it");
+            std::future::pending().await
+        }
+    };
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = gone => return,
         () = may_end => {
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -17,8 +17,13 @@ pub(super) use pidfd::{ExitInformation, exit_information, process_inode};
 
 /// Watches a descriptor for becoming readable. It must be called within a tokio runtime.
 pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    watch_for(descriptor, Interest::READABLE)
+}
+
+/// Watches a descriptor for `interest`. It must be called within a tokio runtime.
+pub(crate) fn watch_for(descriptor: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an OwnedFd keeps its one descriptor open until it is dropped, and the AsyncFd owns it until then.
-    let watched = unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) };
+    let watched = unsafe { AsyncFd::register_with_interest(descriptor, interest) };
     watched.map_err(|error| error.into_parts().1)
 }
 

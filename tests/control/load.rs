@@ -208,6 +208,27 @@ async fn a_client_that_takes_nothing_of_its_answer_gives_its_place_back_after_th
     assert!(!rest.ends_with(b"]"), "what it did not take in time is lost");
 }
 
+#[tokio::test(start_paused = true)]
+async fn followers_that_are_gone_give_their_places_back_before_there_is_anything_to_tell_them() {
+    let host = host(|_| 3000).await;
+    let mut followers = Vec::new();
+    for _ in 0..16 {
+        let mut stream = UnixStream::connect(&host.socket).await.unwrap();
+        stream.write_all(b"GET /v1/events?follow=true&since=9 HTTP/1.1\r\nhost: adit\r\n\r\n").await.unwrap();
+        let mut head = [0; 15];
+        stream.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200 OK");
+        followers.push(stream);
+    }
+    assert_eq!(host.client.version().await.unwrap_err().kind(), Some(ErrorKind::Busy));
+    let begun = Instant::now();
+    drop(followers);
+    while host.client.version().await.is_err() {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn requests_that_break_off_give_their_places_back() {
     let host = host(|_| 3000).await;

@@ -10,12 +10,13 @@ use std::{
     time::Duration,
 };
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::UnixStream,
     time::{Sleep, sleep},
 };
+
+use super::hang_up::is_gone;
 
 /// How long a client may take nothing at all of what is ready for it. Whoever is paused for longer, such as a pager that is not
 /// scrolled, goes on with what came last (`Last-Event-ID`).
@@ -81,10 +82,4 @@ impl AsyncWrite for Patient {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
     }
-}
-
-/// Whether the other end is closed, and not only its sending half.
-fn is_gone(stream: &UnixStream) -> bool {
-    let mut asked = [PollFd::new(stream, PollFlags::empty())];
-    poll(&mut asked, Some(&Timespec::default())).is_ok_and(|found| found > 0) && asked[0].revents().contains(PollFlags::HUP)
 }

@@ -18,7 +18,7 @@ use crate::control::{
     backend::Feed,
 };
 
-/// How often a silent stream says that it lives, so that a client which went away is noticed.
+/// How often a silent stream says that it lives: whoever reads it knows, and whoever does not is noticed in the end.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How long a client that was cut off is asked to wait before it comes again: a restart of the daemon takes less than a second.
