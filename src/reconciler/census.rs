@@ -39,6 +39,8 @@ pub(super) struct Census {
     /// When the next one is due; `None` before the first idle pass.
     next: Option<Instant>,
     looks: BTreeMap<TunnelName, Look>,
+    /// The tunnels of which the last look told nothing, and when that was.
+    unread: BTreeMap<TunnelName, Instant>,
 }
 
 #[derive(Debug)]
@@ -63,14 +65,29 @@ impl Census {
         chosen.into_iter().take(LOOKS_MAX).map(|(_, tunnel)| tunnel.clone()).collect()
     }
 
-    /// The lower, the sooner.
+    /// The lower, the sooner. One that cannot be read waits until all others have had their turn, or it would keep them from theirs.
     fn urgency(&self, tunnel: &TunnelName) -> (bool, Option<Instant>) {
+        if let Some(at) = self.unread.get(tunnel) {
+            return (true, Some(*at));
+        }
         let look = self.looks.get(tunnel);
         (look.is_none_or(|look| look.found.is_empty()), look.map(|look| look.at))
     }
 
+    /// Keeps these tunnels only.
+    fn retain(&mut self, is_there: impl Fn(&TunnelName) -> bool) {
+        self.looks.retain(|tunnel, _| is_there(tunnel));
+        self.unread.retain(|tunnel, _| is_there(tunnel));
+    }
+
+    /// Takes in that a look at a tunnel told nothing.
+    fn note_unread(&mut self, tunnel: TunnelName, at: Instant) {
+        self.unread.insert(tunnel, at);
+    }
+
     /// Takes in which connectors of others a tunnel has. Gives how many count, and how many did before.
     fn note(&mut self, tunnel: &TunnelName, found: BTreeSet<ConnectorId>, at: Instant) -> (usize, usize) {
+        self.unread.remove(tunnel);
         let before = self.looks.remove(tunnel);
         let confirmed: BTreeSet<_> =
             before.iter().flat_map(|look| &look.found).filter(|connector| found.contains(*connector)).cloned().collect();
@@ -81,7 +98,7 @@ impl Census {
 
     /// Sets when the next one is due: at the next idle pass while something that was found waits for its second look.
     fn end(&mut self, now: Instant, sync_interval: Duration) {
-        let waits = self.looks.values().any(|look| look.found != look.confirmed);
+        let waits = self.looks.iter().any(|(tunnel, look)| look.found != look.confirmed && !self.unread.contains_key(tunnel));
         self.next = Some(if waits { now } else { now + sync_interval * INTERVALS_APART });
     }
 
@@ -100,7 +117,7 @@ impl Worker {
             return;
         }
         let tunnels = self.own_tunnels(wanted);
-        self.memory.census.looks.retain(|tunnel, _| tunnels.contains_key(tunnel));
+        self.memory.census.retain(|tunnel| tunnels.contains_key(tunnel));
         let is_connected = |id: &TunnelId| listed.get(id).is_some_and(|tunnel| matches!(&*tunnel.status, "healthy" | "degraded"));
         let (connected, quiet): (Vec<_>, Vec<_>) = tunnels.iter().partition(|(_, id)| is_connected(id));
         for (tunnel, _) in quiet {
@@ -111,14 +128,18 @@ impl Worker {
                 Ok(listed) => listed,
                 Err(error) => {
                     tracing::debug!(%tunnel, error = %trouble::with_causes(&error), "who is connected cannot be read");
+                    self.memory.census.note_unread(tunnel, Instant::now());
+                    // It may be so for all of them.
                     break;
                 }
             };
             // Read afterwards: whoever of ours is in the list was started before.
-            if let Some(own) = self.own_connectors(&tunnel) {
-                let others = listed.iter().map(|connector| &connector.id).filter(|id| !own.contains(id)).cloned().collect();
-                self.found(&tunnel, &listed, others);
-            }
+            let Some(own) = self.own_connectors(&tunnel) else {
+                self.memory.census.note_unread(tunnel, Instant::now());
+                continue;
+            };
+            let others = listed.iter().map(|connector| &connector.id).filter(|id| !own.contains(id)).cloned().collect();
+            self.found(&tunnel, &listed, others);
         }
         self.memory.census.end(Instant::now(), self.shared.interval);
     }
@@ -233,5 +254,39 @@ mod tests {
             }
         }
         assert_eq!(looked.len(), all.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tunnel_that_cannot_be_read_keeps_no_other_from_its_turn() {
+        let mut census = Census::default();
+        let all: Vec<TunnelName> = (0..60).map(|number| tunnel(&format!("t{number:02}"))).collect();
+        census.note(&all[0], connectors(&["one"]), Instant::now());
+        let mut looked = BTreeSet::new();
+        for round in 1..=5 {
+            let now = Instant::now() + INTERVAL * round;
+            for tunnel in census.choose(all.iter()) {
+                if tunnel == all[0] {
+                    census.note_unread(tunnel, now);
+                    break;
+                }
+                census.note(&tunnel, BTreeSet::new(), now);
+                looked.insert(tunnel);
+            }
+        }
+        assert_eq!(looked.len(), all.len() - 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tunnel_that_cannot_be_read_waits_for_no_second_look_until_it_can() {
+        let mut census = Census::default();
+        let (web, start) = (tunnel("web"), Instant::now());
+        census.note(&web, connectors(&["one"]), start);
+        census.note_unread(web.clone(), start);
+        census.end(start, INTERVAL);
+        assert!(!census.is_due(start + INTERVAL * 9, INTERVAL));
+        assert_eq!(census.note(&web, connectors(&["one"]), start + INTERVAL * 10), (1, 0), "what was found before counts");
+        census.note(&web, connectors(&["one", "two"]), start + INTERVAL * 20);
+        census.end(start + INTERVAL * 20, INTERVAL);
+        assert!(census.is_due(start + INTERVAL * 20, INTERVAL));
     }
 }
