@@ -1,11 +1,9 @@
 //! How a delivery is signed, so that whoever gets it knows where it is from and that it is not an old one sent again.
 
-use std::fmt::Write as _;
-
 use jiff::Timestamp;
 use ring::hmac;
 
-use crate::secret::Secret;
+use crate::{hexadecimal::hexadecimal, secret::Secret};
 
 /// The header with the signature.
 pub(super) const HEADER: &str = "adit-signature";
@@ -17,11 +15,7 @@ pub(super) fn sign(secret: &Secret, at: Timestamp, body: &[u8]) -> String {
     context.update(seconds.to_string().as_bytes());
     context.update(b".");
     context.update(body);
-    let mut text = format!("t={seconds},v1=");
-    for byte in context.sign().as_ref() {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-    }
-    text
+    format!("t={seconds},v1={}", hexadecimal(context.sign().as_ref()))
 }
 
 #[cfg(test)]

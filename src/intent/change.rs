@@ -1,7 +1,5 @@
 //! Changes that come over the control socket: tunnels of its own, and stops.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -13,6 +11,7 @@ use crate::{
     error_text::with_causes,
     event::DaemonEvent,
     failpoint::{self, Point},
+    hexadecimal::hexadecimal,
     name::TunnelName,
     store::StoreError,
 };
@@ -82,11 +81,7 @@ pub fn configuration_version(config: &Config) -> String {
 /// The beginning of the SHA-256 of `value` as JSON.
 fn version(value: &impl Serialize) -> String {
     let json = serde_json::to_vec(value).expect("a configuration is made of strings, numbers, lists and tables");
-    let digest = Sha256::digest(json);
-    digest.iter().take(VERSION_BYTES).fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a String never fails");
-        text
-    })
+    hexadecimal(&Sha256::digest(json)[..VERSION_BYTES])
 }
 
 /// How much of the digest names a version: enough that two versions of one definition never meet by chance.

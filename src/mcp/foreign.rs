@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::foreign_text::visible;
+use crate::{foreign_text::visible, hexadecimal::hexadecimal};
 
 /// The longest single text in an answer, in bytes. The longest that Adit writes itself, a plan, is bounded apart.
 pub(super) const TEXT_BYTES_MAX: usize = 8 * 1024;
@@ -84,7 +84,7 @@ pub(super) fn latest(mut lines: Vec<String>) -> Vec<String> {
 fn boundary(text: &str) -> String {
     let digests = (0_u64..).map(|round| {
         let digest = Sha256::new().chain_update(round.to_le_bytes()).chain_update(text).finalize();
-        digest[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        hexadecimal(&digest[..8])
     });
     digests.into_iter().find(|digest| !text.contains(digest)).expect("there are more digests than a text has places")
 }

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::hexadecimal::hexadecimal;
+
 /// How much of the digest is the name, in bytes: more than anybody can find another change for.
 const HASH_BYTES: usize = 16;
 
@@ -10,8 +12,7 @@ const HASH_BYTES: usize = 16;
 /// remembered between looking and doing.
 pub(super) fn plan_hash(tool: &str, arguments: &Value, state: &Value) -> String {
     let named = canonical(&serde_json::json!({ "tool": tool, "arguments": arguments, "state": state }));
-    let digest = Sha256::digest(named.to_string());
-    digest[..HASH_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(named.to_string())[..HASH_BYTES])
 }
 
 /// The same value with its keys in order.

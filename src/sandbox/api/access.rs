@@ -16,6 +16,8 @@ use crate::sandbox::world::{
     state::State,
 };
 
+use crate::hexadecimal::hexadecimal;
+
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct App {
@@ -183,5 +185,5 @@ impl Resource for Policy {
 
 /// What connectors check Access tokens against: 64 hexadecimal digits that belong to the application for ever.
 fn audience(document: &Document) -> String {
-    Sha256::digest(document.id.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(document.id.as_bytes()))
 }

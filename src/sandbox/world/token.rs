@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
-use crate::{id::AccountId, secret::Secret};
+use crate::{hexadecimal::hexadecimal, id::AccountId, secret::Secret};
 
 /// Who owns a token, and whether its text says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,8 +160,7 @@ impl Token {
 /// `prefix`, 40 characters, checksum: the form of the scannable tokens.
 fn prefixed(prefix: &str) -> String {
     let text = random_text();
-    let digest = Sha256::digest(text.as_bytes());
-    let checksum: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let checksum = hexadecimal(&Sha256::digest(text.as_bytes())[..4]);
     format!("{prefix}{text}{checksum}")
 }
 
