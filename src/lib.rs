@@ -136,7 +136,7 @@ pub mod import;
 // line: config
 pub mod config;
 
-// line: backoff | name | id | secret | error_text | foreign_text | hexadecimal | exposition | event_kind | failpoint
+// line: backoff | name | id | secret | error_text | foreign_text | hexadecimal | counted | exposition | event_kind | failpoint
 pub mod backoff;
 pub mod name;
 pub mod id;
@@ -144,6 +144,7 @@ pub mod secret;
 pub mod error_text;
 pub mod foreign_text;
 pub mod hexadecimal;
+pub mod counted;
 pub mod exposition;
 pub mod event_kind;
 pub mod failpoint;

@@ -9,9 +9,12 @@ use super::{
     gc,
     operation::{Lines, carry_out},
     plan,
-    render::{counted, plain},
+    render::plain,
 };
-use crate::control::api::{Applied, DeletedOrphans, ErrorKind, Orphans, Plan};
+use crate::{
+    control::api::{Applied, DeletedOrphans, ErrorKind, Orphans, Plan},
+    counted::counted,
+};
 
 /// Make everything as the configuration wants it
 ///

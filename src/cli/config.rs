@@ -4,15 +4,12 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use super::{
-    Context, Ending, Failure, Output,
-    arguments::Files,
-    render::{counted, plain_lines},
-};
+use super::{Context, Ending, Failure, Output, arguments::Files, render::plain_lines};
 use crate::{
     config::{self, Config, Problem, Severity},
     config_files,
     control::{self, api::Change},
+    counted::counted,
 };
 
 /// Check and show the configuration, or have it read again

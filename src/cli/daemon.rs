@@ -2,12 +2,11 @@
 
 use clap::Args;
 
-use super::{
-    Context, Ending, Failure, Output,
-    arguments::Files,
-    render::{counted, plain_lines},
+use super::{Context, Ending, Failure, Output, arguments::Files, render::plain_lines};
+use crate::{
+    counted::counted,
+    daemon::{Check, Environment, Options, StartError},
 };
-use crate::daemon::{Check, Environment, Options, StartError};
 
 /// Run the daemon in the foreground, as systemd does
 ///

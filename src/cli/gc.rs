@@ -8,9 +8,12 @@ use super::{
     arguments::Yes,
     confirm::confirm,
     operation::{Lines, carry_out},
-    render::{Cell, Look, Table, Tone, counted, plain},
+    render::{Cell, Look, Table, Tone, plain},
 };
-use crate::control::api::{DeletedOrphans, Orphan, Orphans};
+use crate::{
+    control::api::{DeletedOrphans, Orphan, Orphans},
+    counted::counted,
+};
 
 /// Show what is left over at Cloudflare, and delete what is ours of it
 ///

@@ -19,18 +19,13 @@ use serde_json::{Map, Value};
 
 use self::source::Found;
 use super::{
-    Context, Ending, Failure, Output,
-    arguments::Yes,
-    completion,
-    confirm::confirm,
-    programs::Programs,
-    render::{counted, plain},
-    suggest,
+    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, programs::Programs, render::plain, suggest,
     when::duration,
 };
 use crate::{
     config::{self, Service, Source, tunnel_toml},
     control::api::{AdoptTunnel, CheckOrigins, Problem, TunnelAdoption},
+    counted::counted,
     daemon::Environment,
     import::{CONFIG_FILE, tunnel_name},
     name::TunnelName,

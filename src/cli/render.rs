@@ -17,11 +17,6 @@ pub(super) use time::{age, stamp};
 use crate::control::api::{Level, RouteState, RouteVerdict, State, Verdict};
 pub(super) use crate::foreign_text::plain;
 
-/// `1 tunnel`, `2 tunnels`.
-pub(super) fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 /// Text of several lines, each harmless to a terminal, with a final newline.
 pub(super) fn plain_lines(text: &str) -> String {
     text.lines().map(|line| format!("{}\n", plain(line))).collect()

@@ -11,6 +11,7 @@ use crate::{
     cloudflare::{Client, Error, RecordPatch, TokenKind, TokenState, TokenStatus, Zone},
     config::{Account, Config},
     control::api::Check,
+    counted::counted,
     id::{AccountId, RecordId, TunnelId},
     name::{AccountName, Hostname},
 };
@@ -109,7 +110,7 @@ async fn verify(client: &Client, account: Option<&AccountId>) -> (Check, Option<
 async fn tunnels(client: &Client, account: &AccountId) -> [Check; 2] {
     let nobody: TunnelId = "00000000-0000-0000-0000-000000000000".parse().expect("it has the form of an identifier");
     let listed = match client.tunnels(account).await {
-        Ok(tunnels) => passed("list tunnels", format!("{} tunnel{}", tunnels.len(), if tunnels.len() == 1 { "" } else { "s" })),
+        Ok(tunnels) => passed("list tunnels", counted(tunnels.len(), "tunnel")),
         Err(error) => failed("list tunnels", error.to_string()),
     };
     // Reading a connector token needs the permission to edit (cloudflare-api.md, "Surprises first", 4).

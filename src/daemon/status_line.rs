@@ -6,6 +6,7 @@ use tokio::{sync::broadcast::error::RecvError, time::sleep};
 
 use super::systemd::ServiceManager;
 use crate::{
+    counted::counted,
     intent::Intent,
     recorder::Recorder,
     status::{Status, UplinkState},
@@ -38,8 +39,7 @@ fn line(status: &Status, problems: &[String]) -> String {
         *states.entry(tunnel.state().map_or("pending", |state| state.as_str())).or_default() += 1;
     }
     let states: Vec<String> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
-    let count = status.tunnels.len();
-    let mut line = format!("{count} tunnel{}", if count == 1 { "" } else { "s" });
+    let mut line = counted(status.tunnels.len(), "tunnel");
     if !states.is_empty() {
         line = format!("{line}: {}", states.join(", "));
     }

@@ -1,7 +1,10 @@
 //! Events of connectors.
 
 use super::{EventKind, Level, Subject};
-use crate::connector::{Happening, Notice, SlotId, in_words};
+use crate::{
+    connector::{Happening, Notice, SlotId, in_words},
+    counted::counted,
+};
 
 /// Something that happened to a connector.
 #[derive(Debug, Clone)]
@@ -186,7 +189,11 @@ impl ConnectorEvent {
             }
             Happening::CannotStart { reason, .. } => format!("connector {slot} cannot be started: {}", reason.sentence),
             Happening::Ready { vitals, after, .. } => {
-                format!("connector {slot} is ready after {} with {}", in_words(*after), connections(vitals.connections))
+                format!(
+                    "connector {slot} is ready after {} with {}",
+                    in_words(*after),
+                    counted(vitals.connections.into(), "connection")
+                )
             }
             Happening::Degraded { .. } => format!("connector {slot} is degraded: {after}"),
             Happening::LostConnections { .. } => format!("connector {slot} serves nobody: {after}"),
@@ -265,13 +272,6 @@ impl ConnectorEvent {
             }
             Happening::Forgotten => format!("connector {slot} is no more: {after}"),
         }
-    }
-}
-
-fn connections(count: u8) -> String {
-    match count {
-        1 => "1 connection".to_owned(),
-        _ => format!("{count} connections"),
     }
 }
 

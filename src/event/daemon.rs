@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 
 use super::{EventKind, Level, Subject};
-use crate::name::{AccountName, TunnelName};
+use crate::{
+    counted::counted,
+    name::{AccountName, TunnelName},
+};
 
 /// Something that happened to the daemon.
 #[derive(Debug, Clone)]
@@ -242,7 +245,7 @@ impl DaemonEvent {
             }
             Self::Stopping { why } => format!("stopping after {why}: draining every connector"),
             Self::ConfigAccepted { tunnels } => {
-                format!("a configuration with {tunnels} tunnel{} is in force", if *tunnels == 1 { "" } else { "s" })
+                format!("a configuration with {} is in force", counted(*tunnels, "tunnel"))
             }
             Self::ConfigRefused { problems } => format!("the configuration was refused, the one in force stays: {problems}"),
             Self::StateNotWritten { error } => format!("the state directory cannot be written: {error}"),

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{AccountView, EventKind, Level, RotationEvent, Subject};
 use crate::{
+    counted::counted,
     id::TunnelId,
     name::{AccountName, TunnelName},
     orphan::Orphan,
@@ -378,8 +379,8 @@ impl ProvisioningEvent {
             }
             Self::ConnectionsCut { tunnel, connectors, from, .. } => {
                 let from = if from.is_empty() { String::new() } else { format!(" ({})", from.join(", ")) };
-                let (noun, verb) = if *connectors == 1 { ("connector", "is") } else { ("connectors", "are") };
-                format!("{connectors} {noun}{from} still connected to {tunnel}, which is being deleted, {verb} cut off")
+                let (connectors, are) = (counted(*connectors, "connector"), if *connectors == 1 { "is" } else { "are" });
+                format!("{connectors}{from} still connected to {tunnel}, which is being deleted, {are} cut off")
             }
         }
     }

@@ -7,8 +7,8 @@ use super::{
     foreign::fitting,
     offer::Limits,
     view::{
-        Happened, HostStatus, LIST_BYTES_MAX, Lines, Planned, Routes, ShownTunnel, TunnelBrief, Tunnels, counted, event_line,
-        is_troubled, log_line, route_line,
+        Happened, HostStatus, LIST_BYTES_MAX, Lines, Planned, Routes, ShownTunnel, TunnelBrief, Tunnels, event_line, is_troubled,
+        log_line, route_line,
     },
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         Client,
         api::{Error, ErrorKind, Event, Tunnel},
     },
+    counted::counted,
 };
 
 /// How many events the daemon is asked for where only some of them are shown.

@@ -185,11 +185,6 @@ impl TunnelBrief {
     }
 }
 
-/// So many of something, in words.
-pub(super) fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
 /// Whether somebody should look at a tunnel.
 pub(super) fn is_troubled(tunnel: &Tunnel) -> bool {
     tunnel.state != State::Ready || !tunnel.settled || tunnel.drift.is_some() || !tunnel.holds.is_empty()

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer, ser::SerializeStruct};
 use sha2::{Digest, Sha256};
 
 use super::{Plan, Step};
-use crate::{hexadecimal::hexadecimal, name::AccountName};
+use crate::{counted::counted, hexadecimal::hexadecimal, name::AccountName};
 
 /// The plans of all accounts.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -113,17 +113,16 @@ impl Plan {
             (0, 0, 0) => "nothing to change".to_owned(),
             (add, change, delete) => format!("{add} to add, {change} to change, {delete} to delete"),
         };
-        let mut append = |count: usize, word: &str| {
+        let mut append = |count: usize, words: String| {
             if count > 0 {
-                text.push_str(&format!(", {count} {word}"));
+                text.push_str(&format!(", {words}"));
             }
         };
-        append(self.waiting.len(), "of them waiting for a confirmation");
-        if let Some(calls) = self.calls.filter(|calls| *calls > 0) {
-            append(calls, if calls == 1 { "API call" } else { "API calls" });
-        }
-        append(self.conflicts.len(), if self.conflicts.len() == 1 { "conflict" } else { "conflicts" });
-        append(self.holds.len(), "held");
+        append(self.waiting.len(), format!("{} of them waiting for a confirmation", self.waiting.len()));
+        let calls = self.calls.unwrap_or(0);
+        append(calls, counted(calls, "API call"));
+        append(self.conflicts.len(), counted(self.conflicts.len(), "conflict"));
+        append(self.holds.len(), format!("{} held", self.holds.len()));
         text
     }
 }

@@ -14,6 +14,7 @@ use super::{
 pub(super) use facts::{Facts, Rank, Reach};
 
 use crate::{
+    counted::counted,
     id::{RecordId, TunnelId, ZoneId},
     name::{Hostname, TunnelName},
     plan::NetworkStep,
@@ -363,8 +364,5 @@ impl fmt::Display for RecordDrift {
 /// `3 rules`: the routes of a document, without the catch-all behind them.
 fn rules(document: &Value) -> String {
     let rules = document.get("ingress").and_then(Value::as_array).map_or(0, Vec::len);
-    match rules.saturating_sub(1) {
-        1 => "1 rule".to_owned(),
-        count => format!("{count} rules"),
-    }
+    counted(rules.saturating_sub(1), "rule")
 }

@@ -1,8 +1,9 @@
 //! A report as text: grouped, in each group the worst first.
 
 use crate::{
-    cli::render::{Look, Tone, counted, plain},
+    cli::render::{Look, Tone, plain},
     control::api::{DoctorCheck, DoctorReport, DoctorResult},
+    counted::counted,
 };
 
 /// How wide the words of results are, so that sentences stand below each other.

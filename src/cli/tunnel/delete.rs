@@ -8,8 +8,9 @@ use crate::cli::{
     arguments::{Wait, Yes},
     completion,
     confirm::confirm,
-    render::counted,
 };
+
+use crate::counted::counted;
 
 /// Delete a tunnel that was made over the socket, here and at Cloudflare
 ///

@@ -6,6 +6,7 @@ use crate::{
         Principal,
         api::{Error, ErrorKind, Identity, Reason},
     },
+    counted::counted,
     daemon::places::machine_id,
     event::DaemonEvent,
     reconciler::IdentityError,
@@ -17,7 +18,7 @@ impl DaemonBackend {
         let ledger = self.reconciler.ledger();
         let records = ledger.records();
         let tunnels = records.tunnels.len() + records.held.len();
-        let count = if tunnels == 1 { "1 tunnel".to_owned() } else { format!("{tunnels} tunnels") };
+        let count = counted(tunnels, "tunnel");
         let readable = !matches!(records.seal, Some(Seal::Unreadable(_)));
         let sealed = records.seal.is_some();
         Identity {

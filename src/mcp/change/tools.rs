@@ -9,13 +9,13 @@ use crate::{
         api::{Error, ErrorKind, Problem, TunnelDetail},
         merge, remove_route,
     },
+    counted::counted,
     mcp::{
         answer::Answer,
         arguments::{AddRoute, Apply, CreateTunnel, OneTunnel, Place, RemoveRoute, UpdateTunnel},
         failure::Failure,
         read::Reader,
         tool::Tool,
-        view::counted,
     },
 };
 
