@@ -36,7 +36,6 @@ mod route;
 mod sandbox;
 mod setup;
 mod status;
-mod suggest;
 mod terminal;
 mod top;
 mod tunnel;

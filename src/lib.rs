@@ -136,7 +136,7 @@ pub mod import;
 // line: config
 pub mod config;
 
-// line: backoff | name | id | secret | error_text | foreign_text | hexadecimal | counted | exposition | event_kind | failpoint
+// line: backoff | name | id | secret | error_text | foreign_text | hexadecimal | counted | suggestion | exposition | event_kind | failpoint
 pub mod backoff;
 pub mod name;
 pub mod id;
@@ -145,6 +145,7 @@ pub mod error_text;
 pub mod foreign_text;
 pub mod hexadecimal;
 pub mod counted;
+pub mod suggestion;
 pub mod exposition;
 pub mod event_kind;
 pub mod failpoint;

@@ -5,12 +5,13 @@ use clap::{Args, Subcommand};
 use super::{
     Context, Ending, Failure, Output, completion,
     render::{Cell, Table, Tone},
-    suggest,
 };
 use crate::control::{
     Trouble,
     api::{Credential, CredentialCheck, CredentialState, ErrorKind},
 };
+
+use crate::suggestion::question_or_list;
 
 /// Look at the accounts' API tokens; the tokens themselves are never shown
 #[derive(Debug, Subcommand)]
@@ -95,7 +96,7 @@ async fn with_suggestion(trouble: Trouble, account: Option<&str>, context: &Cont
     let failure = Failure::from(trouble);
     let (Some(account), true) = (account, is_unknown) else { return failure };
     let known = context.client.credentials().await.unwrap_or_default();
-    failure.maybe_hint(suggest::hint(account, known.iter().map(|credential| credential.account.as_str())))
+    failure.maybe_hint(question_or_list(account, known.iter().map(|credential| credential.account.as_str())))
 }
 
 /// What was tried with the accounts' tokens.

@@ -10,7 +10,6 @@ use super::{
     completion,
     follow::{Query, READ_MAX, Resumable, behind, follow},
     render::{Look, Tone, json_line, plain, stamp},
-    suggest,
     when::When,
 };
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
         api::{Event, Followed},
     },
     event_kind::EventKind,
+    suggestion::nearest,
 };
 
 /// Show what happened, and why
@@ -160,7 +160,7 @@ fn since(text: &str) -> Result<Since, String> {
 /// The kind of that name, which no event has when it is only a reading.
 fn kind(text: &str) -> Result<EventKind, String> {
     let told = || EventKind::ALL.iter().copied().filter(|kind| kind.is_told());
-    told().find(|kind| kind.as_str() == text).ok_or_else(|| match suggest::nearest(text, told().map(EventKind::as_str)) {
+    told().find(|kind| kind.as_str() == text).ok_or_else(|| match nearest(text, told().map(EventKind::as_str)) {
         Some(near) => format!("no event is of that kind; did you mean {near:?}?"),
         None => "no event is of that kind; /usr/share/doc/adit/events.md has them all".to_owned(),
     })

@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 
 use self::source::Found;
 use super::{
-    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, programs::Programs, render::plain, suggest,
+    Context, Ending, Failure, Output, arguments::Yes, completion, confirm::confirm, programs::Programs, render::plain,
     when::duration,
 };
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
     import::{CONFIG_FILE, tunnel_name},
     name::TunnelName,
     plan::definition_of,
+    suggestion::question_or_list,
 };
 
 /// Take over a tunnel that cloudflared runs on this host
@@ -140,7 +141,7 @@ async fn check_account(account: Option<&str>, context: &Context<'_>) -> Result<(
         return Ok(());
     }
     let message = format!("cannot import into account {account:?}: the configuration has no [accounts.{account}]");
-    Err(Failure::new(Ending::Failed, message).maybe_hint(suggest::hint(account, names())))
+    Err(Failure::new(Ending::Failed, message).maybe_hint(question_or_list(account, names())))
 }
 
 /// The origins of a definition that the daemon tries, each once; of very many the first.

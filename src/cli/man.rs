@@ -13,7 +13,9 @@ use std::{
 use clap::Args;
 
 use self::pages::{Page, pages};
-use super::{Context, Ending, Failure, suggest};
+use super::{Context, Ending, Failure};
+
+use crate::suggestion::nearest;
 
 /// Show the manual, or write its pages
 ///
@@ -60,7 +62,7 @@ fn find<'a>(words: &[String], pages: &'a [Page]) -> Result<&'a Page, Failure> {
     let page = |wanted: &str| pages.iter().find(|page| short(&page.name) == wanted);
     page(short(&asked)).ok_or_else(|| {
         let failure = Failure::new(Ending::Failed, format!("cannot find the page {asked:?}: no command is called so"));
-        match suggest::nearest(short(&asked), pages.iter().map(|page| short(&page.name))).and_then(page) {
+        match nearest(short(&asked), pages.iter().map(|page| short(&page.name))).and_then(page) {
             Some(near) => failure.with_hint(format!("did you mean {:?}?", near.name)),
             None => failure.with_hint("\"adit man\" lists every command"),
         }

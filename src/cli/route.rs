@@ -12,7 +12,6 @@ use super::{
     completion,
     confirm::confirm,
     render::{self, Look},
-    suggest,
     tunnel::tell,
     wait::{Goal, wait},
     watch::{self, Picture, Watch},
@@ -21,6 +20,8 @@ use crate::control::{
     Client, Trouble,
     api::{ErrorKind, TunnelRoute},
 };
+
+use crate::suggestion::question;
 
 /// Lead hostnames and private networks to tunnels
 #[derive(Debug, Subcommand)]
@@ -152,8 +153,7 @@ async fn with_suggestion(trouble: Trouble, hostname: &str, tunnel: Option<&str>,
     }
     let routes = context.client.routes().await.unwrap_or_default();
     let of_tunnel = routes.iter().filter(|route| tunnel.is_none_or(|tunnel| route.tunnel == tunnel));
-    let near = suggest::nearest(hostname, of_tunnel.filter_map(|route| route.route.hostname.as_deref()));
-    failure.maybe_hint(near.map(|near| format!("did you mean {near:?}?")))
+    failure.maybe_hint(question(hostname, of_tunnel.filter_map(|route| route.route.hostname.as_deref())))
 }
 
 async fn remove(arguments: Remove, context: &mut Context<'_>) -> Result<Ending, Failure> {

@@ -2,10 +2,12 @@
 
 use super::{
     grammar::{Grammar, Kind, Presence},
-    problem::{alternatives, join, nearest, quoted},
+    problem::{alternatives, join, quoted},
     report::Report,
     tree::{Node, Place, Table, Value},
 };
+
+use crate::suggestion::question;
 
 /// The part of `table` that fits `grammar`.
 pub(super) fn check(table: Table, place: &Place, grammar: &Grammar, report: &mut Report<'_>) -> Table {
@@ -36,10 +38,8 @@ fn unknown_key(name: &str, node: &Node, grammar: &Grammar, report: &mut Report<'
         return;
     }
     let message = format!("unknown key {}", quoted(name));
-    match nearest(name, known()) {
-        Some(key) => report.error_with_help(&node.place, message, format!("did you mean {key:?}?")),
-        None => report.error_with_help(&node.place, message, format!("known here: {}", known().collect::<Vec<_>>().join(", "))),
-    };
+    let help = question(name, known()).unwrap_or_else(|| format!("known here: {}", known().collect::<Vec<_>>().join(", ")));
+    report.error_with_help(&node.place, message, help);
 }
 
 /// `node`, if it is of this kind; what does not fit inside it is taken away.
@@ -67,8 +67,8 @@ fn fit(node: Node, kind: &Kind, report: &mut Report<'_>) -> Option<Node> {
         }
         (Kind::Word(words), Value::Text(text)) if !words.contains(&text.as_str()) => {
             let message = format!("cannot use {}: it must be {}", quoted(&text), alternatives(words.iter().copied()));
-            match nearest(&text, words.iter().copied()) {
-                Some(word) => report.error_with_help(&place, message, format!("did you mean {word:?}?")),
+            match question(&text, words.iter().copied()) {
+                Some(help) => report.error_with_help(&place, message, help),
                 None => report.error(&place, message),
             };
             return None;

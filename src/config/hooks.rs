@@ -6,11 +6,13 @@ use url::Url;
 use super::{
     access::Pattern,
     account::{TokenSource, argument, checked_url, serialize_url, token_source},
-    problem::nearest,
     report::{Report, Reported},
     section::{Section, as_text},
 };
-use crate::event_kind::{EventKind, Level};
+use crate::{
+    event_kind::{EventKind, Level},
+    suggestion::question,
+};
 
 /// Who is told of which events.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -91,10 +93,8 @@ fn events(section: Section<'_>, report: &mut Report<'_>) -> Result<Vec<Pattern>,
             [..] => format!("cannot use {text:?}: hooks are never told of readings, nor of hooks themselves"),
         };
         let words = EventKind::ALL.iter().filter(|kind| kind.is_for_hooks()).map(|kind| kind.as_str());
-        let help = match nearest(text.trim_end_matches('*'), words) {
-            Some(kind) => format!("did you mean {kind:?}?"),
-            None => "see /usr/share/doc/adit/events.md".to_owned(),
-        };
+        let help = question(text.trim_end_matches('*'), words);
+        let help = help.unwrap_or_else(|| "see /usr/share/doc/adit/events.md".to_owned());
         wrong = Some(report.error_with_help(place, message, help));
     }
     wrong.map_or(Ok(patterns), Err)

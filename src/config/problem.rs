@@ -87,18 +87,6 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// The one of `known` that `text` is most likely meant to be.
-pub(super) fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// Jaro-Winkler similarity below which a suggestion would be a guess.
-    const SIMILAR: f64 = 0.8;
-    known
-        .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&text.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(similarity, _)| *similarity >= SIMILAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
 /// `a, b or c`, each in quotes.
 pub(super) fn alternatives<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     join(words.into_iter().map(|word| format!("{word:?}")), "or")

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use ipnet::IpNet;
 
-use crate::name::{AccountName, Hostname, TunnelName};
+use crate::{
+    name::{AccountName, Hostname, TunnelName},
+    suggestion::question,
+};
 
 use super::{
     bytes, days,
@@ -14,7 +17,7 @@ use super::{
     load_balancer::load_balancer,
     origin_request::{self, Scope},
     private_route::PrivateNetwork,
-    problem::{nearest, quoted},
+    problem::quoted,
     report::{Report, Reported},
     section::Section,
     tree::Node,
@@ -160,8 +163,8 @@ fn account(section: Section<'_>, accounts: &[AccountName], report: &mut Report<'
     }
     let place = section.get("account").map_or(section.place, |node| &node.place);
     let message = format!("cannot use {:?}: there is no table [accounts.{name}]", name.as_str());
-    Err(match nearest(name.as_str(), accounts.iter().map(AccountName::as_str)) {
-        Some(near) => report.error_with_help(place, message, format!("did you mean {near:?}?")),
+    Err(match question(name.as_str(), accounts.iter().map(AccountName::as_str)) {
+        Some(help) => report.error_with_help(place, message, help),
         None => report.error(place, message),
     })
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod auditing;
 mod body;
+mod complaint;
 mod connections;
 #[cfg(any(test, fuzzing))]
 pub(super) mod fuzzing;
@@ -16,7 +17,6 @@ mod precondition;
 mod patient;
 mod router;
 mod stream;
-mod suggestion;
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,6 +42,8 @@ use listing::Listing;
 use operations::Operations;
 pub(super) use operations::kind as operation_kind;
 use patient::Patient;
+
+use crate::suggestion::question;
 
 /// How long a client may take to send a request's head, counted from its connection or from its last request.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
@@ -237,7 +239,7 @@ impl<B: Backend> Shared<B> {
     /// The error for a tunnel that is not there, with the name that may have been meant.
     fn no_such_tunnel(&self, caller: &gate::Caller, name: &str) -> api::Error {
         let names = caller.seen_names(&self.backend);
-        let hint = suggestion::of_word(name, names.iter().map(String::as_str));
+        let hint = question(name, names.iter().map(String::as_str));
         api::Error::no_such_tunnel(name).with_hint(hint.unwrap_or_else(|| "\"adit tunnel list\" shows every tunnel".to_owned()))
     }
 }

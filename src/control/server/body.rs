@@ -10,7 +10,7 @@ use axum::{
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{self, DeserializeOwned, IgnoredAny};
 
-use super::suggestion;
+use super::complaint;
 use crate::control::api::{Error, ErrorKind};
 
 /// The largest body that is read, in bytes: a definition with thousands of rules fits.
@@ -58,7 +58,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     parsed.map_err(|error| {
         let complaint = error.to_string();
         let message = format!("cannot read the request's body as JSON: {complaint}");
-        Error { hint: suggestion::of_complaint(&complaint), ..Error::new(ErrorKind::Malformed, message) }
+        Error { hint: complaint::suggested(&complaint), ..Error::new(ErrorKind::Malformed, message) }
     })
 }
 

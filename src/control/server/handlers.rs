@@ -20,7 +20,7 @@ use std::{error::Error as _, sync::Arc};
 
 use axum::extract::{State, rejection::QueryRejection};
 
-use super::{Shared, gate::Caller, suggestion};
+use super::{Shared, complaint, gate::Caller};
 use crate::{
     control::{
         api::{Error, ErrorKind},
@@ -70,5 +70,5 @@ fn bad_query(error: &QueryRejection) -> Error {
     // Without the words of the library around it.
     let complaint = error.source().map_or_else(|| error.body_text(), ToString::to_string);
     let message = format!("cannot read the request's query: {complaint}");
-    Error { hint: suggestion::of_complaint(&complaint), ..Error::new(ErrorKind::Malformed, message) }
+    Error { hint: complaint::suggested(&complaint), ..Error::new(ErrorKind::Malformed, message) }
 }

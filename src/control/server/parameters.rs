@@ -8,12 +8,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{body, suggestion};
+use super::body;
 use crate::control::{
     api::{Error, ErrorKind},
     schema,
     table::Action,
 };
+
+use crate::suggestion::question_or_list;
 
 /// Lets a request pass that asks only for what its endpoint does.
 pub(super) async fn check_asked(State(action): State<Action>, mut request: Request, next: Next) -> Response {
@@ -43,8 +45,8 @@ fn check(action: Action, query: &str) -> Result<(), Error> {
     let known = schema::query_of(action);
     let unknown = url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| !known.iter().any(|known| known == key.as_ref()));
     let Some((key, _)) = unknown else { return Ok(()) };
-    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-    let hint = suggestion::among(&key, &known).unwrap_or_else(|| "this path takes no parameters".to_owned());
+    let hint =
+        question_or_list(&key, known.iter().map(String::as_str)).unwrap_or_else(|| "this path takes no parameters".to_owned());
     Err(Error::new(ErrorKind::Malformed, format!("cannot read the request's query: unknown parameter {key:?}")).with_hint(hint))
 }
 

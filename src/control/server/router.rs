@@ -18,7 +18,6 @@ use super::{
     handlers,
     operations::operate,
     parameters::check_asked,
-    suggestion,
 };
 use crate::control::{
     api::{Error, ErrorKind},
@@ -26,6 +25,8 @@ use crate::control::{
     peer::Principal,
     table::{Action, ENDPOINTS, Method},
 };
+
+use crate::suggestion::question;
 
 /// The router of everything in the table, each endpoint behind the gate.
 pub(super) fn build<B: Backend>(shared: &Arc<Shared<B>>) -> Router {
@@ -123,7 +124,7 @@ async fn no_such_path<B: Backend>(
     uri: Uri,
 ) -> impl IntoResponse {
     let message = format!("cannot find {:?}: the control socket has no such path", uri.path());
-    let hint = suggestion::of_word(uri.path(), ENDPOINTS.iter().map(|endpoint| endpoint.path));
+    let hint = question(uri.path(), ENDPOINTS.iter().map(|endpoint| endpoint.path));
     let hint = hint.unwrap_or_else(|| "every path begins with /v1/".to_owned());
     known(&shared, &principal, Error::new(ErrorKind::NotFound, message).with_hint(hint)).await
 }
