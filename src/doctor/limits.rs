@@ -13,8 +13,8 @@ use crate::{
     process,
 };
 
-/// Descriptors that the daemon needs whatever it runs: clients of its socket, log files, the API.
-const DESCRIPTORS_BASE: u64 = 512;
+/// Descriptors that the daemon needs whatever it runs: clients of its socket with two each, log files, the API.
+const DESCRIPTORS_BASE: u64 = 640;
 
 /// Descriptors for each connector: its process, metrics socket, notify socket, log, and a second one of each while it is replaced.
 const DESCRIPTORS_EACH: u64 = 12;

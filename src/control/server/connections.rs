@@ -14,7 +14,7 @@ const PER_USER_MAX: usize = 16;
 /// away must leave others theirs.
 const PER_ROOT_MAX: usize = TOTAL_MAX / 2;
 
-/// Connections in all: each holds a descriptor and some memory of the daemon.
+/// Connections in all: each holds two descriptors and some memory of the daemon.
 const TOTAL_MAX: usize = 200;
 
 /// Of all connections, those that only root gets: an administrator reaches the daemon whatever the others do.
