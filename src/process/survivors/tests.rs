@@ -45,6 +45,16 @@ fn a_process_whose_record_is_lost_is_found_with_all_that_it_was_started_with() {
 }
 
 #[test]
+fn a_record_that_was_lost_proves_as_much_as_before_once_it_is_written_again() {
+    let house = House::new(None);
+    let connector = house.connector(3);
+    let census = Census::take(&house.owner).unwrap();
+    // All that a daemon comes to write on a disk that has room for a moment.
+    house.record(census.found[0].content.clone());
+    assert_eq!(found(&house), [(connector.pid(), 3, true, true)]);
+}
+
+#[test]
 fn a_torn_record_is_as_good_as_a_lost_one() {
     let house = House::new(None);
     let connector = house.connector(3);
