@@ -172,7 +172,7 @@ async fn an_origin_that_takes_no_connection_or_fails_by_itself_breaks_at_the_ori
         closed.address(),
     ));
     host.client.reload_configuration().await.unwrap();
-    host.until_all_serve().await;
+    host.until("the connector has the new rules", async |host| host.connector("web").await.config_version == Some(2)).await;
     for (path, words) in [("/unix/a", "takes no connection"), ("/", "refused"), ("/tls", "and then it fails")] {
         let diagnosis = broken_at(&host, &["app.example.com", "--path", path], Link::Origin).await;
         assert!(diagnosis.verdict.sentence.contains(words), "{path}: {diagnosis:?}");
