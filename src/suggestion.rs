@@ -8,10 +8,17 @@ const ALIKE_MIN: f64 = 0.8;
 /// a thousand tunnels.
 const WORD_MAX: usize = 256;
 
+/// More than a word can have slips: what is only alike comes behind.
+const WORD_MAX_SLIPS: f64 = 256.0;
+
 /// How many words are listed before the rest is only counted.
 const LISTED_MAX: usize = 24;
 
-/// The one of `known` that `word` is most likely meant to be, if any is like it. Case counts for nothing.
+/// What stands between the parts of a name: of a hostname, a path, a kind of event, a key.
+const SEPARATORS: [char; 4] = ['.', '-', '/', '_'];
+
+/// The one of `known` that `word` is most likely meant to be, if any is like it. Case counts for nothing, nor do parts that both
+/// have in their places: two hostnames of one zone are not alike for that.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.len() > WORD_MAX {
         return None;
@@ -21,19 +28,39 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     ranked.min_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(other.1))).map(|(_, known)| known)
 }
 
-/// How far `known` is from `word`, when it is near enough to be meant: slips count before what is only alike.
-#[expect(clippy::cast_precision_loss, reason = "a word has far fewer letters than a float counts exactly")]
+/// How far `known` is from `word`, when it is near enough to be meant.
 fn rank(word: &str, known: &str) -> Option<f64> {
-    let slips = strsim::damerau_levenshtein(word, known);
-    // A letter in three at most differs, or two changed places: in a short word little else is left to be alike, and of a single
-    // letter nothing.
-    let length = word.chars().count();
-    let slips_max = (length / 3).max(1).min(length.saturating_sub(1));
-    if slips <= slips_max {
-        return Some(slips as f64);
+    let (word, known): (Vec<&str>, Vec<&str>) = (word.split(SEPARATORS).collect(), known.split(SEPARATORS).collect());
+    if word.len() == known.len() {
+        return word.iter().zip(&known).map(|(word, known)| rank_part(word, known)).sum();
     }
-    let alike = strsim::jaro_winkler(word, known);
-    (alike >= ALIKE_MIN).then_some(slips_max as f64 + 2.0 - alike)
+    // A separator is missing, or there is one too many: what is the same at both ends says nothing.
+    let (word, known) = without_shared_ends(&word, &known);
+    let (word, known) = (word.join("-"), known.join("-"));
+    slips(&word, &known)
+}
+
+/// The same for a part between two separators: slips count before what is only alike.
+fn rank_part(word: &str, known: &str) -> Option<f64> {
+    let alike = || Some(strsim::jaro_winkler(word, known)).filter(|alike| *alike >= ALIKE_MIN);
+    slips(word, known).or_else(|| Some(WORD_MAX_SLIPS + 1.0 - alike()?))
+}
+
+/// How many letters differ or changed places, when that is a letter in three at most: in a short word little else is left to be alike,
+/// and of a single letter nothing.
+#[expect(clippy::cast_precision_loss, reason = "a word has far fewer letters than a float counts exactly")]
+fn slips(word: &str, known: &str) -> Option<f64> {
+    let length = word.chars().count();
+    let slips = strsim::damerau_levenshtein(word, known);
+    (slips <= (length / 3).max(1).min(length.saturating_sub(1))).then_some(slips as f64)
+}
+
+/// The parts of two names without those at both ends that they share.
+fn without_shared_ends<'a, 'b>(word: &'a [&'a str], known: &'b [&'b str]) -> (&'a [&'a str], &'b [&'b str]) {
+    let shared = word.iter().zip(known).take_while(|(word, known)| word == known).count();
+    let (word, known) = (&word[shared..], &known[shared..]);
+    let shared = word.iter().rev().zip(known.iter().rev()).take_while(|(word, known)| word == known).count();
+    (&word[..word.len() - shared], &known[..known.len() - shared])
 }
 
 /// The question whether the nearest of `known` was meant, if one is near.
@@ -74,8 +101,40 @@ mod tests {
     }
 
     #[test]
+    fn parts_that_names_share_make_them_no_more_alike() {
+        let hostnames = ["*.example.com", "api.example.com", "docs.example.com"];
+        let kinds = [
+            "connector-held",
+            "connector-hung",
+            "connector-lost-connections",
+            "daemon-started",
+            "daemon-stopping",
+            "tunnel-gone",
+        ];
+        let paths = ["/v1/config", "/v1/plan", "/v1/tunnels", "/v1/tunnels/{name}/routes"];
+        for (word, known, near) in [
+            ("web.example.com", &hostnames[..], None),
+            ("blog.example.com", &hostnames, None),
+            ("dosc.example.com", &hostnames, Some("docs.example.com")),
+            ("docs.exmaple.com", &hostnames, Some("docs.example.com")),
+            ("connector-up", &kinds, None),
+            ("connector", &kinds, None),
+            ("conector-hung", &kinds, Some("connector-hung")),
+            ("connector_hung", &kinds, Some("connector-hung")),
+            ("daemon-stopped", &kinds, Some("daemon-stopping")),
+            ("tunnel-created", &kinds, None),
+            ("/v1/logs", &paths, None),
+            ("/v1", &paths, None),
+            ("/v1/tunnel", &paths, Some("/v1/tunnels")),
+            ("/v1/tunnels/web/metrics", &paths, None),
+        ] {
+            assert_eq!(nearest(word, known.iter().copied()), near, "{word}");
+        }
+    }
+
+    #[test]
     fn fewer_slips_count_before_what_is_only_alike() {
-        assert_eq!(nearest("tunnel-b", ["tunnel-before-last", "tunnel-a"]), Some("tunnel-a"));
+        assert_eq!(nearest("shopping", ["shopping2024", "shoppong"]), Some("shoppong"));
         assert_eq!(nearest("cat", ["car", "bat"]), Some("bat"), "of two that are as near the first in the alphabet");
     }
 

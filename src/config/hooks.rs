@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     event_kind::{EventKind, Level},
-    suggestion::question,
+    suggestion::{nearest, question},
 };
 
 /// Who is told of which events.
@@ -92,8 +92,14 @@ fn events(section: Section<'_>, report: &mut Report<'_>) -> Result<Vec<Pattern>,
             [] => format!("cannot use {text:?}: there is no such kind of event"),
             [..] => format!("cannot use {text:?}: hooks are never told of readings, nor of hooks themselves"),
         };
-        let words = EventKind::ALL.iter().filter(|kind| kind.is_for_hooks()).map(|kind| kind.as_str());
-        let help = question(text.trim_end_matches('*'), words);
+        let kinds = EventKind::ALL.iter().filter(|kind| kind.is_for_hooks()).map(|kind| kind.as_str());
+        let help = match text.strip_suffix("-*") {
+            Some(family) => {
+                let near = nearest(family, kinds.filter_map(|kind| Some(kind.split_once('-')?.0)));
+                near.map(|near| format!("did you mean \"{near}-*\"?"))
+            }
+            None => question(text, kinds),
+        };
         let help = help.unwrap_or_else(|| "see /usr/share/doc/adit/events.md".to_owned());
         wrong = Some(report.error_with_help(place, message, help));
     }

@@ -12,10 +12,8 @@ use crate::{
     desired::Intended,
     name::{Hostname, TunnelName},
     status::Status,
+    suggestion::nearest,
 };
-
-/// A name that differs in more than this share of its letters is not what was meant: one of three.
-const SIMILAR_SHARE: usize = 3;
 
 /// What takes a request.
 #[derive(Debug)]
@@ -139,11 +137,9 @@ fn left(intended: &Intended, status: &Status, seen: &dyn Fn(&TunnelName) -> bool
 
 /// The most similar hostname of those tunnels, if one is similar.
 fn similar<'a>(tunnels: impl Iterator<Item = &'a Tunnel>, hostname: &Hostname) -> Option<Hostname> {
-    let distance = |own: &Hostname| strsim::damerau_levenshtein(own.as_str(), hostname.as_str());
     let hostnames = tunnels.flat_map(|tunnel| {
         let balancer = tunnel.load_balancer.iter().map(|balancer| &balancer.hostname);
         tunnel.ingress.iter().filter_map(|rule| rule.hostname.as_ref()).chain(balancer).chain(&tunnel.hostname_routes)
     });
-    let (distance, nearest) = hostnames.map(|own| (distance(own), own)).min()?;
-    (distance * SIMILAR_SHARE <= hostname.as_str().len()).then(|| nearest.clone())
+    nearest(hostname.as_str(), hostnames.map(Hostname::as_str))?.parse().ok()
 }

@@ -37,6 +37,8 @@ fn hooks_are_told_of_no_readings_and_not_of_themselves() {
 fn a_pattern_of_no_kind_is_told_with_what_may_be_meant() {
     for (pattern, problem) in [
         ("conector-exited", "there is no such kind of event (did you mean \"connector-exited\"?)"),
+        ("conector-*", "there is no such kind of event (did you mean \"connector-*\"?)"),
+        ("connector-up", "there is no such kind of event (see /usr/share/doc/adit/events.md)"),
         ("Xyz", "there is no such kind of event (see /usr/share/doc/adit/events.md)"),
         ("hook-*", "hooks are never told of readings, nor of hooks themselves (see /usr/share/doc/adit/events.md)"),
     ] {
