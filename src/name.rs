@@ -128,11 +128,11 @@ impl FromStr for Hostname {
         if text.is_empty() {
             return Err(NameError::new("a hostname must not be empty"));
         }
-        if text.contains(':') {
-            return Err(NameError::new("a hostname must not contain a port"));
-        }
         if text.contains('/') {
             return Err(NameError::new("a hostname must not contain a path or a scheme"));
+        }
+        if text.contains(':') {
+            return Err(NameError::new("a hostname must not contain a port"));
         }
         let (prefix, rest) = match text.strip_prefix("*.") {
             Some(rest) => ("*.", rest),

@@ -65,6 +65,10 @@ fn every_part_of_a_rule_is_judged() {
             "hostname: cannot use \"a.example.com:80\": a hostname must not contain a port",
         ),
         (
+            "{ hostname = 'https://a.example.com', service = 'bastion' }",
+            "hostname: cannot use \"https://a.example.com\": a hostname must not contain a path or a scheme",
+        ),
+        (
             "{ hostname = 'a.*.example.com', service = 'bastion' }",
             "hostname: cannot use \"a.*.example.com\": a wildcard must be the whole first label, as in *.example.com",
         ),
