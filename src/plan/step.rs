@@ -68,7 +68,8 @@ pub enum Step {
         /// Which.
         tunnel: TunnelName,
     },
-    /// A tunnel left the configuration: its connectors stop, what it has at Cloudflare stays. Changes only the record.
+    /// A tunnel left the configuration, or is being deleted: its connectors stop, what it has at Cloudflare stays for now. Changes only
+    /// the record.
     OrphanTunnel {
         /// Which.
         tunnel: TunnelName,
@@ -288,7 +289,7 @@ impl Step {
             Self::NoteDocument { tunnel, document } => format!("configuration of {tunnel}: {} in force", rules(document)),
             Self::KeepTunnel { tunnel } => format!("tunnel {tunnel}: is wanted again"),
             Self::OrphanTunnel { tunnel } => {
-                format!("tunnel {tunnel}: left the configuration; its connectors stop, what it has at Cloudflare stays")
+                format!("tunnel {tunnel}: is not wanted any more; its connectors stop, and this deletes nothing at Cloudflare")
             }
             Self::SettleCreation { tunnel, id } => format!("tunnel {tunnel}: an earlier create made it as {id}"),
             Self::TakeRecord { tunnel, hostname, .. } => format!("record {hostname} -> {tunnel}: an earlier create made it"),

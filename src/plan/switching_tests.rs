@@ -132,7 +132,7 @@ fn a_tunnel_that_left_the_configuration_is_orphaned_only_when_its_hostnames_have
         assert!(plan.contains(expected) && !plan.contains("- tunnel old"), "{expected}:\n{plan}");
     }
     model.now += GRACE;
-    assert!(pass(&mut model, &want).contains("- tunnel old: left the configuration"));
+    assert!(pass(&mut model, &want).contains("- tunnel old: is not wanted any more"));
 }
 
 #[test]
