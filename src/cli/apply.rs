@@ -68,7 +68,12 @@ pub(super) async fn run(arguments: Arguments, context: &mut Context<'_>) -> Resu
         Output::Json => context.terminal.print_json(&applied)?,
         Output::Table => context.terminal.print(&render(&applied))?,
     }
-    let left_alone = shown.is_some_and(|plan| plan.left_alone > 0);
+    let left_alone = match (shown, applied.done) {
+        (Some(plan), _) => plan.left_alone > 0,
+        // What was only named was not looked at.
+        (None, 0) => context.client.plan().await?.left_alone > 0,
+        (None, _) => false,
+    };
     let mut ending = match (applied.done, applied.left.is_empty()) {
         (_, false) => Ending::Failed,
         // As the plan said: nothing can be done but to wait or to decide.

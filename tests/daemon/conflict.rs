@@ -1,6 +1,7 @@
 //! Names that somebody else holds: they are left alone, byte for byte.
 
 use adit::{control::api::RouteState, sandbox::world::RecordKind};
+use serde_json::Value;
 
 use crate::host::{Host, serves};
 
@@ -39,6 +40,13 @@ async fn left_alone(kind: RecordKind, content: &str) {
     let shown = host.adit(&["status"]).await;
     assert_eq!(shown.code, Some(1), "{shown:?}");
     assert!(shown.stdout.contains(content), "{shown:?}");
+    let planned = host.adit(&["plan", "-o", "json"]).await;
+    assert_eq!(planned.code, Some(5), "{planned:?}");
+    let hash = serde_json::from_str::<Value>(&planned.stdout).unwrap()["hash"].as_str().unwrap().to_owned();
+    for apply in [&["apply", "--yes"][..], &["apply", "--plan", &hash]] {
+        let applied = host.adit(apply).await;
+        assert_eq!(applied.code, Some(5), "{applied:?}");
+    }
 
     host.stage.world.dashboard().delete_record("app.example.com").unwrap();
     // Whoever removed it has Adit look again; without that it does so a few minutes later.
