@@ -134,7 +134,12 @@ async fn add(arguments: Add, context: &mut Context<'_>) -> Result<Ending, Failur
         return wait(&arguments.wait, context, &arguments.tunnel, &Goal::Serving).await;
     }
     let (Some(rule), Some(_), Some(_)) = (arguments.rule.value(), &arguments.rule.hostname, &arguments.rule.service) else {
-        let failure = Failure::new(Ending::Usage, "cannot add a route without --hostname and --service");
+        let missing = match (&arguments.rule.hostname, &arguments.rule.service) {
+            (Some(_), None) => "--service",
+            (None, Some(_)) => "--hostname",
+            (_, _) => "--hostname and --service",
+        };
+        let failure = Failure::new(Ending::Usage, format!("cannot add a route without {missing}"));
         let hint = "such as --hostname app.example.com --service http://localhost:8080, --network 10.20.0.0/16 or \
                     --private-hostname wiki.internal.example";
         return Err(failure.with_hint(hint));

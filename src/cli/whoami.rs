@@ -20,7 +20,13 @@ pub(super) async fn run(_arguments: Arguments, context: &mut Context<'_>) -> Res
 }
 
 fn render(who: &WhoAmI) -> String {
-    let groups: Vec<String> = who.groups.iter().map(u32::to_string).collect();
+    // The primary group first; it may be among the others too.
+    let mut groups: Vec<String> = Vec::new();
+    for group in who.groups.iter().map(u32::to_string) {
+        if !groups.contains(&group) {
+            groups.push(group);
+        }
+    }
     let mut text = format!(
         "user    {} (uid {})\ngroups  {}\nrole    {}\n",
         plain(who.user.as_deref().unwrap_or("without a name")),
@@ -45,7 +51,7 @@ mod tests {
         let who = WhoAmI {
             uid: 1000,
             user: Some("alice".to_owned()),
-            groups: vec![1000, 27],
+            groups: vec![1000, 27, 1000],
             role: None,
             grants: vec![GrantInEffect { role: "editor".to_owned(), tunnels: vec!["web-*".to_owned()] }],
         };

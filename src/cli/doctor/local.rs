@@ -7,7 +7,7 @@ use crate::{
     cli::cloudflared,
     command,
     config::{self, Cloudflared, Config},
-    config_files,
+    config_files::{self, FilesError},
     control::api::{
         DoctorCheck,
         DoctorGroup::{Configuration, Daemon},
@@ -42,9 +42,15 @@ pub(super) fn files(main: &Path) -> Vec<DoctorCheck> {
         Ok(sources) => sources,
         Err(error) => {
             let text = error_text::with_causes(&error);
-            return vec![
-                check(Configuration, "config-files", Unknown, text).advised("look as root, or name the file with --config"),
-            ];
+            let advice = match &error {
+                FilesError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                    "`sudo adit setup` writes the first configuration; --config names another file"
+                }
+                FilesError::Read { .. } | FilesError::NotText { .. } | FilesError::TooMany { .. } => {
+                    "look as root, or name the file with --config"
+                }
+            };
+            return vec![check(Configuration, "config-files", Unknown, text).advised(advice)];
         }
     };
     match config::parse(&sources) {

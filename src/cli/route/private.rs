@@ -12,7 +12,7 @@ pub(super) struct Arguments {
     /// A private network that is reached through the tunnel, such as 10.20.0.0/16.
     #[arg(long, value_name = "CIDR", conflicts_with_all = ["hostname", "path", "private_hostname"])]
     network: Option<String>,
-    /// The virtual network that the private network is in; it is made if there is none of that name. When left out, the default one.
+    /// The virtual network that the private network is in. When left out, the default one.
     #[arg(long, value_name = "NAME", requires = "network")]
     virtual_network: Option<String>,
     /// A private hostname that leads through the tunnel, such as wiki.internal.example.
