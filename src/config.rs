@@ -35,6 +35,7 @@ mod private_route;
 mod problem;
 mod read_tunnel;
 mod reference;
+mod removal;
 mod report;
 mod schema;
 mod section;
@@ -74,6 +75,7 @@ pub use self::{
     private_route::{PrivateNetwork, PrivateRoute},
     problem::{Problem, Problems, Severity},
     reference::{KeyReference, keys, reference},
+    removal::{UnknownRemoval, unknown_removal},
     schema::{rule_schema, schema, tunnel_schema},
     service::{Scheme, Service, ServiceError, ServiceUrl},
     tunnel::{AccessDemand, ConfigurationMode, OnDrift, Origin, Ownership, Protocol, Tunnel},

@@ -44,6 +44,17 @@ async fn routes_are_added_and_removed_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_key_that_no_tunnel_can_have_is_not_removed_without_a_word() {
+    let host = Host::start().await;
+    host.backend.put("web", json!({ "replicas": 2 }));
+    let refused = host.client.patch_tunnel("web", &json!({ "replicas": 3, "health": { "orgin": null } })).await.unwrap_err();
+    assert_eq!(refused.kind(), Some(ErrorKind::Invalid));
+    assert!(refused.to_string().contains("\"health.orgin\""), "{refused}");
+    assert_eq!(host.client.tunnel("web").await.unwrap().definition, json!({ "replicas": 2 }), "nothing is changed");
+    host.client.patch_tunnel("web", &json!({ "replicas": null, "load_balancer": null })).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_a_file_defines_is_read_only() {
     let host = Host::start().await;
     host.backend.put("web", json!({}));

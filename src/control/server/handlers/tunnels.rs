@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{App, tunnel_name};
 use crate::{
+    config::unknown_removal,
     control::{
         api::{Change, Changed, CreateTunnel, Error, ErrorKind, TunnelDetail},
         backend::Backend,
@@ -113,10 +114,18 @@ pub(in crate::control::server) async fn patch_tunnel<B: Backend>(
     Document(patch): Document<Value>,
 ) -> Response {
     edit(&shared, &caller, &name, &headers, |value| {
+        check_removals(&name, &patch)?;
         edit::merge(value, patch.clone());
         Ok(())
     })
     .await
+}
+
+/// Refuses to take away what no definition can have.
+fn check_removals(name: &str, patch: &Value) -> Result<(), Error> {
+    let Some(unknown) = unknown_removal(patch) else { return Ok(()) };
+    let message = format!("cannot change tunnel {name:?}: unknown key {:?} cannot be removed", unknown.key);
+    Err(Error { hint: unknown.help, ..Error::new(ErrorKind::Invalid, message) })
 }
 
 /// Reads a tunnel's definition, lets `change` change it, and writes it if nobody else did meanwhile; who did not say what they looked
