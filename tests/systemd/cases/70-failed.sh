@@ -27,8 +27,13 @@ until_true 'the next daemon runs' is_next "$pid"
 expect_same_connectors
 shown=$(inside adit status || true)
 [[ $shown == *nonsense* ]] || fail "the status does not say what is wrong with the files: $shown"
+expect_nothing_lost front
+expect_no_refusal control metrics
+
+step 'its files are set right: it takes them, and nobody notices'
+remember
 inside mv /var/lib/adit/elsewhere /var/lib/adit/accepted
 cp "$overlay/good.toml" "$root/etc/adit/adit.toml"
 inside systemctl reload adit
 expect_same_connectors
-expect_nothing_lost front control
+expect_nothing_lost front control metrics
