@@ -3,8 +3,9 @@
 #
 #     packaging/compile && tests/system.sh [CHECK...]
 #
-# The checks are the functions check_CHECK below, each of which says what it looks at; their order is at the end. The program is
-# target/release/adit, or $ADIT; that of the packages is always the former.
+# The checks are the functions check_CHECK below, each of which says what it looks at; their order is at the end. Those that are joined
+# by a plus sign, as in soak+reproducible, run at once. The program is target/release/adit, or $ADIT; that of the packages is always the
+# former.
 #
 # Needs Python with venv and a package index for pip, promtool (Debian: prometheus), systemd-analyze, unshare, curl, a C compiler and, as
 # root, debootstrap and systemd-nspawn (systemd-container). The packages need what tests/packages.sh says.
@@ -130,13 +131,35 @@ check_systemd() {
     tests/systemd.sh "$(packaging/build | grep '\.deb$')"
 }
 
+# run_check CHECK[+CHECK...]: what the first prints is seen at once, that of the others when it has ended.
+run_check() {
+    local names name outputs=()
+    IFS=+ read -ra names <<<"$1"
+    for name in "${names[@]:1}"; do
+        "check_$name" >"$work/$name.output" 2>&1 &
+        companion $!
+        outputs[$!]=$name
+    done
+    "check_${names[0]}"
+    local process status
+    for process in "${!outputs[@]}"; do
+        name=${outputs[$process]} status=0
+        wait "$process" || status=$?
+        unset "companions[$process]"
+        step "$name"
+        cat "$work/$name.output"
+        [ "$status" = 0 ] || fail "it ended with $status"
+    done
+}
+
+# What takes all the processors goes beside what mostly waits.
 checks=("$@")
-[ $# -gt 0 ] || checks=(unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos soak fuzz bench packages reproducible systemd)
-for check in "${checks[@]}"; do
+[ $# -gt 0 ] || checks=(unit metrics rules dashboard alerts sdk schemathesis mcp demo namespace chaos soak+reproducible fuzz bench packages systemd)
+for check in ${checks[*]//+/ }; do
     declare -F "check_$check" >/dev/null || fail "there is no check \"$check\""
 done
 for check in "${checks[@]}"; do
     step "$check"
-    "check_$check"
+    run_check "$check"
 done
 echo 'every check passed'
