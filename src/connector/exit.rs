@@ -72,10 +72,11 @@ impl Exit {
 
     /// What to make of an exit that nobody asked for, by cloudflared's exit codes and last words (`facts/cloudflared.md` 3).
     ///
-    /// What cloudflared refuses it refuses before it connects: whatever a connector says that `was_ready`, another one may serve.
-    pub(super) fn diagnose(&self, lived: Duration, was_ready: bool) -> Diagnosis {
+    /// What cloudflared refuses it refuses before it answers and connects: whatever the end of a connector that `had_begun` looks like,
+    /// another one may serve.
+    pub(super) fn diagnose(&self, lived: Duration, had_begun: bool) -> Diagnosis {
         match self.by_its_words(lived) {
-            Diagnosis { remedy: Remedy::Block | Remedy::OnceMore, .. } if was_ready => Diagnosis {
+            Diagnosis { remedy: Remedy::Block | Remedy::OnceMore, .. } if had_begun || self.says(CONNECTING) => Diagnosis {
                 reason: Reason::new("exit", self.sentence("it failed", lived)),
                 restart: RestartReason::Exit,
                 remedy: Remedy::BackOff,
@@ -134,6 +135,9 @@ impl Exit {
         format!("{what} ({} after {}){quoted}", self.how(), in_words(lived))
     }
 }
+
+/// What every line about a connection to the edge has, in text and in JSON, also one about a connection that cannot be had.
+const CONNECTING: &str = "connIndex";
 
 /// What cloudflared says before its help, when it does not know an argument.
 const USAGE: &str = "Incorrect Usage";
@@ -240,14 +244,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_refused_by_a_connector_that_was_ready() {
-        for (ending, line) in [
-            (Ending::Code(255), ""),
-            (Ending::Code(255), "Provided Tunnel token is not valid."),
-            (Ending::Code(1), "Couldn't start tunnel"),
+    fn nothing_is_refused_by_a_connector_that_had_begun() {
+        let retrying = "2026-11-23T23:38:06Z INF Retrying connection in up to 4s connIndex=0 event=0 ip=127.0.0.1";
+        let invalid = r#"{"error":"nope is an invalid address","message":"Failed to deserialize new configuration"}"#;
+        for (ending, lines, had_begun) in [
+            (Ending::Code(255), vec![""], true),
+            (Ending::Code(255), vec!["Provided Tunnel token is not valid."], true),
+            (Ending::Code(1), vec!["Couldn't start tunnel"], true),
+            (Ending::Code(255), vec![retrying], false),
+            (Ending::Code(1), vec![r#"{"connIndex":0,"message":"Registered tunnel connection"}"#, invalid], false),
         ] {
-            let exit = Exit { ending, out_of_memory: false, last_lines: vec![line.to_owned()] };
-            let diagnosis = exit.diagnose(Duration::from_secs(44), true);
+            let last_lines = lines.into_iter().map(str::to_owned).collect();
+            let exit = Exit { ending, out_of_memory: false, last_lines };
+            let diagnosis = exit.diagnose(Duration::from_secs(44), had_begun);
             assert_eq!((&*diagnosis.reason.code, diagnosis.remedy), ("exit", Remedy::BackOff), "{exit:?}");
         }
     }

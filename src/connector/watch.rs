@@ -128,6 +128,11 @@ impl Watch {
         self.was_ready
     }
 
+    /// Whether it has ever answered, an earlier daemon too: it does so only when its arguments and its token are in order.
+    pub(super) fn has_answered(&self) -> bool {
+        self.was_ready || self.vitals.connector_id.is_some()
+    }
+
     /// Whether it has ever had all of its connections.
     pub(super) fn was_whole(&self) -> bool {
         self.was_whole

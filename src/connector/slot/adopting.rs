@@ -80,7 +80,7 @@ impl Slot {
     pub(super) fn end_quarantine(&mut self, exit: &Exit, now: Instant) {
         let Stage::Quarantined { generation, alive, .. } = std::mem::replace(&mut self.stage, Stage::Resting) else { return };
         let lived = now.saturating_duration_since(alive.since);
-        let diagnosis = exit.diagnose(lived, alive.watch.was_ready());
+        let diagnosis = exit.diagnose(lived, alive.watch.has_answered());
         self.tell_exit(generation, exit, lived, false, diagnosis.reason);
         self.start(Some(diagnosis.restart), now);
     }

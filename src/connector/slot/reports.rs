@@ -66,7 +66,7 @@ impl Slot {
         let Some(alive) = self.run_mut(generation).and_then(|run| run.alive()) else { return };
         let lived = now.saturating_duration_since(alive.since);
         let ready = alive.watch.ready_since().map(|since| now.saturating_duration_since(since));
-        let diagnosis = exit.diagnose(lived, alive.watch.was_ready());
+        let diagnosis = exit.diagnose(lived, alive.watch.has_answered());
         if self.is_successor(generation) {
             self.tell_exit(generation, exit, lived, false, diagnosis.reason.clone());
             return self.fail_replacement(diagnosis.reason, now);

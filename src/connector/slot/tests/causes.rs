@@ -109,6 +109,18 @@ fn dials_that_fail_again_and_again_are_as_good_as_a_check() {
 }
 
 #[test]
+fn who_has_answered_is_not_refused_whatever_its_end_looks_like() {
+    let mut silent = bench();
+    silent.want(launch());
+    silent.exit(1, &exited(255, "requires the ID or name of the tunnel"));
+    assert_eq!((silent.slot.state(), silent.code().as_str()), (State::Blocked, "refused"));
+    let mut waiting = unready(launch());
+    waiting.exit(1, &exited(255, "what nobody knows"));
+    waiting.run_until("started again", |bench| bench.spawned.len() == 2);
+    assert!(waiting.now - waiting.start < Duration::from_secs(30), "the slot was blocked");
+}
+
+#[test]
 fn what_one_found_out_moves_those_who_have_no_connection_and_nobody_else() {
     let mut waiting = unready(launch());
     waiting.host_begins_with(Transport::Http2);
